@@ -1,0 +1,176 @@
+//! One line of a rule file: `[!][METHODS ]REGEX`.
+//!
+//! Says which part of the line is what. It never looks into the pattern.
+
+use crate::error::Fault;
+use crate::method::MethodSet;
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// A line that holds a rule.
+#[derive(Debug)]
+pub(crate) struct Line<'t> {
+    pub(crate) deny: bool,
+    pub(crate) methods: MethodSet,
+    pub(crate) pattern: &'t str,
+    /// Where the pattern begins in the line, in bytes.
+    pub(crate) pattern_at: usize,
+}
+
+/// Reads a line, without its line end. Blank lines and comments hold no rule.
+pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
+    let line = line.trim_end_matches(BLANKS);
+    let body = line.trim_start_matches(BLANKS);
+    if body.is_empty() || body.starts_with('#') {
+        return Ok(None);
+    }
+    // All parts reach to the end of the line, so that their length tells where they begin.
+    let start = |part: &str| line.len().saturating_sub(part.len());
+
+    let (deny, rest) = match body.strip_prefix('!') {
+        Some(rest) => (true, rest.trim_start_matches(BLANKS)),
+        None => (false, body),
+    };
+    if rest.is_empty() {
+        return Err(Fault::new(
+            start(body),
+            "`!` without a pattern",
+            "write what it denies on the same line, as in `!/secrets(/.*)?`",
+        ));
+    }
+
+    let (methods, pattern) = match rest.split_once(BLANKS) {
+        Some((list, pattern)) if is_method_list(list) => (
+            methods(list, start(rest))?,
+            pattern.trim_start_matches(BLANKS),
+        ),
+        // A lone word may be a pattern, unless it can only be meant as a method.
+        None if is_method_list(rest)
+            && rest
+                .split(',')
+                .any(|name| MethodSet::in_rule(name).is_some()) =>
+        {
+            methods(rest, start(rest))?;
+            return Err(Fault::new(
+                start(rest),
+                format!("`{rest}` without a pattern"),
+                format!("write the path on the same line, as in `{rest} /containers/json`"),
+            ));
+        }
+        _ => (
+            if deny {
+                MethodSet::ANY
+            } else {
+                MethodSet::READ
+            },
+            rest,
+        ),
+    };
+    Ok(Some(Line {
+        deny,
+        methods,
+        pattern,
+        pattern_at: start(pattern),
+    }))
+}
+
+fn is_method_list(token: &str) -> bool {
+    token
+        .chars()
+        .all(|c| c.is_ascii_alphabetic() || c == ',' || c == '*')
+}
+
+fn methods(list: &str, start: usize) -> Result<MethodSet, Fault> {
+    let mut methods = MethodSet::NONE;
+    let mut at = start;
+    for name in list.split(',') {
+        methods = methods.union(MethodSet::in_rule(name).ok_or_else(|| unknown_method(at, name))?);
+        at += name.len() + 1;
+    }
+    Ok(methods)
+}
+
+fn unknown_method(at: usize, name: &str) -> Fault {
+    let upper = name.to_ascii_uppercase();
+    if name.is_empty() {
+        Fault::new(
+            at,
+            "an empty name in the method list",
+            "write the list without blanks, as in `GET,POST`",
+        )
+    } else if upper == "CONNECT" || upper == "TRACE" {
+        Fault::new(
+            at,
+            format!("`{name}` cannot be ruled on"),
+            "remove it: doxy never passes CONNECT or TRACE on, whatever the rules say",
+        )
+    } else if MethodSet::in_rule(&upper).is_some() {
+        Fault::new(
+            at,
+            format!("unknown method `{name}`"),
+            format!("methods are written in capitals: `{upper}`"),
+        )
+    } else {
+        Fault::new(
+            at,
+            format!("unknown method `{name}`"),
+            format!(
+                "the methods are HEAD, {}, or `*` for any, joined by commas",
+                MethodSet::ANY.list()
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::method::MethodSet;
+
+    /// (deny, methods, pattern, where the pattern begins)
+    type Parts<'t> = (bool, MethodSet, &'t str, usize);
+
+    #[track_caller]
+    fn check(line: &str, expected: Option<Parts<'_>>) {
+        let parsed =
+            parse(line).map(|line| line.map(|l| (l.deny, l.methods, l.pattern, l.pattern_at)));
+        assert_eq!(parsed, Ok(expected), "{line:?}");
+    }
+
+    #[test]
+    fn lines_without_a_rule() {
+        for line in ["", " ", "\t \t", "# x", "  # GET /x", "#"] {
+            check(line, None);
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_rule() {
+        let post = MethodSet::of_request("POST");
+        check("/x", Some((false, MethodSet::READ, "/x", 0)));
+        check("  /x y\t ", Some((false, MethodSet::READ, "/x y", 2)));
+        check("POST /x", Some((false, post, "/x", 5)));
+        check("POST \t /x", Some((false, post, "/x", 7)));
+        check(
+            "GET,POST /x",
+            Some((false, MethodSet::READ.union(post), "/x", 9)),
+        );
+        check("* /x", Some((false, MethodSet::ANY, "/x", 2)));
+        check("!/x", Some((true, MethodSet::ANY, "/x", 1)));
+        check("! /x", Some((true, MethodSet::ANY, "/x", 2)));
+        check("!POST /x", Some((true, post, "/x", 6)));
+        check(" !  GET  /x", Some((true, MethodSet::READ, "/x", 9)));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_method_list_is_a_pattern() {
+        check(".* /x", Some((false, MethodSet::READ, ".* /x", 0)));
+        check(
+            "GET\u{a0}/x",
+            Some((false, MethodSet::READ, "GET\u{a0}/x", 0)),
+        );
+        check("info", Some((false, MethodSet::READ, "info", 0)));
+        check("!!/x", Some((true, MethodSet::ANY, "!/x", 1)));
+        check("/x # y", Some((false, MethodSet::READ, "/x # y", 0)));
+    }
+}

@@ -1,0 +1,119 @@
+//! Sets of request methods.
+//!
+//! Rules can name seven methods. All others are one class, which only a rule for any method applies to;
+//! so there are eight answers to "which rules apply", however many methods clients invent.
+
+/// A set of methods, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MethodSet(u8);
+
+/// The methods a rule may name, in the order in which messages list them.
+const NAMED: [(&str, MethodSet); 7] = [
+    ("GET", MethodSet::GET),
+    ("HEAD", MethodSet::HEAD),
+    ("POST", MethodSet(1 << 2)),
+    ("PUT", MethodSet(1 << 3)),
+    ("PATCH", MethodSet(1 << 4)),
+    ("DELETE", MethodSet(1 << 5)),
+    ("OPTIONS", MethodSet(1 << 6)),
+];
+
+impl MethodSet {
+    const GET: Self = Self(1);
+    const HEAD: Self = Self(1 << 1);
+    /// The methods no rule can name.
+    const OTHER: Self = Self(1 << 7);
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const ANY: Self = Self(u8::MAX);
+    /// What a rule without a method list allows.
+    pub(crate) const READ: Self = Self(Self::GET.0 | Self::HEAD.0);
+
+    /// The eight classes of methods, one by one.
+    pub(crate) fn classes() -> impl Iterator<Item = Self> {
+        NAMED
+            .into_iter()
+            .map(|(_, method)| method)
+            .chain([Self::OTHER])
+    }
+
+    /// What `name` stands for in a rule. GET brings HEAD along, as it does in the engine's clients.
+    pub(crate) fn in_rule(name: &str) -> Option<Self> {
+        match name {
+            "*" => Some(Self::ANY),
+            "GET" => Some(Self::READ),
+            _ => NAMED
+                .into_iter()
+                .find(|(named, _)| *named == name)
+                .map(|(_, method)| method),
+        }
+    }
+
+    /// The class of a request's method.
+    pub(crate) fn of_request(name: &str) -> Self {
+        NAMED
+            .into_iter()
+            .find(|(named, _)| *named == name)
+            .map_or(Self::OTHER, |(_, method)| method)
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names for a message: `GET, POST`. HEAD goes unsaid where GET is said.
+    pub(crate) fn list(self) -> String {
+        let names: Vec<_> = NAMED
+            .into_iter()
+            .filter(|(_, method)| self.contains(*method))
+            .filter(|(_, method)| *method != Self::HEAD || !self.contains(Self::GET))
+            .map(|(name, _)| name)
+            .collect();
+        names.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MethodSet;
+
+    #[test]
+    fn get_brings_head_along_but_not_the_reverse() {
+        assert_eq!(MethodSet::in_rule("GET"), Some(MethodSet::READ));
+        assert_eq!(MethodSet::in_rule("HEAD"), Some(MethodSet::HEAD));
+    }
+
+    #[test]
+    fn methods_are_compared_exactly() {
+        for name in ["get", "Get", "GETT", "", " GET", "CONNECT"] {
+            assert_eq!(MethodSet::in_rule(name), None, "{name}");
+            assert_eq!(MethodSet::of_request(name), MethodSet::OTHER, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_request_with_the_method_star_is_no_method_for_all() {
+        assert_eq!(MethodSet::of_request("*"), MethodSet::OTHER);
+    }
+
+    #[test]
+    fn head_is_listed_only_without_get() {
+        assert_eq!(MethodSet::READ.list(), "GET");
+        assert_eq!(MethodSet::HEAD.list(), "HEAD");
+        assert_eq!(
+            MethodSet::ANY.list(),
+            "GET, POST, PUT, PATCH, DELETE, OPTIONS"
+        );
+        assert_eq!(MethodSet::NONE.list(), "");
+    }
+
+    #[test]
+    fn the_classes_are_all_methods_without_overlap() {
+        let union = MethodSet::classes().fold(MethodSet::NONE, MethodSet::union);
+        assert_eq!(union, MethodSet::ANY);
+        assert_eq!(MethodSet::classes().count(), 8);
+    }
+}

@@ -1,0 +1,222 @@
+//! The path of a request, as the engine's router will see it.
+//!
+//! The engine decodes the path once, cleans it, and matches the result; what it would clean it answers with
+//! a redirect and never serves. So a path that decodes to something unclean, or that two readers could
+//! read differently, is refused here, before any rule is asked. Nothing is ever repaired: a path that was
+//! changed on the way to the rules would be judged as one thing and sent as another.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+/// The longest path that is judged, in bytes after decoding.
+pub const MAX_PATH: usize = 4096;
+
+/// Why a path cannot be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// Empty, or something else than a path: `*`, `host:port`, `http://…`.
+    #[error("the path does not begin with `/`")]
+    NotAbsolute,
+    /// More than [`MAX_PATH`] bytes.
+    #[error("the path is longer than {MAX_PATH} bytes")]
+    TooLong,
+    /// A `%` without two hexadecimal digits.
+    #[error("the path has a `%` that is not followed by two hexadecimal digits")]
+    BadEscape,
+    /// A `%` that decoding leaves behind, as in `%2563`.
+    #[error("the path is percent-encoded twice")]
+    EncodedTwice,
+    /// Bytes that are not UTF-8 once decoded.
+    #[error("the path is not valid UTF-8")]
+    NotUtf8,
+    /// A control character, the newline among them.
+    #[error("the path has a control character")]
+    Control,
+    /// A backslash, which some readers take for a slash.
+    #[error("the path has a backslash")]
+    Backslash,
+    /// Two slashes in a row.
+    #[error("the path has an empty segment (`//`)")]
+    EmptySegment,
+    /// A segment that stands for a folder.
+    #[error("the path has a `.` or `..` segment")]
+    DotSegment,
+}
+
+/// The path of a request target, without its query, as the engine's router sees it.
+///
+/// Percent-encodings are decoded exactly once; an encoded slash becomes a slash and is judged as one. The
+/// canonical form of a canonical path is that path itself.
+///
+/// # Errors
+///
+/// If the path is ambiguous, or is none. Such a request must not be passed on.
+pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
+    // Asked of the path as sent: the engine wants its first slash bare.
+    if !raw.starts_with('/') {
+        return Err(PathError::NotAbsolute);
+    }
+    let path = if raw.contains('%') {
+        Cow::Owned(decode(raw)?)
+    } else {
+        Cow::Borrowed(raw)
+    };
+
+    if path.len() > MAX_PATH {
+        return Err(PathError::TooLong);
+    }
+    for c in path.chars() {
+        match c {
+            '%' => return Err(PathError::EncodedTwice),
+            '\\' => return Err(PathError::Backslash),
+            c if c.is_control() => return Err(PathError::Control),
+            _ => {}
+        }
+    }
+    if path.contains("//") {
+        return Err(PathError::EmptySegment);
+    }
+    if path
+        .split('/')
+        .any(|segment| segment == "." || segment == "..")
+    {
+        return Err(PathError::DotSegment);
+    }
+    Ok(path)
+}
+
+fn decode(raw: &str) -> Result<String, PathError> {
+    // Three bytes at most become one; whatever is longer need not be decoded to be refused.
+    if raw.len() > 3 * MAX_PATH {
+        return Err(PathError::TooLong);
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let (Some(high), Some(low)) = (hex(bytes.next()), hex(bytes.next())) else {
+                return Err(PathError::BadEscape);
+            };
+            decoded.push(high << 4 | low);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)
+}
+
+fn hex(digit: Option<u8>) -> Option<u8> {
+    let value = char::from(digit?).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::{MAX_PATH, PathError, canonical_path};
+
+    #[test]
+    fn a_plain_path_is_borrowed() {
+        for raw in [
+            "/",
+            "/_ping",
+            "/v1.41/containers/json",
+            "/networks/",
+            "/info;x",
+            "/...",
+            "/a/.b/c..",
+            "/é/１",
+        ] {
+            assert!(
+                matches!(canonical_path(raw), Ok(Cow::Borrowed(path)) if path == raw),
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn encodings_are_decoded_once() {
+        for (raw, path) in [
+            ("/%69nfo", "/info"),
+            ("/v1%2E41/version", "/v1.41/version"),
+            ("/containers%2fjson", "/containers/json"),
+            ("/containers%2Fx%2fattach%2Fws", "/containers/x/attach/ws"),
+            ("/info%3fx%23", "/info?x#"),
+            ("/info%20", "/info "),
+            ("/%EF%BC%91", "/１"),
+            ("/x+y", "/x+y"),
+        ] {
+            assert_eq!(canonical_path(raw).as_deref(), Ok(path), "{raw}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_paths_are_refused() {
+        use PathError::*;
+        for (raw, error) in [
+            ("", NotAbsolute),
+            ("*", NotAbsolute),
+            ("info", NotAbsolute),
+            ("http://x/info", NotAbsolute),
+            ("?x", NotAbsolute),
+            ("%2finfo", NotAbsolute),
+            ("/%", BadEscape),
+            ("/%2", BadEscape),
+            ("/%zz", BadEscape),
+            ("/%+1", BadEscape),
+            ("/%u0069", BadEscape),
+            ("/%é", BadEscape),
+            ("/%2563", EncodedTwice),
+            ("/%25", EncodedTwice),
+            ("/%252e%252e/x", EncodedTwice),
+            ("/%FF", NotUtf8),
+            ("/%C0%AF", NotUtf8),
+            ("/%ED%A0%80", NotUtf8),
+            ("/a\nb", Control),
+            ("/info%0a", Control),
+            ("/%00", Control),
+            ("/%7f", Control),
+            ("/%C2%85", Control),
+            ("/a\\b", Backslash),
+            ("/a%5cb", Backslash),
+            ("//info", EmptySegment),
+            ("/info//", EmptySegment),
+            ("/%2finfo", EmptySegment),
+            ("/a%2f%2Fb", EmptySegment),
+            ("/.", DotSegment),
+            ("/..", DotSegment),
+            ("/./info", DotSegment),
+            ("/x/../info", DotSegment),
+            ("/info/.", DotSegment),
+            ("/%2e%2e/info", DotSegment),
+            ("/.%2finfo", DotSegment),
+            ("/info/.%2E", DotSegment),
+        ] {
+            assert_eq!(canonical_path(raw), Err(error), "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_limit_counts_decoded_bytes() {
+        let longest = format!("/{}", "a".repeat(MAX_PATH - 1));
+        assert!(canonical_path(&longest).is_ok());
+        assert_eq!(
+            canonical_path(&format!("{longest}a")),
+            Err(PathError::TooLong)
+        );
+
+        let encoded = "%61".repeat(MAX_PATH - 1);
+        assert!(canonical_path(&format!("/{encoded}")).is_ok());
+        assert_eq!(
+            canonical_path(&format!("/%61{encoded}")),
+            Err(PathError::TooLong)
+        );
+        assert_eq!(
+            canonical_path(&format!("/%61%61{encoded}")),
+            Err(PathError::TooLong)
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! A file of rules, and what it says of a request.
+//!
+//! INVARIANT: an empty set of rules never exists, and whatever no rule allows is denied.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::automaton::Automaton;
+use crate::error::{Fault, RuleError};
+use crate::line::{self, Line};
+use crate::method::MethodSet;
+use crate::pattern::{self, Pattern};
+use crate::verdict::{Reason, Request, RuleRef, Verdict};
+
+/// The rules doxy uses when it is given none: the text of the embedded file.
+pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
+
+/// The memory all compiled patterns may take together, counted once for each different list of rules. Ten
+/// thousand common rules fit. It also bounds the time that the worst patterns and the worst path can take.
+const MAX_TOTAL_SIZE: usize = 16 << 20;
+
+/// Rules, compiled and ready to be asked.
+#[derive(Debug)]
+pub struct RuleSet {
+    source: String,
+    rules: usize,
+    /// What messages say is allowed. Empty if no method can be told apart by them: either any method is
+    /// allowed somewhere, or none is.
+    allowed: String,
+    /// Methods for which different rules stand are in different classes; together these hold all methods.
+    classes: Vec<Class>,
+}
+
+/// The methods for which the same rules stand, and those rules.
+#[derive(Debug)]
+struct Class {
+    methods: MethodSet,
+    deny: Option<Arc<Automaton>>,
+    allow: Option<Arc<Automaton>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    line: usize,
+    deny: bool,
+    methods: MethodSet,
+    pattern: Pattern,
+}
+
+impl RuleSet {
+    /// Compiles the rules in `text`. `source` is what messages and [`RuleRef`]s call them, usually the path
+    /// of their file.
+    ///
+    /// # Errors
+    ///
+    /// At the first line that is wrong, and if no line holds a rule. No part of a wrong file is used.
+    pub fn parse(source: &str, text: &[u8]) -> Result<Self, RuleError> {
+        let rules = read(source, text)?;
+        let allowed = rules
+            .iter()
+            .filter(|rule| !rule.deny)
+            .fold(MethodSet::NONE, |methods, rule| methods.union(rule.methods));
+        Ok(Self {
+            classes: classes(source, &rules)?,
+            allowed: if allowed == MethodSet::ANY {
+                String::new()
+            } else {
+                allowed.list()
+            },
+            rules: rules.len(),
+            source: source.to_owned(),
+        })
+    }
+
+    /// Compiles the rules doxy uses when it is given none.
+    ///
+    /// # Errors
+    ///
+    /// Never, as tests make sure. The caller has a way to report bad rules already, and this crate none to
+    /// give up.
+    pub fn embedded() -> Result<Self, RuleError> {
+        Self::parse("default patterns", DEFAULT_PATTERNS.as_bytes())
+    }
+
+    /// Judges a request.
+    #[must_use]
+    pub fn decide<'s>(&'s self, request: &Request<'_>) -> Verdict<'s> {
+        let method = MethodSet::of_request(request.method);
+        let Some(class) = self
+            .classes
+            .iter()
+            .find(|class| class.methods.contains(method))
+        else {
+            return Verdict::Deny(Reason::NoRule);
+        };
+        if class.allow.is_none() && !self.allowed.is_empty() {
+            return Verdict::Deny(Reason::Method {
+                allowed: &self.allowed,
+            });
+        }
+        let ask = |automaton: &Option<Arc<Automaton>>| {
+            let line = automaton.as_ref()?.first_match(request.path)?;
+            Some(RuleRef {
+                source: &self.source,
+                line,
+            })
+        };
+        if let Some(rule) = ask(&class.deny) {
+            return Verdict::Deny(Reason::Rule(rule));
+        }
+        match ask(&class.allow) {
+            Some(rule) => Verdict::Allow(rule),
+            None => Verdict::Deny(Reason::NoRule),
+        }
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rules
+    }
+
+    /// Whether there are no rules. Such a set does not parse, so: never.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rules == 0
+    }
+
+    /// The name that the rules were parsed under.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let mut rules = Vec::new();
+    let mut size = 0;
+    for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
+        let number = index.saturating_add(1);
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let text = str::from_utf8(bytes).map_err(|error| {
+            let help = "save the file as UTF-8; a single byte has no meaning in a path";
+            let fault = Fault::new(error.valid_up_to(), "the line is not valid UTF-8", help);
+            RuleError::in_line(source, number, &String::from_utf8_lossy(bytes), fault)
+        })?;
+        if let Some(rule) = read_line(number, text)
+            .map_err(|fault| RuleError::in_line(source, number, text, fault))?
+        {
+            size += rule.pattern.size;
+            if size > MAX_TOTAL_SIZE {
+                return Err(too_large(source));
+            }
+            rules.push(rule);
+        }
+    }
+    if rules.is_empty() {
+        return Err(RuleError::in_file(
+            source,
+            "there are no rules in it, so nothing would be allowed",
+            "a rule is a line like `^/v1\\.41/containers/json$`; to deny everything, write `!.*`",
+        ));
+    }
+    Ok(rules)
+}
+
+fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
+    let Some(Line {
+        deny,
+        methods,
+        pattern,
+        pattern_at,
+    }) = line::parse(text)?
+    else {
+        return Ok(None);
+    };
+    let pattern = pattern::compile(pattern).map_err(|fault| fault.shifted(pattern_at))?;
+    Ok(Some(Rule {
+        line: number,
+        deny,
+        methods,
+        pattern,
+    }))
+}
+
+/// Sorts the methods into classes. Lists of rules that are the same become one automaton.
+fn classes(source: &str, rules: &[Rule]) -> Result<Vec<Class>, RuleError> {
+    let mut size = 0;
+    let mut built = HashMap::new();
+    let mut automaton = |deny: bool, method: MethodSet| {
+        let list: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.deny == deny && rule.methods.contains(method))
+            .collect();
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let lines: Vec<_> = list.iter().map(|rule| rule.line).collect();
+        if let Some(automaton) = built.get(&lines) {
+            return Ok(Some(Arc::clone(automaton)));
+        }
+        size += list.iter().map(|rule| rule.pattern.size).sum::<usize>();
+        if size > MAX_TOTAL_SIZE {
+            return Err(too_large(source));
+        }
+        let patterns = list.iter().map(|rule| (rule.line, &rule.pattern));
+        let automaton = Arc::new(Automaton::build(patterns).ok_or_else(|| too_large(source))?);
+        built.insert(lines, Arc::clone(&automaton));
+        Ok(Some(automaton))
+    };
+
+    let mut classes: Vec<Class> = Vec::new();
+    for method in MethodSet::classes() {
+        let deny = automaton(true, method)?;
+        let allow = automaton(false, method)?;
+        match classes
+            .iter_mut()
+            .find(|class| same(&class.deny, &deny) && same(&class.allow, &allow))
+        {
+            Some(class) => class.methods = class.methods.union(method),
+            None => classes.push(Class {
+                methods: method,
+                deny,
+                allow,
+            }),
+        }
+    }
+    Ok(classes)
+}
+
+fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
+    one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
+}
+
+fn too_large(source: &str) -> RuleError {
+    RuleError::in_file(
+        source,
+        "the patterns are too large together",
+        "lower their repetition counts, or make one pattern of many that are alike",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
+    use super::{Class, RuleSet};
+    use crate::method::MethodSet;
+
+    fn class<'s>(set: &'s RuleSet, method: &str) -> &'s Class {
+        set.classes
+            .iter()
+            .find(|class| class.methods.contains(MethodSet::of_request(method)))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_thousand_rules_are_one_automaton() {
+        let text: String = (0..1000)
+            .map(|n| format!("^/(v\\d\\.\\d+/)?containers/c{n}/json$\n"))
+            .collect();
+        let set = RuleSet::parse("many", text.as_bytes()).unwrap();
+        assert_eq!(set.len(), 1000);
+        assert_eq!(set.classes.len(), 2, "GET and HEAD, and all others");
+        assert_eq!(class(&set, "GET").methods, MethodSet::READ);
+        assert!(class(&set, "GET").allow.is_some());
+        assert!(class(&set, "POST").allow.is_none());
+    }
+
+    #[test]
+    fn methods_with_the_same_rules_share_their_automata() {
+        let set = RuleSet::parse("f", b"* /a\n* /b\n!POST /b\nDELETE /c").unwrap();
+        assert_eq!(set.classes.len(), 3, "POST, DELETE, and all others");
+        let other = class(&set, "BREW");
+        assert!(super::same(&other.allow, &class(&set, "POST").allow));
+        assert!(!super::same(&other.allow, &class(&set, "DELETE").allow));
+        assert!(super::same(&class(&set, "GET").deny, &None));
+    }
+
+    #[test]
+    fn large_patterns_are_counted_together() {
+        let rule = r"* /(\w{100}){80}".to_owned() + "\n";
+        assert!(RuleSet::parse("f", rule.as_bytes()).is_ok());
+        let error = RuleSet::parse("f", rule.repeat(200).as_bytes()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("f: the patterns are too large together\nhelp: ")
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! Rules as their users meet them: whole files in, verdicts and messages out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed test is meant to panic"
+)]
+
+/// Files of rules in `tests/data`, each with the requests it allows and denies.
+mod cases;
+/// Files that are refused, with the words of the refusal.
+mod errors;
+/// Patterns that Go and Rust read differently, in Go's meaning.
+mod go;
+/// What holds for any path and any rules.
+mod properties;

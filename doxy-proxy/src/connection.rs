@@ -1,0 +1,111 @@
+//! One client's connection: hyper reads requests from it, `handler` answers them.
+//!
+//! Here is decided when a connection ends: when either side is done with it, when the client
+//! has gone, when doxy stops. A head that hyper cannot read gets its answer here, and its line
+//! in the log, like every other request.
+
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::client_io::Client;
+use crate::error::{Error, Malformed};
+use crate::handler::{Proxy, handle};
+use crate::record::Record;
+use crate::respond;
+
+/// The largest head that is read, in bytes: request line and headers together.
+pub const MAX_HEAD: usize = 128 * 1024;
+/// The most header lines that are read. Real clients have been seen to send 150.
+const MAX_HEADERS: usize = 256;
+/// How often a client that waits for its answer is looked after.
+const PATROL: Duration = Duration::from_millis(500);
+/// How long a client that is still sending may take to notice its answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves one connection until it ends. Told to stop, it finishes the request in service.
+pub(crate) async fn serve(stream: UnixStream, proxy: Arc<Proxy>, mut stop: watch::Receiver<bool>) {
+    let client = Arc::new(Client::new(stream));
+    let service = service_fn(|request| {
+        let (proxy, client) = (Arc::clone(&proxy), Arc::clone(&client));
+        async move { Ok::<_, Infallible>(handle(request, &proxy, client).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .half_close(true)
+            .auto_date_header(false)
+            .max_buf_size(MAX_HEAD)
+            .max_header_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(client.io()), service)
+    );
+    let mut stopping = false;
+    let mut told = pin!(stop.wait_for(|stop| *stop));
+    let mut gone = pin!(gone(&client));
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => break ended,
+            _ = told.as_mut(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            // Dropping the connection drops the request in service, and that its upstream.
+            () = gone.as_mut() => return,
+        }
+    };
+    if let Some(error) = ended
+        .err()
+        .and_then(|error| refusal(&error, client.refused()))
+    {
+        Record::unread(&error, respond::status(&error));
+        // A client that does not wait for the answer has gone.
+        let _ = client.write_all(&respond::last_words(&error)).await;
+    }
+    client.end();
+    // Closed with bytes unread, the socket would take the answer away from a client that is
+    // still sending: its next write fails, and then it looks no further.
+    if client.may_be_unread() {
+        let _ = timeout(LINGER, client.drain()).await;
+    }
+}
+
+/// Resolves when a request is in service whose client has closed the connection.
+async fn gone(client: &Client) {
+    let mut patrol = pin!(sleep(PATROL));
+    poll_fn(|cx| {
+        // While no request is in service hyper reads, and sees the end by itself. When one
+        // begins hyper's wake-up is this future's too: both live in one task.
+        while client.in_service() && patrol.as_mut().poll(cx).is_ready() {
+            if client.hung_up() {
+                return Poll::Ready(());
+            }
+            patrol.as_mut().reset(Instant::now() + PATROL);
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// What to tell a client whose connection hyper has given up; nothing if it has gone.
+fn refusal(error: &hyper::Error, refused: bool) -> Option<Error> {
+    if error.is_parse_version_h2() {
+        Some(Error::Malformed(Malformed::Http2))
+    } else if !refused {
+        None
+    } else if error.is_parse_too_large() {
+        Some(Error::HeadTooLarge { limit: MAX_HEAD })
+    } else {
+        Some(Error::Malformed(Malformed::Http(error.to_string())))
+    }
+}

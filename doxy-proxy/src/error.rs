@@ -1,0 +1,96 @@
+//! Everything that keeps a request from being answered by the engine, and whose doing it was.
+//!
+//! The texts here are what the client reads, behind `Error response from daemon:`. They never
+//! carry a query value, a header value or a byte of a body. What status goes with which error
+//! is said in `respond`, nowhere else.
+
+use std::io;
+
+use doxy_filter::PathError;
+
+/// Why doxy answers a request itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The request can be read in more than one way, or in none.
+    #[error("malformed request: {0}")]
+    Malformed(#[from] Malformed),
+    /// The head is larger than doxy reads.
+    #[error("the head of the request is too large, the limit is {limit} bytes")]
+    HeadTooLarge {
+        /// The largest head that is read, in bytes.
+        limit: usize,
+    },
+    /// The policy does not allow the request.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The engine could not be asked, or did not answer.
+    #[error(transparent)]
+    Upstream(#[from] Upstream),
+}
+
+/// What is wrong with a request that is refused before any rule is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("{0}")]
+    Path(#[from] PathError),
+    #[error("{0} is never passed on")]
+    Method(hyper::Method),
+    #[error("the target must be a path, or an http:// address with one")]
+    Target,
+    #[error("HTTP/2 is not spoken here, use HTTP/1.1")]
+    Http2,
+    #[error("the Host header is missing")]
+    HostMissing,
+    #[error("there is more than one Host header")]
+    HostRepeated,
+    #[error("the Host header is not a host name")]
+    HostInvalid,
+    #[error("a transfer coding other than `chunked`")]
+    TransferEncoding,
+    #[error("an expectation other than `100-continue`")]
+    Expectation,
+    #[error("a trailer that may not come behind the body")]
+    Trailer,
+    #[error("the body ended early or is not framed correctly")]
+    Body,
+    /// In the words of the HTTP library, which read the head.
+    #[error("{0}")]
+    Http(String),
+}
+
+/// What the policy says no to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Denial {
+    /// No rule allows this method on any path. The words are those of the original doxy.
+    #[error("Only {allowed} requests are allowed, req.Method: {method}")]
+    Method { allowed: String, method: String },
+    /// No rule allows this path, or a `!` rule (named for the log) denies it.
+    #[error("'{path}' is not allowed.")]
+    Path { path: String, rule: Option<String> },
+    /// The engine would merge such a body over the query that was judged.
+    #[error(
+        "a form body is not allowed: the Docker engine would read it as part of the query; \
+         send the parameters in the query, or a body of type application/json"
+    )]
+    FormBody,
+}
+
+/// What went wrong between doxy and the engine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Upstream {
+    #[error("cannot reach the Docker engine at {engine}: {}", plain(reason))]
+    Unreachable { engine: String, reason: io::Error },
+    #[error("the Docker engine at {engine} does not accept connections: gave up after {seconds} s")]
+    NotAccepting { engine: String, seconds: u64 },
+    #[error("the Docker engine at {engine} broke off before it answered: {reason}")]
+    BrokeOff { engine: String, reason: String },
+}
+
+/// An operating system's error without its number, which tells users nothing.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}

@@ -1,0 +1,110 @@
+//! The binary `doxy`: settings, signals, exit code. What it runs is the library's.
+
+mod cli;
+mod config;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser as _;
+use doxy_proxy::{Policy, Proxy, Upstream, serve};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::Args;
+use crate::config::Config;
+
+/// Failed while running.
+const FAILED: u8 = 1;
+/// Bad arguments, configuration or rules. clap ends with the same code.
+const MISUSED: u8 = 2;
+/// How long the engine may take to accept a connection.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let config = match Config::check(Args::parse()) {
+        Ok(config) => config,
+        Err(error) => return complain(&error, MISUSED),
+    };
+    let level = if config.debug {
+        tracing::Level::DEBUG
+    } else {
+        tracing::Level::INFO
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, FAILED),
+    };
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> ExitCode {
+    // Before the socket exists: a signal in between would leave it behind.
+    let (mut term, mut int) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(term), Ok(int)) => (term, int),
+        (Err(error), _) | (_, Err(error)) => return complain(&error, FAILED),
+    };
+    let listener = match config.bind.listen() {
+        Ok(listener) => listener,
+        Err(error) => return complain(&error, MISUSED),
+    };
+    tracing::info!(
+        "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {} rules from {}",
+        env!("CARGO_PKG_VERSION"),
+        listener.path().display(),
+        config.bind.mode,
+        config.engine,
+        config.rules.len(),
+        config.rules_from,
+    );
+    let proxy = Proxy {
+        policy: Policy::new(config.rules),
+        upstream: Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE)),
+    };
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let served = serve(listener, proxy, config.grace, async {
+        // An error says that the signals' side is gone, and then everything ends anyway.
+        let _ = stopped.await;
+    });
+    tokio::select! {
+        () = served => {}
+        () = async {
+            either(&mut term, &mut int).await;
+            let _ = stop.send(());
+            either(&mut term, &mut int).await;
+            tracing::info!("stopping at once");
+        } => {}
+    }
+    ExitCode::SUCCESS
+}
+
+async fn either(term: &mut Signal, int: &mut Signal) {
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// The one place, beside clap, that speaks to the terminal without going through the log.
+#[expect(
+    clippy::print_stderr,
+    reason = "the log is not set up yet, and this is for the person who started doxy"
+)]
+fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("doxy: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,213 @@
+//! The way to the engine: dialling, and connections kept for the next request.
+//!
+//! Kept connections serve requests without a body only, and go back when the whole answer has
+//! been read; nothing unread or unexpected can be on them. A request is sent again only when
+//! the HTTP library hands it back whole, unsent: nothing is ever delivered twice.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::error::{Error, Malformed, Upstream as Failure, plain};
+
+/// How many connections are kept. More are closed when their answer has been read.
+const KEPT: usize = 512;
+
+/// Where the engine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// `HOST:PORT`, without TLS.
+    Tcp(String),
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// The engine, and the connections to it that wait for work.
+#[derive(Debug)]
+pub struct Upstream {
+    engine: Engine,
+    /// How long the engine may take to accept a connection. Never a limit on an answer.
+    patience: Duration,
+    idle: Mutex<Vec<SendRequest<Incoming>>>,
+}
+
+/// A connection that is in use. Dropped before the answer is complete, it is closed, and the
+/// engine sees that nobody waits any more.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    upstream: Arc<Upstream>,
+    sender: SendRequest<Incoming>,
+    reusable: bool,
+}
+
+impl Upstream {
+    /// An engine that gets `patience` to accept a connection.
+    pub fn new(engine: Engine, patience: Duration) -> Self {
+        Self {
+            engine,
+            patience,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Sends one request and waits, for as long as it takes, for the head of the answer.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        mut request: Request<Incoming>,
+    ) -> Result<(Response<Incoming>, Lease), Error> {
+        let reusable = request.body().is_end_stream();
+        loop {
+            let kept = if reusable { self.take().await } else { None };
+            let was_kept = kept.is_some();
+            let mut sender = match kept {
+                Some(sender) => sender,
+                None => self.connect().await?,
+            };
+            match sender.try_send_request(request).await {
+                Ok(response) => {
+                    let lease = Lease {
+                        upstream: Arc::clone(self),
+                        sender,
+                        reusable,
+                    };
+                    return Ok((response, lease));
+                }
+                // The engine had closed a kept connection; not a byte was sent.
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) if was_kept => request = unsent,
+                    _ => return Err(self.failure(failed.into_error())),
+                },
+            }
+        }
+    }
+
+    fn failure(&self, error: hyper::Error) -> Error {
+        if error.is_user() {
+            // The request's body failed while it was passed on: that is the client's doing.
+            return Error::Malformed(Malformed::Body);
+        }
+        match std::error::Error::source(&error).and_then(|s| s.downcast_ref::<io::Error>()) {
+            Some(io) => self.broke_off(&plain(io)),
+            None => self.broke_off(&error.to_string()),
+        }
+    }
+
+    /// The engine took the request and gave no answer that can be passed on.
+    pub(crate) fn broke_off(&self, reason: &str) -> Error {
+        let engine = self.engine.to_string();
+        Error::Upstream(Failure::BrokeOff {
+            engine,
+            reason: reason.to_owned(),
+        })
+    }
+
+    /// The connection that was used last, if it is still good.
+    async fn take(&self) -> Option<SendRequest<Incoming>> {
+        loop {
+            let mut sender = self
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop()?;
+            // Ready at once but for the moment between the last byte of an answer and the turn
+            // of the connection's own task; an error says that the engine has closed it.
+            if sender.ready().await.is_ok() {
+                return Some(sender);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Incoming>, Error> {
+        match &self.engine {
+            Engine::Unix(path) => {
+                let deadline = Instant::now() + self.patience;
+                loop {
+                    match UnixStream::connect(path).await {
+                        Ok(stream) => return self.shake_hands(TokioIo::new(stream)).await,
+                        // The queue of the engine's socket is full: it is not accepting.
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            if Instant::now() >= deadline {
+                                return Err(self.not_accepting());
+                            }
+                            sleep(Duration::from_millis(10)).await;
+                        }
+                        Err(error) => return Err(self.unreachable(error)),
+                    }
+                }
+            }
+            Engine::Tcp(address) => match timeout(self.patience, TcpStream::connect(address)).await
+            {
+                Ok(Ok(stream)) => {
+                    stream
+                        .set_nodelay(true)
+                        .map_err(|error| self.unreachable(error))?;
+                    self.shake_hands(TokioIo::new(stream)).await
+                }
+                Ok(Err(error)) => Err(self.unreachable(error)),
+                Err(_) => Err(self.not_accepting()),
+            },
+        }
+    }
+
+    async fn shake_hands<I>(&self, io: I) -> Result<SendRequest<Incoming>, Error>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(io)
+            .await
+            .map_err(|error| self.failure(error))?;
+        // What goes wrong on it is told to whoever sent the request; it ends with its sender.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    fn unreachable(&self, reason: io::Error) -> Error {
+        Error::Upstream(Failure::Unreachable {
+            engine: self.engine.to_string(),
+            reason,
+        })
+    }
+
+    fn not_accepting(&self) -> Error {
+        let seconds = self.patience.as_secs();
+        Error::Upstream(Failure::NotAccepting {
+            engine: self.engine.to_string(),
+            seconds,
+        })
+    }
+}
+
+impl Lease {
+    /// The answer has been read to its end: the connection may serve the next request.
+    pub(crate) fn give_back(self) {
+        if self.reusable && !self.sender.is_closed() {
+            let mut idle = self
+                .upstream
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < KEPT {
+                idle.push(self.sender);
+            }
+        }
+    }
+}

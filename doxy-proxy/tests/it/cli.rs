@@ -1,0 +1,890 @@
+//! The command line, through the binary: what it prints, what it takes, and what is wrong with it.
+//!
+//! doxy runs in a folder of its own and is told relative paths, so that messages can be compared
+//! word for word. The two variables that say where its sockets are point into that folder, and an
+//! option beats them: what a case leaves open cannot hit anything of the machine's.
+//!
+//! [`Process`] is the binary running, for this module and for `listening`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
+
+use crate::support::{Client, Fake, LIMIT};
+
+/// The environment, for cases that set nothing there.
+const NONE: &[(&str, &str)] = &[];
+
+/// The binary, to be run in `folder`: sockets `doxy.sock` and `engine.sock`, no other settings.
+pub(crate) fn doxy(folder: &Path) -> Command {
+    command(env!("CARGO_BIN_EXE_doxy"), folder)
+}
+
+/// Another program in place of the binary: one that ends up running it.
+pub(crate) fn command(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("DOXY_PROXY_SOCKET", "doxy.sock")
+        .env("DOXY_DOCKER_SOCKET", "engine.sock")
+        .current_dir(folder);
+    command
+}
+
+/// A running process. Dropped, it is killed.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Arc<Printed>,
+    stderr: Arc<Printed>,
+}
+
+/// What has been printed so far, and whether that is all.
+#[derive(Default)]
+struct Printed {
+    text: Mutex<(Vec<u8>, bool)>,
+    more: Condvar,
+}
+
+impl Printed {
+    fn read(mut source: impl Read + Send + 'static) -> Arc<Self> {
+        let printed = Arc::new(Self::default());
+        let shared = Arc::clone(&printed);
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            loop {
+                let count = source.read(&mut chunk).unwrap();
+                let mut text = shared.text.lock().unwrap();
+                text.0.extend(&chunk[..count]);
+                text.1 = count == 0;
+                shared.more.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        printed
+    }
+
+    /// Waits until `enough` says so of what has been printed and of whether that is all.
+    #[track_caller]
+    fn wait(&self, enough: impl Fn(&str, bool) -> bool) -> String {
+        let told = |text: &(Vec<u8>, bool)| String::from_utf8_lossy(&text.0).into_owned();
+        let text = self.text.lock().unwrap();
+        let (text, timeout) = self
+            .more
+            .wait_timeout_while(text, LIMIT, |text| !enough(&told(text), text.1))
+            .unwrap();
+        assert!(
+            !timeout.timed_out(),
+            "nothing more after: {:?}",
+            told(&text)
+        );
+        told(&text)
+    }
+}
+
+/// What a process has left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// None if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self {
+            stdout: Printed::read(child.stdout.take().unwrap()),
+            stderr: Printed::read(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    /// A doxy that has said that it listens.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let process = Self::spawn(command);
+        process.logged(" listening on ");
+        process
+    }
+
+    /// Waits until it listens or has ended; says whether it listens.
+    #[track_caller]
+    pub(crate) fn listens(&self) -> bool {
+        let listens = |text: &str| text.contains(" listening on ");
+        listens(&self.stderr.wait(|text, all| listens(text) || all))
+    }
+
+    /// Waits for a whole line of the log with `words` in it.
+    #[track_caller]
+    pub(crate) fn logged(&self, words: &str) -> String {
+        let find = |text: &str| {
+            text.split_inclusive('\n')
+                .find(|line| line.contains(words) && line.ends_with('\n'))
+                .map(|line| line.trim_end().to_owned())
+        };
+        let text = self.stderr.wait(|text, all| find(text).is_some() || all);
+        find(&text).unwrap_or_else(|| panic!("no {words:?} in {text:?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ended {
+        let stderr = self.stderr.wait(|_, all| all);
+        let stdout = self.stdout.wait(|_, all| all);
+        let code = self.child.wait().unwrap().code();
+        Ended {
+            code,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Tells it to stop, and waits for that.
+    #[track_caller]
+    pub(crate) fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        let ended = self.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The names of everything in a folder.
+pub(crate) fn listing(folder: &Path) -> BTreeSet<String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+pub(crate) fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A folder with everything in it that the cases name.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, text) in [
+        ("file", &b"no socket\n"[..]),
+        ("good.pattern", b"# one\n\n/_ping\nPOST /x\n"),
+        ("empty.pattern", b""),
+        ("comments.pattern", b"# none\n\n   \n# here\n"),
+        ("regex.pattern", b"/a\n/b\n# 3\n\n/c\n/d\n/a)|(/b\n/e\n"),
+        ("method.pattern", b"/a\n\nGTE /x\n"),
+        ("binary.pattern", b"/a\n/caf\xE9\n"),
+    ] {
+        fs::write(at(name), text).unwrap();
+    }
+    fs::create_dir(at("sub")).unwrap();
+    symlink(".", at("link")).unwrap();
+    symlink("doxy.sock", at("dangling.sock")).unwrap();
+    folder
+}
+
+/// Wrong settings: exit code 2, `words` in the first line, a line of help, and nothing done.
+#[track_caller]
+fn refused(args: &[&str], vars: &[(&str, &str)], words: &[&str]) -> String {
+    let folder = folder();
+    refused_by(doxy(folder.path()).args(args), vars, folder.path(), words)
+}
+
+/// The same of a command that is ready to be run in `folder`.
+#[track_caller]
+fn refused_by(
+    command: &mut Command,
+    vars: &[(&str, &str)],
+    folder: &Path,
+    words: &[&str],
+) -> String {
+    let before = listing(folder);
+    let ended = start_to_end(command.envs(vars.iter().copied()));
+    assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
+    assert_eq!(ended.stdout, "", "{command:?}");
+    let first = ended.stderr.lines().next().unwrap_or_default();
+    for word in words {
+        assert!(first.contains(word), "{command:?}: no {word:?} in {first:?}");
+    }
+    let helped = ended.stderr.lines().any(|line| line.starts_with("help: "));
+    assert!(helped, "{command:?}: no line of help in {:?}", ended.stderr);
+    assert_eq!(listing(folder), before, "{command:?}: left behind");
+    ended.stderr
+}
+
+/// Wrong settings, and all that is said of them: two lines.
+#[track_caller]
+fn says(args: &[&str], vars: &[(&str, &str)], lines: [&str; 2]) {
+    let [error, help] = lines;
+    let stderr = refused(args, vars, &[]);
+    assert_eq!(
+        stderr,
+        format!("doxy: {error}\nhelp: {help}\n"),
+        "{args:?} {vars:?}"
+    );
+}
+
+/// Runs a doxy that should end by itself. One that listens instead is stopped.
+#[track_caller]
+fn start_to_end(command: &mut Command) -> Ended {
+    let process = Process::spawn(command);
+    if process.listens() {
+        process.signal(Signal::TERM);
+    }
+    process.end()
+}
+
+#[test]
+fn options_that_do_not_exist_or_have_no_value() {
+    refused(&["--nope"], NONE, &["--nope"]);
+    refused(&["--pattern", "good.pattern"], NONE, &["--pattern"]);
+    refused(&["run"], NONE, &["run"]);
+    refused(&["--socket-mode"], NONE, &["--socket-mode"]);
+    refused(&["--docker-socket="], NONE, &["--docker-socket"]);
+    refused(&["--proxy-socket="], NONE, &["--proxy-socket"]);
+    refused(&["--pattern-file="], NONE, &["--pattern-file"]);
+    refused(&["--debug=yes"], NONE, &["--debug", "yes"]);
+    refused(
+        &["--proxy-socket", "a", "--proxy-socket", "b"],
+        NONE,
+        &["--proxy-socket"],
+    );
+    refused(&[], &[("DOXY_DEBUG", "maybe")], &["maybe", "debug"]);
+}
+
+#[test]
+fn arguments_that_are_no_text_are_named() {
+    let folder = folder();
+    let odd = OsStr::from_bytes(b"\xFF.sock");
+    let mut command = doxy(folder.path());
+    command.arg("--docker-socket").arg(odd);
+    refused_by(&mut command, NONE, folder.path(), &["--docker-socket"]);
+}
+
+#[test]
+fn modes_and_times() {
+    let mode = "write three octal digits, such as 0660 for owner and group";
+    for (text, error) in [
+        ("rw", "--socket-mode rw: this is no file mode"),
+        ("1777", "--socket-mode 1777: this is no file mode"),
+        ("0888", "--socket-mode 0888: this is no file mode"),
+    ] {
+        says(&["--socket-mode", text], NONE, [error, mode]);
+        says(&[], &[("DOXY_SOCKET_MODE", text)], [error, mode]);
+    }
+    let time = "write a number of seconds, or one with a unit: 10s, 500ms, 2m";
+    for (text, error) in [
+        ("x", "--shutdown-grace x: this is no length of time"),
+        ("10 s", "--shutdown-grace 10 s: this is no length of time"),
+        ("+1", "--shutdown-grace +1: this is no length of time"),
+    ] {
+        says(&["--shutdown-grace", text], NONE, [error, time]);
+        says(&[], &[("DOXY_SHUTDOWN_GRACE", text)], [error, time]);
+    }
+}
+
+#[test]
+fn pattern_files() {
+    let unreadable =
+        "name a readable file with --pattern-file; without the option the embedded defaults apply";
+    let none = "a rule is a line like `^/v1\\.41/containers/json$`; to deny everything, write `!.*`";
+    for (file, lines) in [
+        (
+            "no.pattern",
+            [
+                "no.pattern: cannot read the pattern file: no such file or directory",
+                unreadable,
+            ],
+        ),
+        (
+            "sub",
+            [
+                "sub: cannot read the pattern file: is a directory",
+                unreadable,
+            ],
+        ),
+        (
+            "empty.pattern",
+            [
+                "empty.pattern: there are no rules in it, so nothing would be allowed",
+                none,
+            ],
+        ),
+        (
+            "comments.pattern",
+            [
+                "comments.pattern: there are no rules in it, so nothing would be allowed",
+                none,
+            ],
+        ),
+        (
+            "regex.pattern",
+            [
+                "regex.pattern:7:3: `)` closes no group",
+                "remove it, or write `\\)` for the character",
+            ],
+        ),
+        (
+            "method.pattern",
+            [
+                "method.pattern:3:1: unknown method `GTE`",
+                "the methods are HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS, or `*` for any, \
+                 joined by commas",
+            ],
+        ),
+        (
+            "binary.pattern",
+            [
+                "binary.pattern:2:5: the line is not valid UTF-8",
+                "save the file as UTF-8; a single byte has no meaning in a path",
+            ],
+        ),
+    ] {
+        says(&["--pattern-file", file], NONE, lines);
+        says(&[], &[("DOXY_PATTERN_FILE", file)], lines);
+    }
+}
+
+#[test]
+fn the_socket_to_create() {
+    let folder = "create the folder first, or choose another path";
+    for (path, lines) in [
+        (
+            "no/doxy.sock",
+            [
+                "proxy socket no/doxy.sock: folder no: no such file or directory",
+                folder,
+            ],
+        ),
+        (
+            "file/doxy.sock",
+            [
+                "proxy socket file/doxy.sock: folder file: not a directory",
+                "choose a folder that doxy may read and write",
+            ],
+        ),
+        (
+            "file",
+            [
+                "proxy socket file: there is a file that is not a socket",
+                "doxy removes nothing but its own sockets, choose another path or remove it",
+            ],
+        ),
+    ] {
+        says(&["--proxy-socket", path], NONE, lines);
+        says(&[], &[("DOXY_PROXY_SOCKET", path)], lines);
+    }
+    for path in ["sub", "link", "dangling.sock", ".", "..", "/", "no/"] {
+        refused(&["--proxy-socket", path], NONE, &["proxy socket", path]);
+    }
+}
+
+/// The longest path has 107 bytes: there are clients that cannot reach a longer one.
+#[test]
+fn the_length_of_paths() {
+    let longest = "x".repeat(107);
+    let folder = folder();
+    let process = Process::start(doxy(folder.path()).args(["--proxy-socket", &longest]));
+    // By a relative path of its own a client would have to be in that folder.
+    assert!(listing(folder.path()).contains(&longest));
+    process.stop();
+    for length in [108, 109, 200] {
+        let path = "x".repeat(length);
+        says(
+            &["--proxy-socket", &path],
+            NONE,
+            [
+                &format!("proxy socket {path}: the path is too long for a socket"),
+                "a socket's path has at most 107 bytes, choose a shorter one",
+            ],
+        );
+        says(
+            &["--docker-socket", &path],
+            NONE,
+            [
+                &format!("--docker-socket {path}: the path is too long for a socket"),
+                "a socket's path has at most 107 bytes",
+            ],
+        );
+    }
+}
+
+#[test]
+fn the_engine_being_the_proxy() {
+    let help = "give doxy a path of its own with --proxy-socket";
+    for path in [
+        "doxy.sock",
+        "./doxy.sock",
+        "unix://doxy.sock",
+        "link/doxy.sock",
+        "sub/../doxy.sock",
+        "dangling.sock",
+    ] {
+        let shown = path.strip_prefix("unix://").unwrap_or(path);
+        let error = format!("--docker-socket {shown}: this is the proxy socket too");
+        says(&["--docker-socket", path], NONE, [&error, help]);
+        says(&[], &[("DOXY_DOCKER_SOCKET", path)], [&error, help]);
+    }
+    // With a socket there, left by a doxy that was killed.
+    let folder = folder();
+    let socket = folder.path().join("doxy.sock");
+    drop(UnixListener::bind(&socket).unwrap());
+    let absolute = socket.to_str().unwrap();
+    for path in ["doxy.sock", "dangling.sock", "link/doxy.sock", absolute] {
+        let mut command = doxy(folder.path());
+        command.args(["--docker-socket", path]);
+        refused_by(
+            &mut command,
+            NONE,
+            folder.path(),
+            &[path, "this is the proxy socket too"],
+        );
+    }
+}
+
+#[test]
+fn the_engine() {
+    let kinds = "use a path, unix://PATH or tcp://HOST:PORT";
+    let tcp = "write tcp://HOST:PORT, such as tcp://127.0.0.1:2375";
+    for (address, lines) in [
+        (
+            "sub",
+            [
+                "--docker-socket sub: this is a folder",
+                "mounted into a container, a socket that does not exist becomes a folder: \
+                 start the engine first",
+            ],
+        ),
+        (
+            "file",
+            [
+                "--docker-socket file: this is not a socket",
+                "name the engine's socket, such as /var/run/docker.sock",
+            ],
+        ),
+        (
+            "http://engine:2375",
+            [
+                "--docker-socket http://engine:2375: unknown kind of address",
+                kinds,
+            ],
+        ),
+        (
+            "ssh://me@engine",
+            [
+                "--docker-socket ssh://me@engine: unknown kind of address",
+                kinds,
+            ],
+        ),
+        (
+            "unix://",
+            [
+                "--docker-socket unix://: the path is empty",
+                "name the engine's socket, such as /var/run/docker.sock",
+            ],
+        ),
+        (
+            "tcp://engine",
+            ["--docker-socket tcp://engine: no host and port", tcp],
+        ),
+        (
+            "tcp://:2375",
+            ["--docker-socket tcp://:2375: no host and port", tcp],
+        ),
+        (
+            "tcp://engine:0",
+            ["--docker-socket tcp://engine:0: no host and port", tcp],
+        ),
+        (
+            "tcp://engine:65536",
+            ["--docker-socket tcp://engine:65536: no host and port", tcp],
+        ),
+        (
+            "tcp://engine:2375/v1.41",
+            [
+                "--docker-socket tcp://engine:2375/v1.41: no host and port",
+                tcp,
+            ],
+        ),
+    ] {
+        says(&["--docker-socket", address], NONE, lines);
+        says(&[], &[("DOXY_DOCKER_SOCKET", address)], lines);
+    }
+}
+
+#[test]
+fn owners_and_scripts() {
+    for (option, variable, value, lines) in [
+        (
+            "--socket-owner",
+            "DOXY_SOCKET_OWNER",
+            "no-such-user",
+            [
+                "--socket-owner no-such-user: no such user in /etc/passwd",
+                "use a name from there, or a number",
+            ],
+        ),
+        (
+            "--socket-group",
+            "DOXY_SOCKET_GROUP",
+            "no-such-group",
+            [
+                "--socket-group no-such-group: no such group in /etc/group",
+                "use a name from there, or a number",
+            ],
+        ),
+        (
+            // Means "leave it as it is" to the kernel.
+            "--socket-group",
+            "DOXY_SOCKET_GROUP",
+            "4294967295",
+            [
+                "--socket-group 4294967295: no such group in /etc/group",
+                "use a name from there, or a number",
+            ],
+        ),
+        (
+            "--script",
+            "DOXY_SCRIPT",
+            "policy.rhai",
+            [
+                "--script policy.rhai: this version has no scripts",
+                "leave the option and DOXY_SCRIPT out, and say it in patterns",
+            ],
+        ),
+    ] {
+        says(&[option, value], NONE, lines);
+        says(&[], &[(variable, value)], lines);
+    }
+}
+
+/// The command line of doxy without the rights of root; none if that cannot be had here.
+fn unprivileged(folder: &Path) -> Option<Command> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(doxy(folder));
+    }
+    if !Path::new("/usr/bin/setpriv").exists() {
+        eprintln!("no /usr/bin/setpriv: what is forbidden to root is not tested");
+        return None;
+    }
+    let mut command = command("/usr/bin/setpriv", folder);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./bin"]);
+    Some(command)
+}
+
+#[test]
+fn what_is_forbidden() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    // By another process: a file that this one writes cannot be run while a fork of it, in
+    // another test, still has it open.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_doxy").as_ref(), at("bin").as_os_str()])
+        .status();
+    assert!(copied.unwrap().success());
+    let _engine = UnixListener::bind(at("closed.sock")).unwrap();
+    fs::create_dir(at("closed")).unwrap();
+    for name in ["closed.sock", "closed", "good.pattern"] {
+        chmod(&at(name), 0);
+    }
+    let stale = at("sub/stale.sock");
+    drop(UnixListener::bind(&stale).unwrap());
+    chmod(&stale, 0o666);
+    fs::create_dir(at("open")).unwrap();
+    chmod(&at("open"), 0o777);
+    let theirs = at("open/theirs.sock");
+    let live = UnixListener::bind(&theirs).unwrap();
+    chmod(&theirs, 0);
+    chmod(&at("sub"), 0o555);
+    chmod(folder.path(), 0o555);
+
+    let engine = "run doxy as root or as a member of the socket's group (often `docker`)";
+    for (args, error, help) in [
+        (
+            &["--proxy-socket", "sub/doxy.sock"][..],
+            "proxy socket sub/doxy.sock: permission denied",
+            "choose a folder in which doxy may create files",
+        ),
+        (
+            &["--proxy-socket", "sub/stale.sock"],
+            "proxy socket sub/stale.sock: cannot remove a stale socket: permission denied",
+            "remove it by hand",
+        ),
+        (
+            &["--proxy-socket", "closed/doxy.sock"],
+            "proxy socket closed/doxy.sock: folder closed: permission denied",
+            "choose a folder that doxy may read and write",
+        ),
+        (
+            &["--proxy-socket", "open/theirs.sock"],
+            "proxy socket open/theirs.sock: cannot tell whether the socket there is in use: \
+             permission denied",
+            "choose another path, or remove the socket",
+        ),
+        (
+            &["--docker-socket", "closed.sock"],
+            "--docker-socket closed.sock: permission denied",
+            engine,
+        ),
+        (
+            &["--docker-socket", "closed/engine.sock"],
+            "--docker-socket closed/engine.sock: permission denied",
+            engine,
+        ),
+        (
+            &["--pattern-file", "good.pattern"],
+            "good.pattern: cannot read the pattern file: permission denied",
+            "name a readable file with --pattern-file; without the option the embedded defaults \
+             apply",
+        ),
+        (
+            &["--socket-owner", "0", "--proxy-socket", "open/doxy.sock"],
+            "proxy socket open/doxy.sock: cannot set owner and group: operation not permitted",
+            "start doxy as root, or leave out --socket-owner and --socket-group",
+        ),
+    ] {
+        let Some(mut command) = unprivileged(folder.path()) else {
+            return;
+        };
+        let stderr = refused_by(command.args(args), NONE, folder.path(), &[]);
+        assert_eq!(stderr, format!("doxy: {error}\nhelp: {help}\n"), "{args:?}");
+        assert_eq!(listing(&at("sub")), ["stale.sock".to_owned()].into());
+        assert_eq!(listing(&at("open")), ["theirs.sock".to_owned()].into());
+    }
+    // Nobody has taken the live one's path, and nobody has sent it anything.
+    drop(live);
+    for name in ["closed", "sub", "."] {
+        chmod(&at(name), 0o755);
+    }
+}
+
+/// A full disk behind a log, or a pipe that nobody reads: no reason for another exit code.
+#[test]
+fn an_error_that_cannot_be_printed_has_the_same_exit_code() {
+    for args in [&["--socket-mode", "rw"][..], &["--nope"]] {
+        let folder = folder();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = doxy(folder.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .stderr(full)
+            .status();
+        assert_eq!(status.unwrap().code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn version_and_help() {
+    let folder = folder();
+    let version = format!("doxy {}\n", env!("CARGO_PKG_VERSION"));
+    for option in ["--version", "-V", "-v"] {
+        let ended = start_to_end(doxy(folder.path()).arg(option));
+        assert_eq!(ended.code, Some(0), "{option}: {ended:?}");
+        assert_eq!(ended.stdout, version, "{option}");
+        assert_eq!(ended.stderr, "", "{option}");
+    }
+    for option in ["--help", "-h"] {
+        let mut command = doxy(folder.path());
+        command.env_clear();
+        let ended = start_to_end(command.arg(option));
+        assert_eq!(ended.code, Some(0), "{option}: {ended:?}");
+        assert_eq!(ended.stderr, "", "{option}");
+        for name in [
+            "docker-socket",
+            "proxy-socket",
+            "pattern-file",
+            "socket-mode",
+            "socket-owner",
+            "socket-group",
+            "shutdown-grace",
+            "debug",
+            "script",
+        ] {
+            let variable = format!("DOXY_{}", name.to_uppercase().replace('-', "_"));
+            // Option, variable and default are one line of the list of options.
+            let line = ended
+                .stdout
+                .lines()
+                .find(|line| line.trim_start().starts_with(&format!("--{name}")));
+            let line = line.unwrap_or_else(|| panic!("{option}: no --{name}"));
+            assert!(line.contains(&variable), "{option}: {line}");
+        }
+        for word in [
+            "--help",
+            "--version",
+            "[default: /var/run/docker.sock]",
+            "[default: /tmp/doxy.sock]",
+            "[default: 0660]",
+            "[default: 10s]",
+            "/etc/doxy.pattern",
+            "unix://PATH",
+            "tcp://HOST:PORT",
+            "Examples:",
+            "DOCKER_HOST=unix:///tmp/doxy.sock",
+            "Exit codes: 0 ",
+        ] {
+            assert!(ended.stdout.contains(word), "{option}: no {word:?}");
+        }
+    }
+    // Neither of them does anything, whatever else is wrong.
+    let ended = start_to_end(doxy(folder.path()).args(["--socket-mode", "rw", "--version"]));
+    assert_eq!((ended.code, ended.stdout), (Some(0), version));
+}
+
+/// Settings that are right: what doxy says of them when it listens.
+#[track_caller]
+fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
+    let folder = folder();
+    let process = Process::start(
+        doxy(folder.path())
+            .args(args)
+            .envs(vars.iter().copied()),
+    );
+    let logged = process.logged(" listening on ");
+    assert!(logged.ends_with(line), "{args:?} {vars:?}: {logged}");
+    let ended = process.stop();
+    assert_eq!(ended.stdout, "", "{args:?} {vars:?}");
+}
+
+#[test]
+fn the_line_at_the_start_says_what_is_in_force() {
+    let version = env!("CARGO_PKG_VERSION");
+    let line = format!(
+        "doxy {version} listening on doxy.sock (mode 0660), Docker engine at engine.sock, \
+         2 rules from good.pattern"
+    );
+    listens(&["--pattern-file", "good.pattern"], NONE, &line);
+    listens(&[], &[("DOXY_PATTERN_FILE", "good.pattern")], &line);
+    let line = format!(
+        "doxy {version} listening on sub/d.sock (mode 0600), Docker engine at \
+         tcp://127.0.0.1:2375, 2 rules from link/good.pattern"
+    );
+    let named = [
+        ("DOXY_PROXY_SOCKET", "sub/d.sock"),
+        ("DOXY_DOCKER_SOCKET", "tcp://127.0.0.1:2375"),
+        ("DOXY_PATTERN_FILE", "link/good.pattern"),
+        ("DOXY_SOCKET_MODE", "600"),
+        ("DOXY_SHUTDOWN_GRACE", "500ms"),
+    ];
+    let options = [
+        "--proxy-socket",
+        "sub/d.sock",
+        "--docker-socket=tcp://127.0.0.1:2375",
+        "--pattern-file",
+        "link/good.pattern",
+        "--socket-mode=0600",
+        "--shutdown-grace=0",
+    ];
+    listens(&[], &named, &line);
+    listens(&options, NONE, &line);
+    // An option beats its variable, even one that is wrong.
+    let wrong = [
+        ("DOXY_PROXY_SOCKET", "no/such/folder/d.sock"),
+        ("DOXY_DOCKER_SOCKET", "http://nowhere"),
+        ("DOXY_PATTERN_FILE", "empty.pattern"),
+        ("DOXY_SOCKET_MODE", "rw"),
+        ("DOXY_SHUTDOWN_GRACE", "x"),
+    ];
+    listens(&options, &wrong, &line);
+}
+
+#[test]
+fn without_a_pattern_file_the_embedded_rules_are_used_and_it_is_said() {
+    if Path::new("/etc/doxy.pattern").exists() {
+        eprintln!("/etc/doxy.pattern exists: the embedded rules are not tested");
+        return;
+    }
+    listens(
+        &[],
+        NONE,
+        "10 rules from the embedded defaults (/etc/doxy.pattern does not exist)",
+    );
+}
+
+/// Whether a request is logged with these settings.
+#[track_caller]
+fn logs(args: &[&str], vars: &[(&str, &str)], expected: bool) {
+    let folder = folder();
+    let fake = Fake::start();
+    let process = Process::start(
+        doxy(folder.path())
+            .args(args)
+            .arg("--docker-socket")
+            .arg(fake.path())
+            .envs(vars.iter().copied()),
+    );
+    let mut client = Client::connect(&folder.path().join("doxy.sock"));
+    let reply = client.ask("GET /_ping?secret HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert_eq!(reply.status(), 200, "{args:?} {vars:?}");
+    drop(client);
+    let log = process.stop().stderr;
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("/_ping")).collect();
+    assert_eq!(lines.len(), usize::from(expected), "{args:?} {vars:?}: {log}");
+    for word in ["200", "GET", "/_ping"] {
+        let said = lines.iter().all(|line| line.contains(word));
+        assert!(said, "{args:?} {vars:?}: no {word} in {log}");
+    }
+    assert!(!log.contains("secret"), "{args:?} {vars:?}: {log}");
+}
+
+#[test]
+fn a_line_a_request_if_asked_for() {
+    logs(&[], NONE, false);
+    logs(&["--debug"], NONE, true);
+    for (value, expected) in [
+        ("1", true),
+        ("true", true),
+        ("yes", true),
+        ("on", true),
+        ("0", false),
+        ("false", false),
+        ("no", false),
+        ("off", false),
+    ] {
+        logs(&[], &[("DOXY_DEBUG", value)], expected);
+    }
+    logs(&["--debug"], &[("DOXY_DEBUG", "0")], true);
+}
+
+/// Doxy looks whether it may connect; an engine with no room for that is one that is busy.
+#[test]
+fn an_engine_whose_queue_is_full_does_not_keep_doxy_from_starting() {
+    let folder = folder();
+    let path = folder.path().join("engine.sock");
+    let (_engine, _queued) = crate::listening::full(&path);
+    Process::start(&mut doxy(folder.path())).stop();
+    // It was the queue of a living engine that was full.
+    assert!(UnixStream::connect(&path).is_ok() || path.exists());
+}

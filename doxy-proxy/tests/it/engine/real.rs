@@ -1,0 +1,346 @@
+//! Finds the real engine: the one named by `DOXY_TEST_ENGINE`, or a private `dockerd`.
+//!
+//! A private engine has its own folder, no network and no iptables rules, and ends with this test
+//! process, however that ends: `guardian.sh` says how. On an engine of the user's, only what these
+//! tests made is removed; what a killed test process left there carries the label `doxy.test`.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use super::{LIMIT, POLL, docker, docker_ok, run, say, short_dir, unique};
+
+const GUARDIAN: &str = include_str!("guardian.sh");
+
+/// The engine all tests of this process share, held by one test at a time: they compare what the
+/// engine lists with and without doxy, so nobody else may change it meanwhile.
+pub(super) struct Engine {
+    pub(super) socket: PathBuf,
+    /// Whether nobody but this test process uses it.
+    pub(super) private: bool,
+    _turn: MutexGuard<'static, Option<Result<Found, String>>>,
+}
+
+/// The shared engine, or nothing where there is none: then this has said so, and the test ends.
+/// It is looked for once.
+#[track_caller]
+pub(super) fn engine() -> Option<Engine> {
+    static SHARED: Mutex<Option<Result<Found, String>>> = Mutex::new(None);
+    let mut turn = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (socket, private) = match turn.get_or_insert_with(find) {
+        Ok(Found::Users(socket)) => (socket.clone(), false),
+        Ok(Found::Private(engine)) => (engine.socket.clone(), true),
+        Err(reason) => return missing(reason, named().is_some()),
+    };
+    Some(Engine {
+        socket,
+        private,
+        _turn: turn,
+    })
+}
+
+/// An engine for one test alone, to be killed and started again: never one of the user's.
+#[track_caller]
+pub(super) fn private() -> Option<Private> {
+    match docker_cli().and_then(|()| Private::start()) {
+        Ok(engine) => Some(engine),
+        Err(reason) => missing(&reason, false),
+    }
+}
+
+/// In CI, and where the user named an engine, a missing one is a failure; elsewhere it is told.
+#[track_caller]
+fn missing<T>(reason: &str, named: bool) -> Option<T> {
+    static TOLD: Once = Once::new();
+    let expected = named || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    assert!(!expected, "no Docker engine to test with: {reason}");
+    let thread = thread::current(); // which the test harness names after the test
+    let test = thread.name().unwrap_or("a real-engine test");
+    say(&format!("NOT RUN: {test}: {reason}"));
+    TOLD.call_once(|| {
+        say(
+            "To run the real-engine tests: set DOXY_TEST_ENGINE to the socket of a Docker engine, \
+             or, as root on Debian,\n`apt-get install docker.io busybox-static procps`.",
+        );
+    });
+    None
+}
+
+enum Found {
+    Users(PathBuf),
+    Private(Private),
+}
+
+fn find() -> Result<Found, String> {
+    docker_cli()?;
+    let Some(socket) = named() else {
+        return Private::start().map(Found::Private);
+    };
+    if answers(&socket) {
+        Ok(Found::Users(socket))
+    } else {
+        let socket = socket.display();
+        Err(format!("DOXY_TEST_ENGINE={socket} does not answer `_ping`"))
+    }
+}
+
+fn named() -> Option<PathBuf> {
+    let value = std::env::var("DOXY_TEST_ENGINE").ok()?;
+    let path = value.strip_prefix("unix://").unwrap_or(&value);
+    (!path.is_empty()).then(|| path.into())
+}
+
+fn docker_cli() -> Result<(), String> {
+    let version = Command::new("docker").arg("--version").output();
+    match version {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("`docker --version` fails: {}", output.status)),
+        Err(error) => Err(format!("no docker command line client: {error}")),
+    }
+}
+
+/// Whether an engine answers at `socket`.
+fn answers(socket: &Path) -> bool {
+    let ask = || {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        std::io::Result::Ok(answer.starts_with(b"HTTP/1.1 200 "))
+    };
+    ask().unwrap_or(false)
+}
+
+/// A `dockerd` of our own. It ends, and its folder vanishes, when this is dropped or, for the one
+/// in a static, when the process ends and the guardian's standard input with it.
+pub(super) struct Private {
+    socket: PathBuf,
+    log: PathBuf,
+    guardian: Child,
+    commands: Option<ChildStdin>,
+    events: Receiver<String>,
+}
+
+impl Private {
+    fn start() -> Result<Self, String> {
+        if std::fs::metadata("/proc/self").map_or(1, |process| process.uid()) != 0 {
+            return Err("starting a private dockerd needs root".to_owned());
+        }
+        if !on_path("dockerd") {
+            return Err("no dockerd here, and DOXY_TEST_ENGINE is not set".to_owned());
+        }
+        let mut guardian = Command::new("sh")
+            .arg("-c")
+            .arg(GUARDIAN)
+            // A group of its own: Ctrl-C ends the tests, and the guardian must outlive them.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("cannot start sh: {error}"))?;
+        let commands = guardian.stdin.take();
+        let stdout = guardian.stdout.take().ok_or("stdout is not piped")?;
+        let (sender, events) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let line = events
+            .recv_timeout(LIMIT)
+            .map_err(|error| format!("the guardian of the private engine: {error}"))?;
+        let dir = line
+            .strip_prefix("dir ")
+            .ok_or("the guardian's first line")?;
+        let engine = Self {
+            socket: Path::new(dir).join("s"),
+            log: Path::new(dir).join("log"),
+            guardian,
+            commands,
+            events,
+        };
+        engine.ready()?;
+        Ok(engine)
+    }
+
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// SIGKILL; the socket stays behind in the file system, as after a crash.
+    #[track_caller]
+    pub(super) fn kill(&mut self) {
+        self.command("kill");
+        let told = self.events.recv_timeout(LIMIT);
+        assert_eq!(told.as_deref(), Ok("ended"), "the guardian on `kill`");
+    }
+
+    #[track_caller]
+    pub(super) fn start_again(&mut self) {
+        self.command("start");
+        if let Err(reason) = self.ready() {
+            panic!("the engine does not start again: {reason}");
+        }
+    }
+
+    #[track_caller]
+    fn command(&mut self, word: &str) {
+        let commands = self.commands.as_mut().expect("open until dropped");
+        writeln!(commands, "{word}").expect("write to the guardian");
+    }
+
+    /// Waits until the engine answers, has ended, or [`LIMIT`] is over.
+    fn ready(&self) -> Result<(), String> {
+        let start = Instant::now();
+        while !answers(&self.socket) {
+            let reason = match self.events.recv_timeout(POLL) {
+                Err(RecvTimeoutError::Timeout) if start.elapsed() < LIMIT => continue,
+                Err(RecvTimeoutError::Timeout) => "does not answer",
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => "has ended",
+            };
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines.split_at(lines.len().saturating_sub(20)).1.join("\n");
+            return Err(format!(
+                "the private dockerd {reason}; the end of its log:\n{tail}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // The end of its standard input is the guardian's sign to clean up and end.
+        self.commands = None;
+        let _ = self.guardian.wait();
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|dir| dir.join(program).is_file())
+}
+
+/// Something made on the engine, and the command that removes it again.
+pub(super) struct Made<'engine> {
+    socket: &'engine Path,
+    remove: &'static [&'static str],
+    pub(super) name: String,
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        let output = docker(self.socket, self.remove.iter().chain([&&*self.name]));
+        // A second panic while the first unwinds would hide the first.
+        if !output.status.success() {
+            say(&format!("left on the engine: {}: {output}", self.name));
+        }
+    }
+}
+
+impl Engine {
+    /// A volume, for a test that needs the engine to do something.
+    #[track_caller]
+    pub(super) fn volume(&self) -> Made<'_> {
+        let name = unique();
+        docker_ok(
+            &self.socket,
+            ["volume", "create", "--label", "doxy.test=1", &name],
+        );
+        self.made(&["volume", "rm", "-f"], name)
+    }
+
+    /// A container of `image` that runs until it is removed.
+    #[track_caller]
+    pub(super) fn container(&self, image: &Made<'_>) -> Made<'_> {
+        let name = unique();
+        // No network: a private engine has no bridge.
+        let args = [
+            "run",
+            "-d",
+            "--network",
+            "none",
+            "--label",
+            "doxy.test=1",
+            "--name",
+        ];
+        let command = [&*name, &*image.name, "sleep", "86400"];
+        docker_ok(&self.socket, args.into_iter().chain(command));
+        self.made(&["rm", "-f"], name)
+    }
+
+    /// A small image with a shell: this machine's own static busybox, or else the registry's.
+    #[track_caller]
+    pub(super) fn image(&self) -> Made<'_> {
+        let name = format!("doxy-test/busybox:{}", unique());
+        if !self.import_busybox(&name) {
+            docker_ok(&self.socket, ["pull", "busybox:latest"]);
+            docker_ok(&self.socket, ["tag", "busybox:latest", &name]);
+        }
+        self.made(&["rmi", "-f"], name)
+    }
+
+    fn made(&self, remove: &'static [&'static str], name: String) -> Made<'_> {
+        let socket = &self.socket;
+        Made {
+            socket,
+            remove,
+            name,
+        }
+    }
+
+    /// Whether this machine has a busybox that runs in an image with nothing beside it.
+    #[track_caller]
+    fn import_busybox(&self, name: &str) -> bool {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let Some(busybox) = std::env::split_paths(&path)
+            .map(|dir| dir.join("busybox"))
+            .find(|file| file.is_file())
+        else {
+            return false;
+        };
+        let work = short_dir();
+        let (root, tar) = (work.path().join("root"), work.path().join("image.tar"));
+        let bin = root.join("bin");
+        std::fs::create_dir_all(&bin).expect("make bin");
+        std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
+        for applet in ["sh", "sleep", "touch", "true"] {
+            std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("link an applet");
+        }
+        let packed = run(Command::new("tar")
+            .arg("-C")
+            .arg(&root)
+            .arg("-cf")
+            .arg(&tar)
+            .arg("."));
+        assert!(packed.status.success(), "tar: {packed}");
+        let tar = tar.to_string_lossy();
+        docker_ok(
+            &self.socket,
+            ["import", "--change", "LABEL doxy.test=1", &tar, name],
+        );
+        // A dynamically linked one finds no loader in there.
+        let tried = docker(
+            &self.socket,
+            ["run", "--rm", "--network", "none", name, "true"],
+        );
+        if !tried.status.success() {
+            docker_ok(&self.socket, ["rmi", "-f", name]);
+        }
+        tried.status.success()
+    }
+}

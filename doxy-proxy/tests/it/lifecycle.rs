@@ -1,0 +1,176 @@
+//! The engine gone and back, clients gone, doxy told to stop.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::support::{Client, Doxy, Fake};
+
+const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
+/// Longer than any test waits: what ends earlier was not ended by the clock.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// An engine that begins to answer, and never ends.
+fn endless() -> Fake {
+    Fake::with(|_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+            .is_ok()
+    })
+}
+
+/// An engine that takes requests and says nothing.
+fn silent() -> Fake {
+    Fake::with(|_, _| true)
+}
+
+#[test]
+fn an_engine_that_restarts_is_found_again_without_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.sock");
+    let doxy = Doxy::start(&path);
+    let mut client = Client::connect(doxy.path());
+    for round in 0..3 {
+        assert_eq!(client.ask(GET).status(), 502, "round {round}");
+        let fake = Fake::at(&path, |_, stream| {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+                .is_ok()
+        });
+        assert_eq!(client.ask(GET).status(), 200, "round {round}");
+        assert_eq!(client.ask(GET).status(), 200, "round {round}");
+        drop(fake);
+    }
+}
+
+#[test]
+fn an_engine_that_closes_kept_connections_costs_no_request() {
+    let fake = Fake::start();
+    let doxy = Doxy::start(fake.path());
+    let mut client = Client::connect(doxy.path());
+    for round in 1..=5 {
+        assert_eq!(client.ask(GET).status(), 200);
+        fake.cut();
+        fake.wait_closed(round);
+    }
+    assert_eq!(fake.requests().len(), 5);
+}
+
+#[test]
+fn an_engine_that_dies_before_it_answers() {
+    let fake = silent();
+    let doxy = Doxy::start(fake.path());
+    let mut client = Client::connect(doxy.path());
+    client.send(GET);
+    fake.wait_for(1);
+    fake.cut();
+    let reply = client.reply("GET").unwrap();
+    assert_eq!(reply.status(), 502);
+    let message = reply.message();
+    assert!(
+        message.contains("broke off before it answered"),
+        "{message}"
+    );
+    // Nothing is ever sent twice.
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[test]
+fn an_engine_that_dies_in_the_middle_ends_the_answer_as_an_error() {
+    let fake = endless();
+    let doxy = Doxy::start(fake.path());
+    let mut client = Client::connect(doxy.path());
+    client.send(GET);
+    client.until(b"first\r\n");
+    fake.cut();
+    // The connection ends, and the chunk that would say "this was all" has not come.
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn a_client_that_goes_takes_its_request_with_it() {
+    for (name, fake, pipelined) in [
+        ("before the answer", silent(), ""),
+        ("during the answer", endless(), ""),
+        (
+            "before the answer, with another request behind",
+            silent(),
+            GET,
+        ),
+        (
+            "during the answer, with another request behind",
+            endless(),
+            GET,
+        ),
+    ] {
+        let doxy = Doxy::start(fake.path());
+        let mut client = Client::connect(doxy.path());
+        client.send(format!("{GET}{pipelined}"));
+        fake.wait_for(1);
+        drop(client);
+        fake.wait_closed(1);
+        assert_eq!(fake.requests().len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_stop_waits_for_requests_in_service() {
+    let (answer, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let fake = Fake::with(move |_, stream| {
+        wait.lock().unwrap().recv().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+            .is_ok()
+    });
+    let mut doxy = Doxy::with_grace(fake.path(), "/.*", LONG);
+    let mut busy = Client::connect(doxy.path());
+    let mut idle = Client::connect(doxy.path());
+    busy.send(GET);
+    fake.wait_for(1);
+    doxy.stop();
+    // An idle connection is closed at once, and no new one is accepted.
+    assert_eq!(idle.rest(), b"");
+    assert!(!doxy.path().exists());
+    answer.send(()).unwrap();
+    let reply = busy.reply("GET").unwrap();
+    assert_eq!(
+        (reply.status(), reply.header("connection")),
+        (200, vec!["close"])
+    );
+    assert_eq!(busy.rest(), b"");
+    doxy.join();
+}
+
+#[test]
+fn a_stop_cuts_what_does_not_end() {
+    let fake = endless();
+    let mut doxy = Doxy::with_grace(fake.path(), "/.*", Duration::from_millis(50));
+    let mut client = Client::connect(doxy.path());
+    client.send(GET);
+    client.until(b"first\r\n");
+    doxy.stop();
+    doxy.join();
+    assert_eq!(client.rest(), b"");
+    fake.wait_closed(1);
+}
+
+#[test]
+fn two_proxies_live_in_one_process() {
+    let (one, two) = (Fake::start(), Fake::start());
+    let first = Doxy::with(one.path(), "/a");
+    let second = Doxy::with(two.path(), "/b");
+    for (doxy, path, status) in [
+        (&first, "/a", 200),
+        (&first, "/b", 403),
+        (&second, "/a", 403),
+        (&second, "/b", 200),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
+        assert_eq!(
+            Client::connect(doxy.path()).ask(request).status(),
+            status,
+            "{path}"
+        );
+    }
+    assert_eq!((one.requests().len(), two.requests().len()), (1, 1));
+}

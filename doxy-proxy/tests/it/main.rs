@@ -1,0 +1,28 @@
+//! The tests of doxy-proxy: raw bytes against a recording engine, the binary against bad input,
+//! real docker against a real engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
+// The words and statuses of every answer that doxy makes itself.
+mod answers;
+// The command line, and settings that are wrong.
+//mod cli;
+// The corpus of raw requests: what may reach the engine and what may not.
+mod corpus;
+// The real docker CLI against a real engine, through doxy and directly.
+mod engine;
+// What arrives at the engine, and what comes back.
+mod forwarding;
+// The engine absent, gone, back; doxy told to stop.
+mod lifecycle;
+// The socket: modes, stale ones, live ones.
+//mod listening;
+// A recording engine, a proxy in this process, a client that speaks bytes.
+mod support;

@@ -1,0 +1,195 @@
+//! A client that speaks bytes.
+
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::LIMIT;
+use super::fake::headers;
+
+/// A connection to a socket under test.
+pub(crate) struct Client {
+    stream: UnixStream,
+    unread: Vec<u8>,
+}
+
+/// An answer, its body with the framing removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: String,
+}
+
+impl Reply {
+    pub(crate) fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+        headers(&self.head)
+            .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
+            .collect()
+    }
+
+    /// The `message` of an answer that doxy made.
+    #[track_caller]
+    pub(crate) fn message(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            ["application/json"],
+            "{self:?}"
+        );
+        let json: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
+        let members = json.as_object().unwrap();
+        assert_eq!(members.len(), 1, "{json}");
+        members["message"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn connect(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends what the other side may have stopped reading.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn end(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// One request and its answer, to anything but HEAD.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
+        self.send(bytes);
+        self.reply("GET").expect("an answer")
+    }
+
+    /// The next answer; none when the connection has ended.
+    #[track_caller]
+    pub(crate) fn reply(&mut self, method: &str) -> Option<Reply> {
+        let head = loop {
+            if let Some(end) = find(&self.unread, b"\r\n\r\n") {
+                break String::from_utf8(self.unread.drain(..end + 4).collect()).unwrap();
+            }
+            if !self.read() {
+                assert!(
+                    self.unread.is_empty(),
+                    "{:?}",
+                    String::from_utf8_lossy(&self.unread)
+                );
+                return None;
+            }
+        };
+        let mut reply = Reply {
+            head,
+            body: Vec::new(),
+            trailers: String::new(),
+        };
+        let status = reply.status();
+        if status < 200 || status == 204 || status == 304 || method == "HEAD" {
+            return Some(reply);
+        }
+        if reply.header("transfer-encoding") == ["chunked"] {
+            loop {
+                let size = usize::from_str_radix(self.line().trim(), 16).unwrap();
+                if size == 0 {
+                    break;
+                }
+                reply.body.extend(self.take(size));
+                self.line();
+            }
+            loop {
+                let line = self.line();
+                if line.trim().is_empty() {
+                    return Some(reply);
+                }
+                reply.trailers.push_str(&line);
+            }
+        }
+        match reply
+            .header("content-length")
+            .first()
+            .map(|length| length.parse().unwrap())
+        {
+            Some(length) => reply.body = self.take(length),
+            None => reply.body = self.rest(),
+        }
+        Some(reply)
+    }
+
+    /// Everything until the connection ends.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.read() {}
+        std::mem::take(&mut self.unread)
+    }
+
+    /// Waits for bytes that end in `end`, and takes them.
+    #[track_caller]
+    pub(crate) fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = find(&self.unread, end) {
+                return self.unread.drain(..at + end.len()).collect();
+            }
+            assert!(
+                self.read(),
+                "ended with {:?}",
+                String::from_utf8_lossy(&self.unread)
+            );
+        }
+    }
+
+    #[track_caller]
+    fn line(&mut self) -> String {
+        String::from_utf8(self.until(b"\r\n")).unwrap()
+    }
+
+    #[track_caller]
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            assert!(
+                self.read(),
+                "cut off after {} of {count} bytes",
+                self.unread.len()
+            );
+        }
+        self.unread.drain(..count).collect()
+    }
+
+    /// Reads more; false at the end of the connection.
+    #[track_caller]
+    fn read(&mut self) -> bool {
+        let mut chunk = [0; 65536];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.unread.extend(&chunk[..n]);
+                true
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.unread)),
+        }
+    }
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}

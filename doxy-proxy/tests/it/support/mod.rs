@@ -1,0 +1,17 @@
+//! What the tests are made of: a recording engine, a proxy in this process, a raw client.
+//!
+//! Nothing sleeps here and nothing has a fixed name. What is waited for is an event; the one
+//! time limit there is turns a hang into a failure.
+
+mod client;
+mod fake;
+mod proxy;
+
+pub(crate) use client::{Client, Reply};
+pub(crate) use fake::{Fake, Recorded};
+pub(crate) use proxy::Doxy;
+
+use std::time::Duration;
+
+/// When a test gives up waiting.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,109 @@
+//! A proxy in this process, on a thread of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use doxy_filter::RuleSet;
+use doxy_proxy::{Bind, Engine, Policy, Proxy, Upstream, serve};
+use tokio::sync::oneshot;
+
+/// A running proxy; dropped, it is stopped and its end awaited.
+pub(crate) struct Doxy {
+    path: PathBuf,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+/// How long the engine may take to accept.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+
+impl Doxy {
+    /// A proxy with the embedded default patterns.
+    pub(crate) fn start(engine: &Path) -> Self {
+        Self::run(engine, RuleSet::embedded().unwrap(), Duration::ZERO)
+    }
+
+    /// A proxy with rules of its own.
+    pub(crate) fn with(engine: &Path, rules: &str) -> Self {
+        Self::with_grace(engine, rules, Duration::ZERO)
+    }
+
+    pub(crate) fn with_grace(engine: &Path, rules: &str, grace: Duration) -> Self {
+        Self::run(
+            engine,
+            RuleSet::parse("test.pattern", rules.as_bytes()).unwrap(),
+            grace,
+        )
+    }
+
+    fn run(engine: &Path, rules: RuleSet, grace: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doxy.sock");
+        let bind = Bind {
+            path: path.clone(),
+            mode: 0o600,
+            owner: None,
+            group: None,
+        };
+        let upstream = Arc::new(Upstream::new(Engine::Unix(engine.to_owned()), PATIENCE));
+        let proxy = Proxy {
+            policy: Policy::new(rules),
+            upstream,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, is_ready) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .enable_time()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = bind.listen().unwrap();
+                ready.send(()).unwrap();
+                serve(listener, proxy, grace, async {
+                    let _ = stopped.await;
+                })
+                .await;
+            });
+        });
+        is_ready.recv().unwrap();
+        Self {
+            path,
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tells it to stop, without waiting for the end.
+    pub(crate) fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+
+    /// Waits for the end. A fault in the proxy is a fault of the test.
+    pub(crate) fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Doxy {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            return;
+        }
+        self.join();
+    }
+}

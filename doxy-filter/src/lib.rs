@@ -25,6 +25,6 @@ mod translate;
 mod verdict;
 
 pub use crate::error::RuleError;
-pub use crate::path::{MAX_PATH, PathError, canonical_path};
+pub use crate::path::{MAX_PATH, PathError, canonical_path, split_version};
 pub use crate::set::{DEFAULT_PATTERNS, RuleSet};
 pub use crate::verdict::{Reason, Request, RuleRef, Verdict};

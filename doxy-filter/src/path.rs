@@ -87,6 +87,19 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     Ok(path)
 }
 
+/// The API version in front of a canonical path, and the rest, which is the endpoint: `("1.41", "/info")`.
+/// Without a version the first is empty. The engine takes anything made of digits and dots for one.
+#[must_use]
+pub fn split_version(path: &str) -> (&str, &str) {
+    let versioned = path.strip_prefix("/v").and_then(|rest| {
+        let version = rest.split('/').next()?;
+        let endpoint = rest.strip_prefix(version)?;
+        let valid = version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        (valid && !version.is_empty() && !endpoint.is_empty()).then_some((version, endpoint))
+    });
+    versioned.unwrap_or(("", path))
+}
+
 fn decode(raw: &str) -> Result<String, PathError> {
     // Three bytes at most become one; whatever is longer need not be decoded to be refused.
     if raw.len() > 3 * MAX_PATH {
@@ -116,7 +129,7 @@ fn hex(digit: Option<u8>) -> Option<u8> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{MAX_PATH, PathError, canonical_path};
+    use super::{MAX_PATH, PathError, canonical_path, split_version};
 
     #[test]
     fn a_plain_path_is_borrowed() {
@@ -196,6 +209,25 @@ mod tests {
             ("/info/.%2E", DotSegment),
         ] {
             assert_eq!(canonical_path(raw), Err(error), "{raw}");
+        }
+    }
+
+    #[test]
+    fn versions_are_digits_and_dots() {
+        for (path, version, endpoint) in [
+            ("/v1.41/info", "1.41", "/info"),
+            ("/v1.41.0/containers/x/json", "1.41.0", "/containers/x/json"),
+            ("/v01./info", "01.", "/info"),
+            ("/v1.41/", "1.41", "/"),
+            ("/info", "", "/info"),
+            ("/v1.41", "", "/v1.41"),
+            ("/v/info", "", "/v/info"),
+            ("/vx/info", "", "/vx/info"),
+            ("/v1.4１/info", "", "/v1.4１/info"),
+            ("/version", "", "/version"),
+            ("/", "", "/"),
+        ] {
+            assert_eq!(split_version(path), (version, endpoint), "{path}");
         }
     }
 

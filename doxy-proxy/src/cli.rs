@@ -1,5 +1,6 @@
 //! The command line: exactly what was typed, nothing checked but its form.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
@@ -32,8 +33,13 @@ Exit codes: 0 stopped by a signal, 1 failed while running, 2 wrong arguments or 
 #[command(name = "doxy", version, about = ABOUT, after_help = EXAMPLES, disable_version_flag = true)]
 pub(crate) struct Args {
     /// The Docker engine: a socket's path, unix://PATH or tcp://HOST:PORT
-    #[arg(long, env = "DOXY_DOCKER_SOCKET", value_name = "ADDRESS", default_value = "/var/run/docker.sock", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) docker_socket: String,
+    #[arg(
+        long,
+        env = "DOXY_DOCKER_SOCKET",
+        value_name = "ADDRESS",
+        default_value = "/var/run/docker.sock"
+    )]
+    pub(crate) docker_socket: OsString,
 
     /// The socket to create and listen on
     #[arg(
@@ -85,4 +91,17 @@ pub(crate) struct Args {
     /// Print the version
     #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
+}
+
+/// What clap says of a wrong command line, in the two lines of every other error.
+pub(crate) fn explain(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    let tip = lines.find_map(|line| line.strip_prefix("tip: "));
+    format!(
+        "{what}\nhelp: {}",
+        tip.unwrap_or("`doxy --help` lists the options")
+    )
 }

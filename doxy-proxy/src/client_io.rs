@@ -13,16 +13,19 @@ use std::task::{Context, Poll, ready};
 use http_body::Body as _;
 use hyper::Request;
 use hyper::body::Incoming;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
+
+use crate::record::Record;
+use crate::socket::Socket;
+use crate::upstream::Switched;
 
 /// One client's connection, known to hyper, to the requests on it and to `connection`.
 #[derive(Debug)]
 pub(crate) struct Client {
     /// Never contended: everything about a connection happens in its one task.
-    stream: Mutex<UnixStream>,
+    socket: Mutex<Socket>,
+    /// The engine has switched: what is on the connection is no HTTP any more.
+    switched: Mutex<Option<Box<(Switched, Record)>>>,
     /// A request has been taken and its answer has not been handed to hyper whole.
     in_service: AtomicBool,
     /// The request that was taken last has a body. It may lie unread when the answer is out.
@@ -38,9 +41,10 @@ pub(crate) struct Client {
 pub(crate) struct ClientIo(Arc<Client>);
 
 impl Client {
-    pub(crate) fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(socket: Socket) -> Self {
         Self {
-            stream: Mutex::new(stream),
+            socket: Mutex::new(socket),
+            switched: Mutex::new(None),
             in_service: AtomicBool::new(false),
             has_body: AtomicBool::new(false),
             flushed: AtomicBool::new(true),
@@ -78,38 +82,48 @@ impl Client {
         self.refused() || self.has_body.load(Relaxed)
     }
 
-    /// Has the client closed its socket, in both directions?
-    ///
-    /// A client that only says that it will send no more is still there: it may wait for its
-    /// answer (`nc -N` and `socat` do that). hyper cannot tell the two apart.
+    /// The engine has switched the connection; it is taken over when the handler has returned.
+    pub(crate) fn switch(&self, switched: Switched, record: Record) {
+        *self.switched.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Box::new((switched, record)));
+    }
+
+    pub(crate) fn take_switched(&self) -> Option<Box<(Switched, Record)>> {
+        self.switched
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    /// The socket, when nobody else knows of it any more.
+    pub(crate) fn into_socket(self: Arc<Self>) -> Option<Socket> {
+        let client = Arc::into_inner(self)?;
+        Some(
+            client
+                .socket
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
     pub(crate) fn hung_up(&self) -> bool {
-        let stream = self.stream();
-        let mut fds = [PollFd::new(&*stream, PollFlags::empty())];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        poll(&mut fds, Some(&now)).is_ok_and(|_| {
-            fds.iter()
-                .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR))
-        })
+        self.socket().hung_up()
     }
 
     /// Writes past hyper, which has given the connection up.
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written =
-                std::future::poll_fn(|cx| Pin::new(&mut *self.stream()).poll_write(cx, bytes))
+                std::future::poll_fn(|cx| Pin::new(&mut *self.socket()).poll_write(cx, bytes))
                     .await?;
             bytes = bytes.get(written..).unwrap_or_default();
         }
         Ok(())
     }
 
-    /// Says that no more will be written, and leaves the other direction open.
+    /// Says that no more will be written.
     pub(crate) fn end(&self) {
-        // It fails when the client has gone, and then there is nobody to tell.
-        let _ = shutdown(&*self.stream(), Shutdown::Write);
+        self.socket().end();
     }
 
     /// Reads and throws away what the client still sends, until it ends.
@@ -118,7 +132,7 @@ impl Client {
         loop {
             let read = std::future::poll_fn(|cx| {
                 let mut buffer = ReadBuf::new(&mut scratch);
-                ready!(Pin::new(&mut *self.stream()).poll_read(cx, &mut buffer))?;
+                ready!(Pin::new(&mut *self.socket()).poll_read(cx, &mut buffer))?;
                 Poll::Ready(io::Result::Ok(buffer.filled().len()))
             });
             if matches!(read.await, Ok(0) | Err(_)) {
@@ -127,8 +141,8 @@ impl Client {
         }
     }
 
-    fn stream(&self) -> MutexGuard<'_, UnixStream> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn socket(&self) -> MutexGuard<'_, Socket> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Is this what hyper says by itself about a head that it cannot read?
@@ -172,7 +186,7 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream()).poll_read(cx, buf)
+        Pin::new(&mut *self.0.socket()).poll_read(cx, buf)
     }
 }
 
@@ -186,7 +200,7 @@ impl AsyncWrite for ClientIo {
             return Poll::Ready(Ok(bytes.len()));
         }
         self.0.flushed.store(false, Relaxed);
-        Pin::new(&mut *self.0.stream()).poll_write(cx, bytes)
+        Pin::new(&mut *self.0.socket()).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -200,7 +214,7 @@ impl AsyncWrite for ClientIo {
             return Poll::Ready(Ok(bytes.len()));
         }
         self.0.flushed.store(false, Relaxed);
-        Pin::new(&mut *self.0.stream()).poll_write_vectored(cx, slices)
+        Pin::new(&mut *self.0.socket()).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

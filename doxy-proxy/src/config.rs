@@ -3,15 +3,15 @@
 //! Nothing falls back silently. The one fallback there is, from the default pattern file to
 //! the embedded defaults, is said in the start-up line.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::{Bind, Engine, plain};
+use doxy_proxy::{Bind, Engine, LONGEST_PATH, plain, probe};
 
 use crate::cli::Args;
 
@@ -102,14 +102,16 @@ fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
     }
 }
 
-fn engine(address: &str) -> Result<Engine, ConfigError> {
-    let option = format!("--docker-socket {address}");
+fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
+    let option = format!("--docker-socket {}", address.display());
+    let Some(address) = address.to_str() else {
+        return Ok(Engine::Unix(PathBuf::from(address)));
+    };
     if let Some(address) = address.strip_prefix("tcp://") {
         let address = address.strip_suffix('/').unwrap_or(address);
         let port = address.rsplit_once(':').and_then(|(host, port)| {
-            port.parse::<u16>()
-                .ok()
-                .filter(|port| *port > 0 && !host.is_empty() && !host.contains('/'))
+            let named = !host.is_empty() && !host.contains('/');
+            port.parse::<u16>().ok().filter(|port| *port > 0 && named)
         });
         return match port {
             Some(_) => Ok(Engine::Tcp(address.to_owned())),
@@ -169,13 +171,15 @@ fn check_engine_socket(engine: &Path, proxy: &Path) -> Result<(), ConfigError> {
         }
         _ => {}
     }
-    match UnixStream::connect(engine) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(forbidden(&option)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Err(wrong(
+    if engine.as_os_str().len() > LONGEST_PATH {
+        return Err(wrong(
             option,
             "the path is too long for a socket",
             "a socket's path has at most 107 bytes",
-        )),
+        ));
+    }
+    match probe(engine) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(forbidden(&option)),
         _ => Ok(()),
     }
 }
@@ -334,7 +338,7 @@ mod tests {
             ("ssh://me@host", None),
             ("unix://", None),
         ] {
-            assert_eq!(engine(text).ok(), expected, "{text:?}");
+            assert_eq!(engine(text.as_ref()).ok(), expected, "{text:?}");
         }
     }
 

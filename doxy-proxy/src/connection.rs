@@ -1,4 +1,5 @@
-//! One client's connection: hyper reads requests from it, `handler` answers them.
+//! One client's connection: hyper reads requests from it, `handler` answers them, and when the
+//! engine switches it, `tunnel` moves its bytes.
 //!
 //! Here is decided when a connection ends: when either side is done with it, when the client
 //! has gone, when doxy stops. A head that hyper cannot read gets its answer here, and its line
@@ -6,11 +7,12 @@
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,6 +25,9 @@ use crate::error::{Error, Malformed};
 use crate::handler::{Proxy, handle};
 use crate::record::Record;
 use crate::respond;
+use crate::socket::Socket;
+use crate::tunnel::{self, Outcome};
+use crate::upstream::Switched;
 
 /// The largest head that is read, in bytes: request line and headers together.
 pub const MAX_HEAD: usize = 128 * 1024;
@@ -33,37 +38,92 @@ const PATROL: Duration = Duration::from_millis(500);
 /// How long a client that is still sending may take to notice its answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How a connection is done with as one that speaks HTTP.
+enum End {
+    /// Both sides have finished, or hyper cannot go on.
+    Http(Result<(), hyper::Error>),
+    /// The client has gone while a request was in service.
+    Gone,
+    /// The engine has switched it. With what the client has sent behind its request.
+    Switched(Box<(Switched, Record)>, Bytes),
+}
+
 /// Serves one connection until it ends. Told to stop, it finishes the request in service.
-pub(crate) async fn serve(stream: UnixStream, proxy: Arc<Proxy>, mut stop: watch::Receiver<bool>) {
-    let client = Arc::new(Client::new(stream));
+pub(crate) async fn serve(stream: UnixStream, proxy: Arc<Proxy>, stop: watch::Receiver<bool>) {
+    let client = Arc::new(Client::new(Socket::Unix(stream)));
+    match speak_http(&client, proxy, stop).await {
+        // What was in service is dropped, and with it the request to the engine.
+        End::Gone => {}
+        End::Http(ended) => close(&client, ended).await,
+        End::Switched(switched, early) => {
+            if let Some(socket) = client.into_socket() {
+                let (switched, record) = *switched;
+                speak_raw(socket, switched, record, early).await;
+            }
+        }
+    }
+}
+
+async fn speak_http(
+    client: &Arc<Client>,
+    proxy: Arc<Proxy>,
+    mut stop: watch::Receiver<bool>,
+) -> End {
     let service = service_fn(|request| {
-        let (proxy, client) = (Arc::clone(&proxy), Arc::clone(&client));
+        let (proxy, client) = (Arc::clone(&proxy), Arc::clone(client));
         async move { Ok::<_, Infallible>(handle(request, &proxy, client).await) }
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .half_close(true)
-            .auto_date_header(false)
-            .max_buf_size(MAX_HEAD)
-            .max_header_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(client.io()), service)
-    );
+    let mut connection = http1::Builder::new()
+        .half_close(true)
+        .auto_date_header(false)
+        .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(client.io()), service);
     let mut stopping = false;
     let mut told = pin!(stop.wait_for(|stop| *stop));
-    let mut gone = pin!(gone(&client));
-    let ended = loop {
+    let mut gone = pin!(gone(client));
+    loop {
+        let http = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+            Poll::Pending => client
+                .take_switched()
+                .map_or(Poll::Pending, |s| Poll::Ready(Err(s))),
+        });
         tokio::select! {
             biased;
-            ended = connection.as_mut() => break ended,
+            ended = http => return match ended {
+                Ok(ended) => End::Http(ended),
+                Err(switched) => End::Switched(switched, connection.into_parts().read_buf),
+            },
             _ = told.as_mut(), if !stopping => {
                 stopping = true;
-                connection.as_mut().graceful_shutdown();
+                Pin::new(&mut connection).graceful_shutdown();
             }
-            // Dropping the connection drops the request in service, and that its upstream.
-            () = gone.as_mut() => return,
+            () = gone.as_mut() => return End::Gone,
         }
+    }
+}
+
+/// Passes on what the engine said to the switch, and then bytes.
+///
+/// hyper has written every answer before this one: it does not read a request earlier.
+async fn speak_raw(client: Socket, switched: Switched, mut record: Record, early: Bytes) {
+    let Switched {
+        head,
+        engine,
+        early: from_engine,
+    } = switched;
+    record.status(head.status);
+    let outcome = match tunnel::write_all(&client, &respond::head(&head)).await {
+        Ok(()) => tunnel::run(&client, &engine, early, from_engine).await,
+        Err(_) => Outcome::ClientGone,
     };
+    record.tunnel(outcome);
+}
+
+/// Says the last word where hyper has none, and closes the connection.
+async fn close(client: &Client, ended: Result<(), hyper::Error>) {
     if let Some(error) = ended
         .err()
         .and_then(|error| refusal(&error, client.refused()))

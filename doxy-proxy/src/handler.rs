@@ -2,6 +2,7 @@
 //!
 //! Every step is one call into the file that owns it; what is done here is their order.
 
+use std::future::pending;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -11,7 +12,7 @@ use crate::client_io::Client;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::stream::{self, Answer};
-use crate::upstream::Upstream;
+use crate::upstream::{Reply, Upstream};
 use crate::{forward, request, respond};
 
 /// What the requests of one proxy have in common.
@@ -39,7 +40,12 @@ pub(crate) async fn handle(
         forward::send(permit, &proxy.upstream).await // forward
     };
     match reply.await {
-        Ok((response, lease)) => stream::relay(response, lease, record, client), // stream
+        Ok(Reply::Answer(response, lease)) => stream::relay(response, lease, record, client), // stream
+        Ok(Reply::Switched(switched)) => {
+            // No HTTP any more: `connection` takes over, and drops this future with hyper.
+            client.switch(switched, record);
+            pending().await
+        }
         Err(error) => {
             record.refused(&error);
             stream::own(respond::answer(&error), record, client)

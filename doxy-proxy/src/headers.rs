@@ -27,8 +27,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     UPGRADE,
 ];
 
-/// What a request needs to ask for an upgrade. Gone with `Upgrade` itself: no connection is
-/// switched to another protocol, so none may ask for it.
+/// What a request says of the upgrade it asks for. Gone where `Upgrade` itself is.
 const UPGRADE_DETAILS: [HeaderName; 6] = [
     HTTP2_SETTINGS,
     hyper::header::SEC_WEBSOCKET_ACCEPT,
@@ -40,12 +39,24 @@ const UPGRADE_DETAILS: [HeaderName; 6] = [
 
 /// Turns the client's headers into those of doxy's own request to the engine.
 ///
+/// A request for an upgrade is passed on where the engine `may_switch`, and nowhere else.
 /// `Transfer-Encoding` stays, in one spelling: the parse step let nothing but `chunked` through,
 /// and with it hyper frames the body anew, also behind a GET, where it would drop it otherwise.
 /// `Expect` goes: doxy itself says `100 Continue`, as soon as the engine takes the body.
-pub(crate) fn to_engine(headers: &mut HeaderMap) {
-    for name in HOP_BY_HOP.iter().chain(&UPGRADE_DETAILS) {
-        headers.remove(name);
+pub(crate) fn to_engine(headers: &mut HeaderMap, may_switch: bool) {
+    let upgrade = may_switch && headers.contains_key(UPGRADE);
+    for name in &HOP_BY_HOP {
+        if !(upgrade && *name == UPGRADE) {
+            headers.remove(name);
+        }
+    }
+    if upgrade {
+        // The engine looks for `Upgrade` alone, but this is how it is said.
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    } else {
+        for name in &UPGRADE_DETAILS {
+            headers.remove(name);
+        }
     }
     headers.remove(EXPECT);
     if let Some(coding) = headers.get_mut(TRANSFER_ENCODING) {
@@ -102,7 +113,7 @@ mod tests {
             ("x-registry-auth", "e30="),
             ("host", "a/b"),
         ]);
-        to_engine(&mut headers);
+        to_engine(&mut headers, true);
         let left = map(&[
             ("content-length", "5"),
             ("content-type", "application/json"),
@@ -115,10 +126,33 @@ mod tests {
     #[test]
     fn repeated_end_to_end_lines_stay() {
         let mut headers = map(&[("accept", "a"), ("accept", "b"), ("te", "trailers")]);
-        to_engine(&mut headers);
+        to_engine(&mut headers, true);
         let accepts: Vec<_> = headers.get_all("accept").iter().collect();
         assert_eq!(accepts, ["a", "b"]);
         assert!(!headers.contains_key("te"));
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_only_where_the_engine_may_switch() {
+        let asked = [
+            ("connection", "Upgrade, HTTP2-Settings"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AA"),
+            ("sec-websocket-key", "x"),
+        ];
+        let mut headers = map(&asked);
+        to_engine(&mut headers, false);
+        assert_eq!(headers, map(&[("host", "docker")]));
+        let mut headers = map(&asked);
+        to_engine(&mut headers, true);
+        let passed = map(&[
+            ("connection", "Upgrade"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AA"),
+            ("sec-websocket-key", "x"),
+            ("host", "docker"),
+        ]);
+        assert_eq!(headers, passed);
     }
 
     #[test]

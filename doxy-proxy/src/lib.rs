@@ -8,8 +8,9 @@
 //! | accept | `listen`, `server`, `connection`, `client_io` | a socket, a task for each client |
 //! | parse | `request` | one reading of the head, or a refusal |
 //! | decide | `policy` | rules; the only maker of a permit |
-//! | forward | `forward`, `headers`, `upstream` | takes a permit, asks the engine |
+//! | forward | `forward`, `headers`, `hijack`, `upstream` | takes a permit, asks the engine |
 //! | stream | `stream` | the answer's body, frame by frame |
+//! | | `tunnel`, `pipe` | where the engine switches the connection: bytes, both ways |
 //! | log | `record` | one line, at the very end |
 //!
 //! `handler` has these steps in one function. `respond` makes the answers that are doxy's own,
@@ -30,19 +31,23 @@ mod error;
 mod forward;
 mod handler;
 mod headers;
+mod hijack;
 mod listen;
+mod pipe;
 mod policy;
 mod record;
 mod request;
 mod respond;
 mod server;
+mod socket;
 mod stream;
+mod tunnel;
 mod upstream;
 
 pub use connection::MAX_HEAD;
 pub use error::plain;
 pub use handler::Proxy;
-pub use listen::{Bind, BindError, Listener};
+pub use listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
 pub use policy::Policy;
 pub use server::serve;
 pub use upstream::{Engine, Upstream};

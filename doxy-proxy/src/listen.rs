@@ -19,6 +19,8 @@ use crate::error::plain;
 
 /// How long another process may hold the folder's lock; it takes doxy less than a millisecond.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest path of a socket, in bytes.
+pub const LONGEST_PATH: usize = 107;
 /// Connections that may wait to be accepted; the kernel cuts it to its own limit.
 const BACKLOG: i32 = 4096;
 
@@ -78,15 +80,17 @@ impl Bind {
             what,
             help,
         };
-        let address = SocketAddrUnix::new(&self.path).map_err(|error| match error {
-            Errno::NAMETOOLONG => fail(
+        // One byte less than the kernel takes: many clients want to end it with a NUL.
+        if self.path.as_os_str().len() > LONGEST_PATH {
+            return Err(fail(
                 "the path is too long for a socket".to_owned(),
                 "a socket's path has at most 107 bytes, choose a shorter one",
-            ),
-            error => fail(reason(error), "name a path such as /run/doxy/doxy.sock"),
-        })?;
+            ));
+        }
+        let address = SocketAddrUnix::new(&self.path)
+            .map_err(|error| fail(reason(error), "name a path such as /run/doxy/doxy.sock"))?;
         let _lock = lock_folder(&self.path).map_err(|(what, help)| fail(what, help))?;
-        make_way(&self.path, &address).map_err(|(what, help)| fail(what, help))?;
+        make_way(&self.path).map_err(|(what, help)| fail(what, help))?;
 
         let socket = rustix::net::socket_with(
             AddressFamily::UNIX,
@@ -165,6 +169,11 @@ impl Listener {
         &self.path
     }
 
+    /// Does `path`, by whatever links, lead to this socket?
+    pub fn is_at(&self, path: &Path) -> bool {
+        rustix::fs::stat(path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.identity)
+    }
+
     pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
         self.inner.accept().await.map(|(stream, _)| stream)
     }
@@ -232,7 +241,7 @@ fn lock_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
 }
 
 /// Removes a socket that nobody answers on. Anything else that is in the way is an error.
-fn make_way(path: &Path, address: &SocketAddrUnix) -> Result<(), (String, &'static str)> {
+fn make_way(path: &Path) -> Result<(), (String, &'static str)> {
     match rustix::fs::lstat(path) {
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err((reason(error), "choose another path")),
@@ -244,34 +253,45 @@ fn make_way(path: &Path, address: &SocketAddrUnix) -> Result<(), (String, &'stat
         }
         Ok(_) => {}
     }
-    let probe = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::STREAM,
-        // Not to wait for a listener whose queue is full: it is alive.
-        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
-        None,
-    )
-    .and_then(|probe| rustix::net::connect(&probe, address));
-    match probe {
-        Err(Errno::CONNREFUSED) => rustix::fs::unlink(path).map_err(|error| {
-            (
-                format!("cannot remove a stale socket: {}", reason(error)),
-                "remove it by hand",
-            )
-        }),
-        Err(Errno::NOENT) => Ok(()),
-        Ok(()) | Err(Errno::AGAIN) => Err((
-            "somebody is listening there already".to_owned(),
-            "stop the other process, or choose another path with --proxy-socket",
-        )),
-        Err(error) => Err((
-            format!(
-                "cannot tell whether the socket there is in use: {}",
-                reason(error)
-            ),
-            "choose another path, or remove the socket",
-        )),
+    match probe(path) {
+        Ok(()) => {}
+        Err(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                return rustix::fs::unlink(path).map_err(|error| {
+                    (
+                        format!("cannot remove a stale socket: {}", reason(error)),
+                        "remove it by hand",
+                    )
+                });
+            }
+            io::ErrorKind::NotFound => return Ok(()),
+            // Its queue is full: somebody is there.
+            io::ErrorKind::WouldBlock => {}
+            _ => {
+                return Err((
+                    format!(
+                        "cannot tell whether the socket there is in use: {}",
+                        plain(&error)
+                    ),
+                    "choose another path, or remove the socket",
+                ));
+            }
+        },
     }
+    Err((
+        "somebody is listening there already".to_owned(),
+        "stop the other process, or choose another path with --proxy-socket",
+    ))
+}
+
+/// Tries to connect, without waiting for a listener that does not accept (`WouldBlock`).
+///
+/// # Errors
+/// `ConnectionRefused` where nobody listens, `NotFound`, `PermissionDenied`.
+pub fn probe(path: &Path) -> io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?)
 }
 
 fn reason(error: Errno) -> String {

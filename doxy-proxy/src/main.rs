@@ -3,13 +3,14 @@
 mod cli;
 mod config;
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use doxy_proxy::{Policy, Proxy, Upstream, serve};
+use doxy_proxy::{Engine, Policy, Proxy, Upstream, serve};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Args;
@@ -17,13 +18,22 @@ use crate::config::Config;
 
 /// Failed while running.
 const FAILED: u8 = 1;
-/// Bad arguments, configuration or rules. clap ends with the same code.
+/// Bad arguments, configuration or rules.
 const MISUSED: u8 = 2;
 /// How long the engine may take to accept a connection.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let config = match Config::check(Args::parse()) {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.use_stderr() => return complain(&cli::explain(&error), MISUSED),
+        Err(help) => {
+            // Fails when nobody reads it.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+    };
+    let config = match Config::check(args) {
         Ok(config) => config,
         Err(error) => return complain(&error, MISUSED),
     };
@@ -62,6 +72,18 @@ async fn run(config: Config) -> ExitCode {
         Ok(listener) => listener,
         Err(error) => return complain(&error, MISUSED),
     };
+    if let Engine::Unix(engine) = &config.engine
+        && listener.is_at(engine)
+    {
+        let what = format!(
+            "--docker-socket {}: this leads to the proxy socket",
+            engine.display()
+        );
+        return complain(
+            &format!("{what}\nhelp: name the engine's own socket"),
+            MISUSED,
+        );
+    }
     tracing::info!(
         "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {} rules from {}",
         env!("CARGO_PKG_VERSION"),
@@ -99,12 +121,9 @@ async fn either(term: &mut Signal, int: &mut Signal) {
     }
 }
 
-/// The one place, beside clap, that speaks to the terminal without going through the log.
-#[expect(
-    clippy::print_stderr,
-    reason = "the log is not set up yet, and this is for the person who started doxy"
-)]
-fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("doxy: {error}");
+/// Speaks to the person who started doxy, without the log, which may not be set up yet.
+fn complain(error: &dyn Display, code: u8) -> ExitCode {
+    // Fails when nobody reads it; the exit code says it too.
+    let _ = writeln!(io::stderr(), "doxy: {error}");
     ExitCode::from(code)
 }

@@ -5,8 +5,6 @@
 //! forgets to ask the policy does not compile.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use hyper::Request;
-use hyper::body::Incoming;
 
 use crate::error::Denial;
 use crate::record::Record;
@@ -60,7 +58,7 @@ impl Policy {
 
 impl Permit {
     /// Uses the permit up and gives out the request that it is for.
-    pub(crate) fn redeem(self) -> Request<Incoming> {
-        self.inbound.into_request()
+    pub(crate) fn redeem(self) -> Inbound {
+        self.inbound
     }
 }

@@ -13,6 +13,7 @@ use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 
 use crate::error::{Denial, Error};
+use crate::tunnel::Outcome;
 
 /// What will be said of one request.
 #[derive(Debug)]
@@ -103,6 +104,15 @@ impl Record {
     pub(crate) fn status(&mut self, status: StatusCode) {
         if let Some(entry) = &mut self.0 {
             entry.status = Some(status);
+        }
+    }
+
+    /// The connection was switched, and this is what became of it.
+    pub(crate) fn tunnel(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Complete => {}
+            Outcome::ClientGone => self.broke_off("the client went away"),
+            Outcome::EngineGone => self.broke_off("the engine went away"),
         }
     }
 

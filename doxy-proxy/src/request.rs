@@ -14,6 +14,7 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Request, Uri, Version};
 
 use crate::error::Malformed;
+use crate::hijack;
 
 /// A request that can be read in one way only. It has not been judged.
 #[derive(Debug)]
@@ -77,7 +78,13 @@ impl Inbound {
                 })
     }
 
-    /// The request as it came, to be forwarded. Only a permit hands it on.
+    /// Is this an endpoint where the engine takes the connection out of HTTP?
+    pub(crate) fn may_switch(&self) -> bool {
+        let judged = self.judged();
+        hijack::possible(judged.method, judged.path)
+    }
+
+    /// The request as it came, to be forwarded.
     pub(crate) fn into_request(self) -> Request<Incoming> {
         self.request
     }

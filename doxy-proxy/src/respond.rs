@@ -4,7 +4,9 @@
 //! letter: the docker CLI compares that string, and prints raw JSON when a charset follows.
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::http::response::Parts;
 use hyper::{Response, StatusCode};
 
 use crate::error::{Denial, Error, Upstream};
@@ -24,21 +26,44 @@ pub(crate) fn answer(error: &Error) -> Response<Bytes> {
 
 /// The same answer as bytes, for a connection that hyper has given up. It closes it.
 pub(crate) fn last_words(error: &Error) -> Vec<u8> {
-    let (head, body) = answer(error).into_parts();
-    let mut bytes = format!(
-        "HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        head.status,
-        body.len()
-    )
-    .into_bytes();
-    for (name, value) in &head.headers {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+    let (mut parts, body) = answer(error).into_parts();
+    parts
+        .headers
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    parts
+        .headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let mut bytes = head(&parts);
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+/// The head of an answer as bytes, for a connection that hyper does not write to any more.
+pub(crate) fn head(parts: &Parts) -> Vec<u8> {
+    let reason = match parts.extensions.get::<ReasonPhrase>() {
+        Some(reason) => reason.as_bytes(),
+        None => parts
+            .status
+            .canonical_reason()
+            .unwrap_or_default()
+            .as_bytes(),
+    };
+    let mut bytes = Vec::new();
+    for part in [
+        b"HTTP/1.1 ",
+        parts.status.as_str().as_bytes(),
+        b" ",
+        reason,
+        b"\r\n",
+    ] {
+        bytes.extend_from_slice(part);
+    }
+    for (name, value) in &parts.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
     }
     bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(&body);
     bytes
 }
 

@@ -2,23 +2,30 @@
 //!
 //! Kept connections serve requests without a body only, and go back when the whole answer has
 //! been read; nothing unread or unexpected can be on them. A request is sent again only when
-//! the HTTP library hands it back whole, unsent: nothing is ever delivered twice.
+//! the HTTP library hands it back whole, unsent: nothing is ever delivered twice. Where the engine
+//! may take a connection out of HTTP it gets a fresh one, which is never kept.
 
 use std::fmt;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::http::response::Parts;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Error, Malformed, Upstream as Failure, plain};
+use crate::hijack;
+use crate::socket::Socket;
 
 /// How many connections are kept. More are closed when their answer has been read.
 const KEPT: usize = 512;
@@ -57,6 +64,25 @@ pub(crate) struct Lease {
     upstream: Arc<Upstream>,
     sender: SendRequest<Incoming>,
     reusable: bool,
+}
+
+/// What the engine says to a request.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// An answer, its body still on the way.
+    Answer(Response<Incoming>, Lease),
+    /// The connection is out of HTTP from here on.
+    Switched(Switched),
+}
+
+/// A connection that the engine has switched.
+#[derive(Debug)]
+pub(crate) struct Switched {
+    /// What the engine said, to be passed on as it is.
+    pub(crate) head: Parts,
+    pub(crate) engine: Socket,
+    /// What the engine sent right behind the head.
+    pub(crate) early: Vec<Bytes>,
 }
 
 impl Upstream {
@@ -136,13 +162,63 @@ impl Upstream {
         }
     }
 
+    /// Sends a request to an endpoint where the engine may take over the connection.
+    pub(crate) async fn send_to_hijack(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Reply, Error> {
+        let io = TokioIo::new(self.dial().await?);
+        let (mut sender, mut connection) = http1::handshake(io)
+            .await
+            .map_err(|error| self.failure(error))?;
+        let mut answer = pin!(sender.send_request(request));
+        let mut ended = false;
+        // Driven here and not in a task of its own, so that it can be taken apart at the head of
+        // the answer, also before the request's body has ended: some clients leave it open.
+        let response = poll_fn(|cx| {
+            ended = ended || connection.poll_without_shutdown(cx).is_ready();
+            answer.as_mut().poll(cx)
+        });
+        let response = response.await.map_err(|error| self.failure(error))?;
+        if hijack::switches(&response) {
+            let (head, body) = response.into_parts();
+            let parts = connection.into_parts();
+            let mut early = queued(body).await;
+            early.push(parts.read_buf);
+            return Ok(Reply::Switched(Switched {
+                head,
+                engine: parts.io.into_inner(),
+                early,
+            }));
+        }
+        if !ended {
+            tokio::spawn(connection);
+        }
+        let lease = Lease {
+            upstream: Arc::clone(self),
+            sender,
+            reusable: false,
+        };
+        Ok(Reply::Answer(response, lease))
+    }
+
     async fn connect(&self) -> Result<SendRequest<Incoming>, Error> {
+        let io = TokioIo::new(self.dial().await?);
+        let (sender, connection) = http1::handshake(io)
+            .await
+            .map_err(|error| self.failure(error))?;
+        // What goes wrong on it is told to whoever sent the request; it ends with its sender.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn dial(&self) -> Result<Socket, Error> {
         match &self.engine {
             Engine::Unix(path) => {
                 let deadline = Instant::now() + self.patience;
                 loop {
                     match UnixStream::connect(path).await {
-                        Ok(stream) => return self.shake_hands(TokioIo::new(stream)).await,
+                        Ok(stream) => return Ok(Socket::Unix(stream)),
                         // The queue of the engine's socket is full: it is not accepting.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             if Instant::now() >= deadline {
@@ -154,30 +230,19 @@ impl Upstream {
                     }
                 }
             }
-            Engine::Tcp(address) => match timeout(self.patience, TcpStream::connect(address)).await
-            {
-                Ok(Ok(stream)) => {
-                    stream
-                        .set_nodelay(true)
-                        .map_err(|error| self.unreachable(error))?;
-                    self.shake_hands(TokioIo::new(stream)).await
+            Engine::Tcp(address) => {
+                match timeout(self.patience, TcpStream::connect(address)).await {
+                    Ok(Ok(stream)) => {
+                        stream
+                            .set_nodelay(true)
+                            .map_err(|error| self.unreachable(error))?;
+                        Ok(Socket::Tcp(stream))
+                    }
+                    Ok(Err(error)) => Err(self.unreachable(error)),
+                    Err(_) => Err(self.not_accepting()),
                 }
-                Ok(Err(error)) => Err(self.unreachable(error)),
-                Err(_) => Err(self.not_accepting()),
-            },
+            }
         }
-    }
-
-    async fn shake_hands<I>(&self, io: I) -> Result<SendRequest<Incoming>, Error>
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-    {
-        let (sender, connection) = http1::handshake(io)
-            .await
-            .map_err(|error| self.failure(error))?;
-        // What goes wrong on it is told to whoever sent the request; it ends with its sender.
-        tokio::spawn(connection);
-        Ok(sender)
     }
 
     fn unreachable(&self, reason: io::Error) -> Error {
@@ -194,6 +259,15 @@ impl Upstream {
             seconds,
         })
     }
+}
+
+/// What hyper had read of a body before its connection was taken apart.
+async fn queued(mut body: Incoming) -> Vec<Bytes> {
+    let mut queued = Vec::new();
+    while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        queued.extend(frame.into_data().ok());
+    }
+    queued
 }
 
 impl Lease {

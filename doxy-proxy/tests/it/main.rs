@@ -13,7 +13,7 @@
 // The words and statuses of every answer that doxy makes itself.
 mod answers;
 // The command line, and settings that are wrong.
-//mod cli;
+mod cli;
 // The corpus of raw requests: what may reach the engine and what may not.
 mod corpus;
 // The real docker CLI against a real engine, through doxy and directly.
@@ -23,6 +23,8 @@ mod forwarding;
 // The engine absent, gone, back; doxy told to stop.
 mod lifecycle;
 // The socket: modes, stale ones, live ones.
-//mod listening;
+mod listening;
 // A recording engine, a proxy in this process, a client that speaks bytes.
 mod support;
+// Connections that the engine switches: bytes both ways, and how they end.
+mod tunnels;

@@ -76,6 +76,14 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
+    /// The same connection, for another thread.
+    pub(crate) fn another(&self) -> Self {
+        Self {
+            stream: self.stream.try_clone().unwrap(),
+            unread: Vec::new(),
+        }
+    }
+
     /// One request and its answer, to anything but HEAD.
     #[track_caller]
     pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
@@ -162,8 +170,9 @@ impl Client {
         String::from_utf8(self.until(b"\r\n")).unwrap()
     }
 
+    /// This many bytes.
     #[track_caller]
-    fn take(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
             assert!(
                 self.read(),

@@ -128,7 +128,8 @@ impl Client {
 
     /// Reads and throws away what the client still sends, until it ends.
     pub(crate) async fn drain(&self) {
-        let mut scratch = [0; 8192];
+        // On the heap: every connection's task would have room for it otherwise, from the start.
+        let mut scratch = vec![0; 8192];
         loop {
             let read = std::future::poll_fn(|cx| {
                 let mut buffer = ReadBuf::new(&mut scratch);

@@ -110,8 +110,9 @@ fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
     if let Some(address) = address.strip_prefix("tcp://") {
         let address = address.strip_suffix('/').unwrap_or(address);
         let port = address.rsplit_once(':').and_then(|(host, port)| {
-            let named = !host.is_empty() && !host.contains('/');
-            port.parse::<u16>().ok().filter(|port| *port > 0 && named)
+            let name = |c: char| c.is_ascii_alphanumeric() || ".-_[]:".contains(c);
+            let valid = !host.is_empty() && host.chars().all(name) && !port.starts_with('+');
+            port.parse::<u16>().ok().filter(|port| *port > 0 && valid)
         });
         return match port {
             Some(_) => Ok(Engine::Tcp(address.to_owned())),
@@ -123,7 +124,8 @@ fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
         };
     }
     let path = address.strip_prefix("unix://").unwrap_or(address);
-    if path.contains("://") {
+    // `unix:/x`, `ssh://x` and `127.0.0.1:2375` are meant as addresses, not as files.
+    if path == address && !path.starts_with(['/', '.']) && path.contains(':') {
         return Err(wrong(
             option,
             "unknown kind of address",
@@ -336,6 +338,13 @@ mod tests {
             ("tcp://a/b:1", None),
             ("tcp://a:70000", None),
             ("ssh://me@host", None),
+            ("unix:/run/d.sock", None),
+            ("tcp:/a:1", None),
+            ("127.0.0.1:2375", None),
+            ("tcp://a:+1", None),
+            ("tcp://a b:1", None),
+            ("tcp://me@a:1", None),
+            ("./odd:name", unix("./odd:name")),
             ("unix://", None),
         ] {
             assert_eq!(engine(text.as_ref()).ok(), expected, "{text:?}");

@@ -85,12 +85,17 @@ async fn run(config: Config) -> ExitCode {
         );
     }
     tracing::info!(
-        "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {} rules from {}",
+        "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {} {} from {}",
         env!("CARGO_PKG_VERSION"),
         listener.path().display(),
         config.bind.mode,
         config.engine,
         config.rules.len(),
+        if config.rules.len() == 1 {
+            "rule"
+        } else {
+            "rules"
+        },
         config.rules_from,
     );
     let proxy = Proxy {

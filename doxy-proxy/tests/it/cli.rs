@@ -21,6 +21,7 @@ use std::thread;
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+use crate::listening::{full, stale};
 use crate::support::{Client, Fake, LIMIT};
 
 /// The environment, for cases that set nothing there.
@@ -474,7 +475,7 @@ help: name the engine's own socket
 fn the_engine_being_a_stale_socket_that_doxy_would_replace() {
     let folder = folder();
     let socket = folder.path().join("doxy.sock");
-    drop(UnixListener::bind(&socket).unwrap());
+    stale(&socket);
     let absolute = socket.to_str().unwrap();
     for path in ["doxy.sock", "dangling.sock", "link/doxy.sock", absolute] {
         let mut command = doxy(folder.path());
@@ -583,9 +584,8 @@ fn what_is_forbidden() {
     for name in ["closed.sock", "closed", "good.pattern"] {
         chmod(&at(name), 0);
     }
-    let stale = at("sub/stale.sock");
-    drop(UnixListener::bind(&stale).unwrap());
-    chmod(&stale, 0o666);
+    stale(&at("sub/stale.sock"));
+    chmod(&at("sub/stale.sock"), 0o666);
     fs::create_dir(at("open")).unwrap();
     chmod(&at("open"), 0o777);
     let theirs = at("open/theirs.sock");
@@ -837,6 +837,6 @@ fn a_line_a_request_if_asked_for() {
 fn an_engine_whose_queue_is_full_does_not_keep_doxy_from_starting() {
     let folder = folder();
     let path = folder.path().join("engine.sock");
-    let (_engine, _queued) = crate::listening::full(&path);
+    let (_engine, _queued) = full(&path);
     Process::start(&mut doxy(folder.path())).stop();
 }

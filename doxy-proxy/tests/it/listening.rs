@@ -29,15 +29,21 @@ fn rights(path: &Path) -> Option<Rights> {
     Some((found.mode() & 0o7777, found.uid(), found.gid()))
 }
 
+fn socket_at(path: &Path) -> (OwnedFd, SocketAddrUnix) {
+    let address = SocketAddrUnix::new(path).unwrap();
+    let socket = socket();
+    rustix::net::bind(&socket, &address).unwrap();
+    (socket, address)
+}
+
+fn socket() -> OwnedFd {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+}
+
 /// A listener that has no room for another connection, and what fills it.
 pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
-    let socket = || {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
-    };
-    let address = SocketAddrUnix::new(path).unwrap();
-    let listener = socket();
-    rustix::net::bind(&listener, &address).unwrap();
+    let (listener, address) = socket_at(path);
     rustix::net::listen(&listener, 0).unwrap();
     let mut queued = Vec::new();
     loop {
@@ -51,8 +57,11 @@ pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
 }
 
 /// Leaves a socket at `path` that nobody listens on.
-fn stale(path: &Path) {
-    drop(UnixListener::bind(path).unwrap());
+///
+/// Nobody ever has: a listener that is dropped lives on for as long as another test's thread
+/// takes from `fork` to `exec`.
+pub(crate) fn stale(path: &Path) {
+    drop(socket_at(path));
 }
 
 /// A client is answered at `path`, whatever the answer is.
@@ -419,12 +428,14 @@ fn a_second_signal_ends_it_at_once() {
 fn a_half_sent_request_does_not_outlive_a_second_signal() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(doxy(folder.path()).arg(LONG));
-    let mut client = Client::connect(&folder.path().join("doxy.sock"));
-    // Answered once, so the connection has been accepted.
-    client.ask(PING);
-    client.send("GET /_ping HTTP/1.1\r\nHost");
+    let path = folder.path().join("doxy.sock");
+    let mut half = Client::connect(&path);
+    half.send("GET /_ping HTTP/1.1\r\nHost");
+    // Answered, so the one that came before it has been accepted too.
+    let mut idle = Client::connect(&path);
+    idle.ask(PING);
     process.signal(Signal::TERM);
-    process.logged("stopping, 1 connections open");
+    process.logged("stopping, 2 connections open");
     // Too late, if it has ended by then.
     process.signal(Signal::TERM);
     let ended = process.end();

@@ -66,11 +66,30 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
             rest,
         ),
     };
+    let pattern_at = start(pattern);
+    if let Some(at) = [" #", "\t#"]
+        .iter()
+        .find_map(|comment| pattern.find(comment))
+    {
+        // As a part of the pattern it would keep the rule from ever applying: fatal to a denial.
+        return Err(Fault::new(
+            pattern_at + at + 1,
+            "a comment behind a rule",
+            r"give it a line of its own, or write `\#` for the character",
+        ));
+    }
+    if let Some(at) = pattern.find(|c: char| c.is_control() && c != '\t') {
+        return Err(Fault::new(
+            pattern_at + at,
+            "a control character, which no path has",
+            "remove it; lines end in a newline, with or without a carriage return before it",
+        ));
+    }
     Ok(Some(Line {
         deny,
         methods,
         pattern,
-        pattern_at: start(pattern),
+        pattern_at,
     }))
 }
 
@@ -171,6 +190,6 @@ mod tests {
         );
         check("info", Some((false, MethodSet::READ, "info", 0)));
         check("!!/x", Some((true, MethodSet::ANY, "!/x", 1)));
-        check("/x # y", Some((false, MethodSet::READ, "/x # y", 0)));
+        check("/x#y", Some((false, MethodSet::READ, "/x#y", 0)));
     }
 }

@@ -21,9 +21,9 @@ Examples:
       Every option can be given by its variable; an option beats its variable.
 
 Patterns, one rule a line, each a regex that must match the whole path:
-  /v1\\.\\d+/containers/json         allows GET and HEAD
-  POST /v1\\.\\d+/containers/create  allows POST (several: GET,POST  any: *)
-  !/v1\\.\\d+/containers/vault/.*    denies, whatever else matches
+  (/v[\\d.]+)?/containers/json          allows GET and HEAD
+  POST (/v[\\d.]+)?/containers/create   allows POST (several: GET,POST  any: *)
+  !(/v[\\d.]+)?/containers/vault/.*     denies, whatever else matches
   # a comment
 
 Exit codes: 0 stopped by a signal, 1 failed while running, 2 wrong arguments or rules.";

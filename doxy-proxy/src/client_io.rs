@@ -68,8 +68,10 @@ impl Client {
         self.in_service.store(false, Relaxed);
     }
 
-    pub(crate) fn in_service(&self) -> bool {
-        self.in_service.load(Relaxed)
+    /// Could the client go without hyper noticing? While a request is in service hyper does not
+    /// read, and behind an early answer it may wait for the engine to take the rest of a body.
+    pub(crate) fn may_leave_unseen(&self) -> bool {
+        self.in_service.load(Relaxed) || self.has_body.load(Relaxed)
     }
 
     /// Has hyper refused a head by itself, with an answer that was held back?
@@ -154,7 +156,7 @@ impl Client {
         if self.refused() {
             return true;
         }
-        let between = self.flushed.load(Relaxed) && !self.in_service();
+        let between = self.flushed.load(Relaxed) && !self.in_service.load(Relaxed);
         if between && is_automatic(bytes) {
             self.refused.store(true, Relaxed);
             return true;

@@ -87,7 +87,12 @@ fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
                 .map_err(|error| ConfigError(error.to_string()))?;
             Ok((rules, path.display().to_string()))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
+        // A link that leads nowhere does exist: somebody meant there to be rules.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && named.is_none()
+                && fs::symlink_metadata(path).is_err() =>
+        {
             let rules = RuleSet::embedded().map_err(|error| ConfigError(error.to_string()))?;
             Ok((
                 rules,

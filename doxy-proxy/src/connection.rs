@@ -32,7 +32,7 @@ use crate::upstream::Switched;
 /// The largest head that is read, in bytes: request line and headers together.
 pub const MAX_HEAD: usize = 128 * 1024;
 /// The most header lines that are read. Real clients have been seen to send 150.
-const MAX_HEADERS: usize = 256;
+pub const MAX_HEADERS: usize = 256;
 /// How often a client that waits for its answer is looked after.
 const PATROL: Duration = Duration::from_millis(500);
 /// How long a client that is still sending may take to notice its answer.
@@ -140,13 +140,13 @@ async fn close(client: &Client, ended: Result<(), hyper::Error>) {
     }
 }
 
-/// Resolves when a request is in service whose client has closed the connection.
+/// Resolves when the client has closed the connection while hyper does not look.
 async fn gone(client: &Client) {
     let mut patrol = pin!(sleep(PATROL));
     poll_fn(|cx| {
-        // While no request is in service hyper reads, and sees the end by itself. When one
-        // begins hyper's wake-up is this future's too: both live in one task.
-        while client.in_service() && patrol.as_mut().poll(cx).is_ready() {
+        // While hyper waits for a request it sees the end by itself. When one begins hyper's
+        // wake-up is this future's too: both live in one task.
+        while client.may_leave_unseen() && patrol.as_mut().poll(cx).is_ready() {
             if client.hung_up() {
                 return Poll::Ready(());
             }
@@ -164,7 +164,10 @@ fn refusal(error: &hyper::Error, refused: bool) -> Option<Error> {
     } else if !refused {
         None
     } else if error.is_parse_too_large() {
-        Some(Error::HeadTooLarge { limit: MAX_HEAD })
+        Some(Error::HeadTooLarge {
+            bytes: MAX_HEAD,
+            lines: MAX_HEADERS,
+        })
     } else {
         Some(Error::Malformed(Malformed::Http(error.to_string())))
     }

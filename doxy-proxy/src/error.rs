@@ -15,10 +15,12 @@ pub(crate) enum Error {
     #[error("malformed request: {0}")]
     Malformed(#[from] Malformed),
     /// The head is larger than doxy reads.
-    #[error("the head of the request is too large, the limit is {limit} bytes")]
+    #[error("the head of the request is too large, the limit is {bytes} bytes and {lines} lines")]
     HeadTooLarge {
         /// The largest head that is read, in bytes.
-        limit: usize,
+        bytes: usize,
+        /// The most header lines that are read.
+        lines: usize,
     },
     /// The policy does not allow the request.
     #[error(transparent)]
@@ -51,6 +53,8 @@ pub(crate) enum Malformed {
     Expectation,
     #[error("a trailer that may not come behind the body")]
     Trailer,
+    #[error("a Content-Type with letters beyond ASCII")]
+    ContentType,
     #[error("the body ended early or is not framed correctly")]
     Body,
     /// In the words of the HTTP library, which read the head.

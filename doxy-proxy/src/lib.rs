@@ -44,7 +44,7 @@ mod stream;
 mod tunnel;
 mod upstream;
 
-pub use connection::MAX_HEAD;
+pub use connection::{MAX_HEAD, MAX_HEADERS};
 pub use error::plain;
 pub use handler::Proxy;
 pub use listen::{Bind, BindError, LONGEST_PATH, Listener, probe};

@@ -43,7 +43,7 @@ pub struct Listener {
     inner: tokio::net::UnixListener,
     path: PathBuf,
     /// Device and inode of the socket that was bound here.
-    identity: (u64, u64),
+    identity: Option<(u64, u64)>,
 }
 
 /// Why doxy cannot listen: what is wrong with the path, and what to do.
@@ -110,56 +110,46 @@ impl Bind {
             )
         })?;
 
-        let identity = self.hand_over().and_then(|identity| {
+        let inode = own_inode(&self.path)
+            .map_err(|error| fail(reason(error), "choose a folder that only doxy may write to"))?;
+        let listening = self.hand_over(inode.as_fd()).and_then(|()| {
             rustix::net::listen(&socket, BACKLOG).map_err(|error| (reason(error), "try again"))?;
-            Ok(identity)
-        });
-        let listening = identity.and_then(|identity| {
             let inner = tokio::net::UnixListener::from_std(socket.into())
                 .map_err(|error| (plain(&error), "check the limit on open files"))?;
+            let (path, identity) = (self.path.clone(), identity(inode.as_fd()));
             Ok(Listener {
                 inner,
-                path: self.path.clone(),
+                path,
                 identity,
             })
         });
         listening.map_err(|(what, help)| {
-            let _ = rustix::fs::unlink(&self.path);
+            remove(&self.path, identity(inode.as_fd()));
             fail(what, help)
         })
     }
 
-    /// Gives the bound socket its owner and mode; returns its device and inode.
+    /// Gives the bound socket its owner and mode.
     ///
     /// By a descriptor of the very inode: a path could be exchanged for a link meanwhile.
-    fn hand_over(&self) -> Result<(u64, u64), (String, &'static str)> {
-        let own = "start doxy as root, or leave out --socket-owner and --socket-group";
-        let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let step = |error| {
-            (
-                reason(error),
-                "choose a folder that only doxy's user may write to",
-            )
-        };
-        let inode = rustix::fs::open(&self.path, open, Mode::empty()).map_err(step)?;
-        let stat = rustix::fs::fstat(&inode).map_err(step)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Socket
-            || stat.st_uid != rustix::process::geteuid().as_raw()
-        {
-            return Err(step(Errno::BUSY));
-        }
+    fn hand_over(&self, inode: BorrowedFd<'_>) -> Result<(), (String, &'static str)> {
         if self.owner.is_some() || self.group.is_some() {
-            rustix::fs::chownat(&inode, "", self.owner, self.group, AtFlags::EMPTY_PATH).map_err(
+            rustix::fs::chownat(inode, "", self.owner, self.group, AtFlags::EMPTY_PATH).map_err(
                 |error| {
+                    let what = format!("cannot set owner and group: {}", reason(error));
                     (
-                        format!("cannot set owner and group: {}", reason(error)),
-                        own,
+                        what,
+                        "start doxy as root, or leave out --socket-owner and --socket-group",
                     )
                 },
             )?;
         }
-        chmod(inode.as_fd(), &self.path, self.mode).map_err(step)?;
-        Ok((stat.st_dev, stat.st_ino))
+        chmod(inode, &self.path, self.mode).map_err(|error| {
+            (
+                format!("cannot set the mode: {}", reason(error)),
+                "try again",
+            )
+        })
     }
 }
 
@@ -171,7 +161,7 @@ impl Listener {
 
     /// Does `path`, by whatever links, lead to this socket?
     pub fn is_at(&self, path: &Path) -> bool {
-        rustix::fs::stat(path).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == self.identity)
+        rustix::fs::stat(path).is_ok_and(|stat| Some((stat.st_dev, stat.st_ino)) == self.identity)
     }
 
     pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
@@ -181,13 +171,41 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Without the lock it is better left where it is: the next doxy sees that it is stale.
-        if let Ok(_lock) = lock_folder(&self.path)
-            && let Ok(stat) = rustix::fs::lstat(&self.path)
-            && (stat.st_dev, stat.st_ino) == self.identity
-        {
-            let _ = rustix::fs::unlink(&self.path);
+        // Requests may still be in service: never wait here. Whoever holds the lock is about to
+        // take this path, and finds the socket stale.
+        if let Ok(Ok(_lock)) = open_folder(&self.path).map(try_lock) {
+            remove(&self.path, self.identity);
         }
+    }
+}
+
+/// The socket just bound at `path`, and nothing that was put in its place.
+fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
+    let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inode = rustix::fs::open(path, open, Mode::empty())?;
+    let stat = rustix::fs::fstat(&inode)?;
+    let socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+    let own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if socket && own {
+        Ok(inode)
+    } else {
+        Err(Errno::BUSY)
+    }
+}
+
+/// Device and inode; nothing has the identity of what cannot be looked at.
+fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
+    rustix::fs::fstat(inode)
+        .ok()
+        .map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Removes the socket at `path` if it is the one with this identity.
+fn remove(path: &Path, identity: Option<(u64, u64)>) {
+    if let Ok(stat) = rustix::fs::lstat(path)
+        && identity == Some((stat.st_dev, stat.st_ino))
+    {
+        let _ = rustix::fs::unlink(path);
     }
 }
 
@@ -204,12 +222,30 @@ fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno>
 
 /// Locks the folder that `path` is in, until the descriptor is dropped.
 fn lock_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
+    let mut folder = open_folder(path)?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        folder = match try_lock(folder) {
+            Ok(lock) => return Ok(lock),
+            Err((folder, Errno::WOULDBLOCK)) if Instant::now() < deadline => folder,
+            Err((_, error)) => {
+                return Err((
+                    format!("its folder cannot be locked: {}", reason(error)),
+                    "another process holds a lock on the folder, choose one of doxy's own",
+                ));
+            }
+        };
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn open_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
     let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let lock = rustix::fs::open(folder, open, Mode::empty()).map_err(|error| {
+    rustix::fs::open(folder, open, Mode::empty()).map_err(|error| {
         let help = match error {
             Errno::NOENT => "create the folder first, or choose another path",
             _ => "choose a folder that doxy may read and write",
@@ -218,25 +254,13 @@ fn lock_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
             format!("folder {}: {}", folder.display(), reason(error)),
             help,
         )
-    })?;
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(lock),
-            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(error) => {
-                return Err((
-                    format!(
-                        "folder {}: cannot be locked: {}",
-                        folder.display(),
-                        reason(error)
-                    ),
-                    "another process holds a lock on it, choose another folder",
-                ));
-            }
-        }
+    })
+}
+
+fn try_lock(folder: OwnedFd) -> Result<OwnedFd, (OwnedFd, Errno)> {
+    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(folder),
+        Err(error) => Err((folder, error)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod log;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -44,7 +45,9 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(io::stderr)
+        .with_writer(log::Stderr::default())
+        // It would say so on the same stream, and end the process if that fails too.
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(false)
         .init();
@@ -61,12 +64,9 @@ fn main() -> ExitCode {
 
 async fn run(config: Config) -> ExitCode {
     // Before the socket exists: a signal in between would leave it behind.
-    let (mut term, mut int) = match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(term), Ok(int)) => (term, int),
-        (Err(error), _) | (_, Err(error)) => return complain(&error, FAILED),
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&error, FAILED),
     };
     let listener = match config.bind.listen() {
         Ok(listener) => listener,
@@ -110,19 +110,37 @@ async fn run(config: Config) -> ExitCode {
     tokio::select! {
         () = served => {}
         () = async {
-            either(&mut term, &mut int).await;
+            signals.next().await;
             let _ = stop.send(());
-            either(&mut term, &mut int).await;
+            signals.next().await;
             tracing::info!("stopping at once");
         } => {}
     }
     ExitCode::SUCCESS
 }
 
-async fn either(term: &mut Signal, int: &mut Signal) {
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The signals that stop doxy.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        // A terminal that is closed says the last: doxy goes with it, and takes its socket along.
+        let [term, int, hangup] = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Self([term?, int?, hangup?]))
+    }
+
+    async fn next(&mut self) {
+        let Self([term, int, hangup]) = self;
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            _ = hangup.recv() => {}
+        }
     }
 }
 

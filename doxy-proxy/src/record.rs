@@ -143,15 +143,24 @@ impl Drop for Record {
     }
 }
 
-/// Text from a client as it may stand in a log: one line, whatever it holds.
+/// The most that is logged of one thing that a client sent, in characters.
+const LONGEST: usize = 768;
+
+/// Text from a client as it may stand in a log: one line, one column, and not without end.
 fn escaped(text: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::new();
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if char.is_control() || char == '\u{2028}' || char == '\u{2029}' {
-                out.extend(char.escape_default());
-            } else {
+            if out.len() > LONGEST {
+                out.push('\u{2026}');
+                return out;
+            }
+            // `|` parts the columns; what is neither a letter nor a figure may turn the line around.
+            let plain = char.is_alphanumeric() || (char.is_ascii() && !char.is_ascii_control());
+            if plain && char != '|' {
                 out.push(char);
+            } else {
+                out.extend(char.escape_unicode());
             }
         }
         for byte in chunk.invalid() {
@@ -168,16 +177,22 @@ mod tests {
     #[test]
     fn what_a_client_sends_stays_on_one_line() {
         for (text, line) in [
-            (&b"/v1.41/info"[..], "/v1.41/info"),
-            (b"/a\r\nGET /b", "/a\\r\\nGET /b"),
+            (&b"/v1.41/info?"[..], "/v1.41/info?"),
+            (b"/a\r\nGET /b", "/a\\u{d}\\u{a}GET /b"),
             (b"\x1b[31m", "\\u{1b}[31m"),
             (
-                "n\u{fc}\u{85}\u{2028}x".as_bytes(),
-                "n\u{fc}\\u{85}\\u{2028}x",
+                b"a | GET /info | allowed",
+                "a \\u{7c} GET /info \\u{7c} allowed",
+            ),
+            (
+                "n\u{fc}\u{85}\u{2028}\u{202e}x".as_bytes(),
+                "n\u{fc}\\u{85}\\u{2028}\\u{202e}x",
             ),
             (b"/\xff", "/\\xff"),
         ] {
             assert_eq!(escaped(text), line);
         }
+        let long = escaped(&[b'x'; 100_000]);
+        assert!(long.len() < 800 && long.ends_with('\u{2026}'));
     }
 }

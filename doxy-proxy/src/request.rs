@@ -39,6 +39,7 @@ pub(crate) fn read(request: Request<Incoming>) -> Result<Inbound, Malformed> {
     transfer_encoding(headers)?;
     expectation(headers)?;
     trailers(headers)?;
+    content_type(headers)?;
     Ok(Inbound { request, decoded })
 }
 
@@ -57,25 +58,26 @@ impl Inbound {
 
     /// Does the request carry a body that the engine would merge over the query?
     ///
-    /// Go's `ParseForm` does that for POST, PUT and PATCH. It goes by the media type of the
-    /// first `Content-Type` line; any line that mentions one of the two types counts here.
+    /// Go's `ParseForm` does that with urlencoded bodies of POST, PUT and PATCH, its
+    /// `FormValue` with multipart bodies of any method. It goes by the media type of the first
+    /// `Content-Type` line; any line that mentions one of the two types counts here.
     pub(crate) fn has_form_body(&self) -> bool {
+        if self.request.body().is_end_stream() {
+            return false;
+        }
         let merged = matches!(
             *self.request.method(),
             Method::POST | Method::PUT | Method::PATCH
         );
-        merged
-            && !self.request.body().is_end_stream()
-            && self
-                .request
-                .headers()
-                .get_all(CONTENT_TYPE)
-                .iter()
-                .any(|line| {
-                    let line = line.as_bytes().to_ascii_lowercase();
-                    mentions(&line, b"x-www-form-urlencoded")
-                        || mentions(&line, b"multipart/form-data")
-                })
+        self.request
+            .headers()
+            .get_all(CONTENT_TYPE)
+            .iter()
+            .any(|line| {
+                let line = line.as_bytes().to_ascii_lowercase();
+                mentions(&line, b"multipart/form-data")
+                    || (merged && mentions(&line, b"x-www-form-urlencoded"))
+            })
     }
 
     /// Is this an endpoint where the engine takes the connection out of HTTP?
@@ -147,6 +149,17 @@ fn expectation(headers: &HeaderMap) -> Result<(), Malformed> {
         Ok(())
     } else {
         Err(Malformed::Expectation)
+    }
+}
+
+/// Go folds letters beyond ASCII when it compares media types: to it, `mult\u{130}part` is
+/// `multipart`.
+fn content_type(headers: &HeaderMap) -> Result<(), Malformed> {
+    let plain = |value: &hyper::header::HeaderValue| value.as_bytes().is_ascii();
+    if headers.get_all(CONTENT_TYPE).iter().all(plain) {
+        Ok(())
+    } else {
+        Err(Malformed::ContentType)
     }
 }
 

@@ -5,12 +5,13 @@
 //! the HTTP library hands it back whole, unsent: nothing is ever delivered twice. Where the engine
 //! may take a connection out of HTTP it gets a fresh one, which is never kept.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::http::response::Parts;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -29,6 +30,8 @@ use crate::socket::Socket;
 
 /// How many connections are kept. More are closed when their answer has been read.
 const KEPT: usize = 512;
+/// How long a connection is kept without being used.
+const KEEP: Duration = Duration::from_secs(30);
 
 /// Where the engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +57,16 @@ pub struct Upstream {
     engine: Engine,
     /// How long the engine may take to accept a connection. Never a limit on an answer.
     patience: Duration,
-    idle: Mutex<Vec<SendRequest<Incoming>>>,
+    idle: Mutex<Idle>,
+}
+
+/// Connections that wait for a request.
+#[derive(Debug, Default)]
+struct Idle {
+    /// Since when each has waited, the longest first.
+    kept: VecDeque<(Instant, SendRequest<Incoming>)>,
+    /// Is there a task that closes those whose time is up?
+    watched: bool,
 }
 
 /// A connection that is in use. Dropped before the answer is complete, it is closed, and the
@@ -110,6 +122,8 @@ impl Upstream {
             };
             match sender.try_send_request(request).await {
                 Ok(response) => {
+                    // hyper goes on in the version that the other side answers in.
+                    let reusable = reusable && response.version() == Version::HTTP_11;
                     let lease = Lease {
                         upstream: Arc::clone(self),
                         sender,
@@ -146,14 +160,36 @@ impl Upstream {
         })
     }
 
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes kept connections when their time is up. Ends when there are none.
+    async fn close_unused(upstream: Weak<Self>) {
+        loop {
+            sleep(KEEP).await;
+            let Some(upstream) = upstream.upgrade() else {
+                return;
+            };
+            let mut idle = upstream.idle();
+            while idle
+                .kept
+                .front()
+                .is_some_and(|(since, _)| since.elapsed() >= KEEP)
+            {
+                idle.kept.pop_front();
+            }
+            if idle.kept.is_empty() {
+                idle.watched = false;
+                return;
+            }
+        }
+    }
+
     /// The connection that was used last, if it is still good.
     async fn take(&self) -> Option<SendRequest<Incoming>> {
         loop {
-            let mut sender = self
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop()?;
+            let (_, mut sender) = self.idle().kept.pop_back()?;
             // Ready at once but for the moment between the last byte of an answer and the turn
             // of the connection's own task; an error says that the engine has closed it.
             if sender.ready().await.is_ok() {
@@ -273,15 +309,16 @@ async fn queued(mut body: Incoming) -> Vec<Bytes> {
 impl Lease {
     /// The answer has been read to its end: the connection may serve the next request.
     pub(crate) fn give_back(self) {
-        if self.reusable && !self.sender.is_closed() {
-            let mut idle = self
-                .upstream
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < KEPT {
-                idle.push(self.sender);
-            }
+        if !self.reusable || self.sender.is_closed() {
+            return;
+        }
+        let mut idle = self.upstream.idle();
+        if idle.kept.len() < KEPT {
+            idle.kept.push_back((Instant::now(), self.sender));
+        }
+        if !idle.watched {
+            idle.watched = true;
+            tokio::spawn(Upstream::close_unused(Arc::downgrade(&self.upstream)));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Fault;
 
 /// Translates an escape outside a class.
 pub(super) fn translate(reader: &mut Reader<'_>, out: &mut Translated) -> Result<(), Fault> {
+    let start = reader.at();
     if reader.eat(r"\A") {
         out.push(r"\A");
     } else if reader.eat(r"\z") {
@@ -21,6 +22,14 @@ pub(super) fn translate(reader: &mut Reader<'_>, out: &mut Translated) -> Result
         let quoted = reader
             .eat_until(r"\E")
             .unwrap_or_else(|| reader.eat_while(|_| true));
+        if quoted.is_empty() {
+            // A repetition behind it would apply to what stands before it, even to a repetition.
+            return Err(Fault::new(
+                start,
+                r"`\Q` quotes nothing",
+                r"remove it, or put text between `\Q` and `\E`",
+            ));
+        }
         quoted.chars().for_each(|c| out.literal(c));
     } else if let Some(class) = class(reader)? {
         out.push(&class);

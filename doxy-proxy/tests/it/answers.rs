@@ -134,6 +134,10 @@ fn malformed_requests() {
             get("Transfer-Encoding: chunked\r\nTrailer: X, content-length\r\n\r\n0"),
             "a trailer that may not come behind the body",
         ),
+        (
+            get("Content-Type: mult\u{130}part/form-data"),
+            "a Content-Type with letters beyond ASCII",
+        ),
         // What hyper refuses by itself gets its words from there.
         (
             "G=T /info HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
@@ -173,8 +177,9 @@ fn http_2_is_refused_in_words() {
 #[test]
 fn a_head_that_is_too_large() {
     let message = format!(
-        "the head of the request is too large, the limit is {} bytes",
-        doxy_proxy::MAX_HEAD
+        "the head of the request is too large, the limit is {} bytes and {} lines",
+        doxy_proxy::MAX_HEAD,
+        doxy_proxy::MAX_HEADERS
     );
     let long = "x".repeat(doxy_proxy::MAX_HEAD);
     refused(
@@ -211,6 +216,9 @@ fn form_bodies() {
             "POST",
             "text/plain\r\nContent-Type: application/x-www-form-urlencoded",
         ),
+        // Go's FormValue reads these whatever the method is.
+        ("GET", "multipart/form-data; boundary=x"),
+        ("DELETE", "multipart/form-data; boundary=x"),
     ] {
         let head =
             format!("{method} /images/create HTTP/1.1\r\nHost: d\r\nContent-Type: {kind}\r\n");

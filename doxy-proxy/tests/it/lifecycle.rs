@@ -1,9 +1,9 @@
 //! The engine gone and back, clients gone, doxy told to stop.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use crate::support::{Client, Doxy, Fake};
+use crate::support::{Client, Doxy, Fake, LIMIT};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
 /// Longer than any test waits: what ends earlier was not ended by the clock.
@@ -110,6 +110,27 @@ fn a_client_that_goes_takes_its_request_with_it() {
         fake.wait_closed(1);
         assert_eq!(fake.requests().len(), 1, "{name}");
     }
+}
+
+#[test]
+fn a_client_that_goes_behind_an_early_answer_takes_its_upload_with_it() {
+    // The engine answers and neither reads the body nor closes.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let doxy = Doxy::with(&path, "POST /.*");
+    let mut client = Client::connect(doxy.path());
+    client.send("POST /load HTTP/1.1\r\nHost: d\r\nContent-Length: 100000000\r\n\r\nbegin");
+    let (mut engine, _) = listener.accept().unwrap();
+    engine.set_read_timeout(Some(LIMIT)).unwrap();
+    engine
+        .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+        .unwrap();
+    assert_eq!(client.reply("POST").unwrap().status(), 404);
+    drop(client);
+    let mut got = Vec::new();
+    // Ends when doxy closes the connection.
+    engine.read_to_end(&mut got).unwrap();
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod forwarding;
 mod lifecycle;
 // The socket: modes, stale ones, live ones.
 mod listening;
+// The log, when nobody takes it.
+mod logging;
 // A recording engine, a proxy in this process, a client that speaks bytes.
 mod support;
 // Connections that the engine switches: bytes both ways, and how they end.

@@ -28,6 +28,9 @@ use crate::error::{Error, Malformed, Upstream as Failure, plain};
 use crate::hijack;
 use crate::socket::Socket;
 
+/// How much of an answer is read at a time, and the largest head of one. Measured: four times as
+/// much leaves the processor's cache, and the allocator's, and costs a third more.
+const READ: usize = 64 * 1024;
 /// How many connections are kept. More are closed when their answer has been read.
 const KEPT: usize = 512;
 /// How long a connection is kept without being used.
@@ -57,6 +60,7 @@ pub struct Upstream {
     engine: Engine,
     /// How long the engine may take to accept a connection. Never a limit on an answer.
     patience: Duration,
+    http: http1::Builder,
     idle: Mutex<Idle>,
 }
 
@@ -100,9 +104,12 @@ pub(crate) struct Switched {
 impl Upstream {
     /// An engine that gets `patience` to accept a connection.
     pub fn new(engine: Engine, patience: Duration) -> Self {
+        let mut http = http1::Builder::new();
+        http.max_buf_size(READ);
         Self {
             engine,
             patience,
+            http,
             idle: Mutex::default(),
         }
     }
@@ -204,7 +211,9 @@ impl Upstream {
         request: Request<Incoming>,
     ) -> Result<Reply, Error> {
         let io = TokioIo::new(self.dial().await?);
-        let (mut sender, mut connection) = http1::handshake(io)
+        let (mut sender, mut connection) = self
+            .http
+            .handshake(io)
             .await
             .map_err(|error| self.failure(error))?;
         let mut answer = pin!(sender.send_request(request));
@@ -240,7 +249,9 @@ impl Upstream {
 
     async fn connect(&self) -> Result<SendRequest<Incoming>, Error> {
         let io = TokioIo::new(self.dial().await?);
-        let (sender, connection) = http1::handshake(io)
+        let (sender, connection) = self
+            .http
+            .handshake(io)
             .await
             .map_err(|error| self.failure(error))?;
         // What goes wrong on it is told to whoever sent the request; it ends with its sender.

@@ -470,3 +470,41 @@ fn two_hundred_tunnels_with_slow_readers_among_them_all_get_on() {
         assert!(flood.join().unwrap());
     }
 }
+
+#[test]
+fn an_engine_over_tcp_is_answered_and_switched_alike() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let doxy = Doxy::over_tcp(listener.local_addr().unwrap(), "* /.*");
+    let engine = thread::spawn(move || {
+        let mut answers = Vec::new();
+        for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", SWITCH] {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            answers.push(stream);
+        }
+        let mut tunnel = answers.pop().unwrap();
+        let mut input = Vec::new();
+        tunnel.read_to_end(&mut input).unwrap();
+        tunnel.write_all(&input).unwrap();
+    });
+    let mut client = Client::connect(doxy.path());
+    assert_eq!(
+        client.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
+        200
+    );
+    client.send(ATTACH);
+    assert_eq!(client.until(b"\r\n\r\n"), SWITCHED.as_bytes());
+    let input = pattern(MUCH);
+    client.send(&input);
+    client.end();
+    let output = client.rest();
+    assert!(output == input, "{} bytes of {}", output.len(), input.len());
+    engine.join().unwrap();
+}

@@ -1,5 +1,6 @@
 //! A proxy in this process, on a thread of its own.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -23,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 impl Doxy {
     /// A proxy with the embedded default patterns.
     pub(crate) fn start(engine: &Path) -> Self {
-        Self::run(engine, RuleSet::embedded().unwrap(), Duration::ZERO)
+        Self::run(unix(engine), RuleSet::embedded().unwrap(), Duration::ZERO)
     }
 
     /// A proxy with rules of its own.
@@ -32,14 +33,19 @@ impl Doxy {
     }
 
     pub(crate) fn with_grace(engine: &Path, rules: &str, grace: Duration) -> Self {
+        Self::run(unix(engine), parse(rules), grace)
+    }
+
+    /// A proxy to an engine at a TCP address.
+    pub(crate) fn over_tcp(address: SocketAddr, rules: &str) -> Self {
         Self::run(
-            engine,
-            RuleSet::parse("test.pattern", rules.as_bytes()).unwrap(),
-            grace,
+            Engine::Tcp(address.to_string()),
+            parse(rules),
+            Duration::ZERO,
         )
     }
 
-    fn run(engine: &Path, rules: RuleSet, grace: Duration) -> Self {
+    fn run(engine: Engine, rules: RuleSet, grace: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("doxy.sock");
         let bind = Bind {
@@ -48,7 +54,7 @@ impl Doxy {
             owner: None,
             group: None,
         };
-        let upstream = Arc::new(Upstream::new(Engine::Unix(engine.to_owned()), PATIENCE));
+        let upstream = Arc::new(Upstream::new(engine, PATIENCE));
         let proxy = Proxy {
             policy: Policy::new(rules),
             upstream,
@@ -106,4 +112,12 @@ impl Drop for Doxy {
         }
         self.join();
     }
+}
+
+fn unix(path: &Path) -> Engine {
+    Engine::Unix(path.to_owned())
+}
+
+fn parse(rules: &str) -> RuleSet {
+    RuleSet::parse("test.pattern", rules.as_bytes()).unwrap()
 }

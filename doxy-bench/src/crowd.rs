@@ -1,0 +1,210 @@
+//! A thousand streams at once, and one client who wants its short answers all the same.
+//!
+//! Half of them are flooded by the engine and read slowly, a quarter are tunnels on which
+//! something is said now and then, a quarter are event streams. Progress counts only while the
+//! crowd is measured: what buffers held before must have been used up by then.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::client::Client;
+use crate::load::{ECHO, Figures, Sizes, figure, metered, percentiles};
+use crate::peers::Peer;
+use crate::report::{Better, Figure};
+use crate::wire::{GULP, Wire, wide};
+
+/// What a slow reader reads at a time, and how often.
+const SIP: u64 = 16 * 1024;
+const SIP_EVERY: Duration = Duration::from_millis(50);
+/// How often something is said on a tunnel, and on an event stream.
+const WORD_EVERY: Duration = Duration::from_millis(250);
+/// How often the client asks.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+/// For all connections to be gone again.
+const SETTLE: Duration = Duration::from_millis(300);
+
+const QUIET50: Figure = figure("quiet_p50_us", "list alone, p50 us", Better::Lower, 0);
+const QUIET99: Figure = figure("quiet_p99_us", "list alone, p99 us", Better::Lower, 0);
+const BUSY50: Figure = figure("p50_us", "list in it, p50 us", Better::Lower, 0);
+const BUSY99: Figure = figure("p99_us", "list in it, p99 us", Better::Lower, 0);
+const CPU: Figure = figure("cpu_share", "CPU, share of one", Better::Lower, 2);
+const SLOW: Figure = figure(
+    "slow_min_kib_s",
+    "slow reader, least KiB/s",
+    Better::Higher,
+    0,
+);
+const SAID: Figure = figure("echo_min_per_s", "echo, least 1/s", Better::Higher, 1);
+const HEARD: Figure = figure("events_min_per_s", "events, least 1/s", Better::Higher, 1);
+const STALLED: Figure = figure("stalled", "streams that stood still", Better::Lower, 0);
+
+/// What a member of the crowd does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Slow,
+    Echo,
+    Events,
+}
+
+impl Kind {
+    /// Half slow readers, a quarter each of the others, mixed.
+    const fn of(number: usize) -> Self {
+        match number % 4 {
+            0 | 2 => Self::Slow,
+            1 => Self::Echo,
+            _ => Self::Events,
+        }
+    }
+}
+
+/// Counts bytes, answers or pieces of events, by kind.
+#[derive(Debug)]
+struct Member {
+    kind: Kind,
+    progress: Arc<AtomicU64>,
+}
+
+pub(crate) async fn run(peer: &Peer, sizes: &Sizes) -> io::Result<Figures> {
+    let quiet = ask(&peer.socket, sizes.crowd_warm / 2).await?;
+    let mut tasks = JoinSet::new();
+    let mut members = Vec::new();
+    for number in 0..sizes.crowd {
+        let kind = Kind::of(number);
+        let wire = open(&peer.socket, kind).await?;
+        let progress = Arc::new(AtomicU64::new(0));
+        members.push(Member {
+            kind,
+            progress: Arc::clone(&progress),
+        });
+        tasks.spawn(live(wire, kind, progress));
+    }
+    sleep(sizes.crowd_warm).await;
+    let before = snapshot(&members);
+    let asked = ask(&peer.socket, sizes.crowd_time);
+    let (busy, wall, used) = metered(peer, asked).await?;
+    let after = snapshot(&members);
+    // They live until they are ended here: one that has ended by itself was cut off.
+    if let Some(ended) = tasks.try_join_next() {
+        let error = ended.map_err(io::Error::other)?;
+        return Err(io::Error::other(format!("a stream of the crowd: {error}")));
+    }
+    tasks.shutdown().await;
+    sleep(SETTLE).await;
+
+    let moved: Vec<(Kind, u64)> = members
+        .iter()
+        .zip(before.iter().zip(&after))
+        .map(|(member, (before, after))| (member.kind, after - before))
+        .collect();
+    let seconds = wall.as_secs_f64();
+    let mut figures = percentiles(quiet, QUIET50, QUIET99);
+    figures.extend(percentiles(busy, BUSY50, BUSY99));
+    if let Some(used) = used {
+        figures.push((CPU, used.as_secs_f64() / seconds));
+    }
+    figures.push((SLOW, least(&moved, Kind::Slow) as f64 / 1024.0 / seconds));
+    figures.push((SAID, least(&moved, Kind::Echo) as f64 / seconds));
+    figures.push((HEARD, least(&moved, Kind::Events) as f64 / seconds));
+    let stalled = moved.iter().filter(|(_, moved)| *moved == 0).count();
+    figures.push((STALLED, wide(stalled) as f64));
+    Ok(figures)
+}
+
+fn snapshot(members: &[Member]) -> Vec<u64> {
+    let count = |member: &Member| member.progress.load(Ordering::Relaxed);
+    members.iter().map(count).collect()
+}
+
+/// The progress of whoever of a kind made the least.
+fn least(moved: &[(Kind, u64)], kind: Kind) -> u64 {
+    let of_kind = moved.iter().filter(|(other, _)| *other == kind);
+    of_kind.map(|(_, moved)| *moved).min().unwrap_or(0)
+}
+
+async fn open(socket: &Path, kind: Kind) -> io::Result<Wire> {
+    match kind {
+        Kind::Slow => Client::tunnel(socket, "/v1.41/containers/source/attach").await,
+        Kind::Echo => Client::tunnel(socket, ECHO).await,
+        Kind::Events => {
+            let every = WORD_EVERY.as_millis();
+            Client::stream(socket, &format!("/v1.41/events?every={every}")).await
+        }
+    }
+}
+
+/// Lives until it is ended from outside; gives why it could not.
+async fn live(mut wire: Wire, kind: Kind, progress: Arc<AtomicU64>) -> io::Error {
+    let ended = async {
+        let every = match kind {
+            Kind::Slow => SIP_EVERY,
+            Kind::Echo => WORD_EVERY,
+            Kind::Events => loop {
+                if wire.some(GULP).await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                progress.fetch_add(1, Ordering::Relaxed);
+            },
+        };
+        // They begin one after the other, as they are opened, and so do not all act at once.
+        let mut clock = interval(every);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            if kind == Kind::Slow {
+                wire.exactly(SIP).await?;
+                progress.fetch_add(SIP, Ordering::Relaxed);
+            } else {
+                wire.write(b"a word\n").await?;
+                wire.exactly(7).await?;
+                progress.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let ended: io::Result<()> = ended.await;
+    ended
+        .err()
+        .unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Asks for a list again and again on one connection; gives how long each answer took.
+async fn ask(socket: &Path, time: Duration) -> io::Result<Vec<Duration>> {
+    let mut client = Client::connect(socket).await?;
+    let mut clock = interval(ASK_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut took = Vec::new();
+    let since = Instant::now();
+    while since.elapsed() < time {
+        clock.tick().await;
+        let asked = Instant::now();
+        client.fetch("/v1.41/containers/json").await?;
+        took.push(asked.elapsed());
+    }
+    Ok(took)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_are_slow() {
+        let kinds: Vec<Kind> = (0..1000).map(Kind::of).collect();
+        let count = |kind| kinds.iter().filter(|&&other| other == kind).count();
+        assert_eq!(count(Kind::Slow), 500);
+        assert_eq!(count(Kind::Echo), 250);
+        assert_eq!(count(Kind::Events), 250);
+    }
+
+    #[test]
+    fn the_least_is_of_its_kind() {
+        let moved = [(Kind::Slow, 5), (Kind::Echo, 1), (Kind::Slow, 3)];
+        assert_eq!(least(&moved, Kind::Slow), 3);
+        assert_eq!(least(&moved, Kind::Events), 0);
+    }
+}

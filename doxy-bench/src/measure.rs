@@ -1,0 +1,195 @@
+//! What a process tree has used, by /proc, and the statistics of many figures.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// The process and its descendants: some proxies fork workers.
+fn tree(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut open = vec![pid];
+    while let Some(pid) = open.pop() {
+        found.push(pid);
+        for thread in threads(pid) {
+            let path = format!("/proc/{pid}/task/{thread}/children");
+            // A thread that has ended meanwhile has none.
+            open.extend(numbers(&fs::read_to_string(path).unwrap_or_default()));
+        }
+    }
+    found
+}
+
+fn threads(pid: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// User and system time of all living threads of the tree.
+pub(crate) fn cpu(pid: u32) -> io::Result<Duration> {
+    let mut total = 0;
+    for pid in tree(pid) {
+        for thread in threads(pid) {
+            let path = format!("/proc/{pid}/task/{thread}/schedstat");
+            total += fs::read_to_string(path)
+                .ok()
+                .and_then(|text| on_cpu(&text))
+                .unwrap_or(0);
+        }
+    }
+    if total == 0 {
+        return Err(io::Error::other(format!("process {pid} is gone")));
+    }
+    Ok(Duration::from_nanos(total))
+}
+
+/// Resident memory of the tree, in KiB.
+pub(crate) fn resident(pid: u32) -> io::Result<u64> {
+    let mut total = 0;
+    for pid in tree(pid) {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        total += field_kib(&status, "VmRSS").unwrap_or(0);
+    }
+    if total == 0 {
+        return Err(io::Error::other(format!("process {pid} is gone")));
+    }
+    Ok(total)
+}
+
+/// How many descriptors the tree has open.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    tree(pid)
+        .into_iter()
+        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok())
+        .map(Iterator::count)
+        .sum()
+}
+
+/// The three load averages.
+pub(crate) fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace()
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The processor's name.
+pub(crate) fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .find(|line| line.starts_with("model name"))
+        .and_then(|line| line.split_once(':'))
+        .map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+/// The kernel's version.
+pub(crate) fn kernel() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// Nanoseconds on a CPU, the first number in `schedstat`.
+fn on_cpu(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().next()?.parse().ok()
+}
+
+fn numbers(text: &str) -> impl Iterator<Item = u32> {
+    text.split_whitespace()
+        .filter_map(|number| number.parse().ok())
+}
+
+/// A line of `status` such as `VmRSS:   1234 kB`.
+fn field_kib(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        let value = (key == name).then(|| value.trim().strip_suffix("kB"))??;
+        value.trim().parse().ok()
+    })
+}
+
+/// The value that so many percent of the sorted ones do not exceed: the nearest rank.
+pub(crate) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}
+
+/// The middle value, or the mean of the middle two.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    Some((lower + upper) / 2.0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles() {
+        let hundred: Vec<u32> = (1..=100).collect();
+        assert_eq!(percentile(&hundred, 50), Some(50));
+        assert_eq!(percentile(&hundred, 99), Some(99));
+        assert_eq!(percentile(&hundred, 100), Some(100));
+        assert_eq!(percentile(&hundred, 0), Some(1));
+        assert_eq!(percentile(&[1, 2, 3], 50), Some(2));
+        assert_eq!(percentile(&[1, 2, 3], 99), Some(3));
+        assert_eq!(percentile(&[7], 50), Some(7));
+        assert_eq!(percentile::<u32>(&[], 50), None);
+    }
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&[5.0]), Some(5.0));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn proc_files() {
+        assert_eq!(on_cpu("104852123 1234 17\n"), Some(104_852_123));
+        assert_eq!(on_cpu(""), None);
+        assert_eq!(numbers("12 345 \n").collect::<Vec<_>>(), [12, 345]);
+        let status = "Name:\tdoxy\nVmRSSx:\t1 kB\nVmRSS:\t    5432 kB\nThreads:\t1\n";
+        assert_eq!(field_kib(status, "VmRSS"), Some(5432));
+        assert_eq!(field_kib(status, "Threads"), None);
+        assert_eq!(field_kib(status, "VmHWM"), None);
+    }
+
+    #[test]
+    fn this_process_has_used_something() {
+        let pid = std::process::id();
+        let before = cpu(pid).unwrap();
+        let mut sum = 0_u64;
+        while cpu(pid).unwrap() - before < Duration::from_millis(2) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(resident(pid).unwrap() > 100);
+    }
+
+    #[test]
+    fn children_are_counted() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let found = tree(std::process::id());
+        assert!(found.contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_an_error() {
+        // No process has this number: it is above the kernel's limit.
+        assert!(cpu(u32::MAX).is_err());
+        assert!(resident(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Processes that are started here: kept to a CPU, and ended with the one that started them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::CpuSet;
+
+/// A process that is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts a command line on a CPU, or on any. What it says goes to a file.
+    pub(crate) fn start(command: &[OsString], cpu: Option<usize>, log: &Path) -> io::Result<Self> {
+        let log = File::create(log)?;
+        let mut confined = Command::new(std::env::current_exe()?);
+        confined.arg("confine");
+        if let Some(cpu) = cpu {
+            confined.arg("--cpu").arg(cpu.to_string());
+        }
+        let child = confined
+            .arg("--")
+            .args(command)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails when it has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Becomes the command, on one CPU, to be killed when the parent is, however that ends.
+pub(crate) fn confine(command: &[OsString], cpu: Option<usize>) -> io::Error {
+    let Some((program, arguments)) = command.split_first() else {
+        return io::Error::other("no command");
+    };
+    let prepared = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    match prepared.map_err(io::Error::from).and_then(|()| pin(cpu)) {
+        Ok(()) => Command::new(program).args(arguments).exec(),
+        Err(error) => error,
+    }
+}
+
+/// Keeps this process, and what it starts from now on, to a CPU.
+pub(crate) fn pin(cpu: Option<usize>) -> io::Result<()> {
+    if let Some(cpu) = cpu {
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        rustix::thread::sched_setaffinity(None, &set)?;
+    }
+    Ok(())
+}
+
+/// The CPUs that this process may use.
+pub(crate) fn cpus() -> io::Result<Vec<usize>> {
+    let set = rustix::thread::sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&cpu| set.is_set(cpu))
+        .collect())
+}
+
+/// As many descriptors as may be had, also for what is started from now on. Gives how many.
+pub(crate) fn raise_descriptors() -> io::Result<u64> {
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    rustix::process::setrlimit(Resource::Nofile, raised)?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}

@@ -80,7 +80,8 @@ pub(crate) struct Args {
     )]
     pub(crate) shutdown_grace: String,
 
-    /// Print a line a request: time, status, duration, host, method and path, and why
+    /// Print a line a request: time, status, duration, host, method and path, and why (as a variable:
+    /// true or false)
     #[arg(long, env = "DOXY_DEBUG", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(crate) debug: bool,
 

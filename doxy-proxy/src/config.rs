@@ -220,7 +220,7 @@ fn mode(text: &str) -> Result<u32, ConfigError> {
         _ => Err(wrong(
             format!("--socket-mode {text}"),
             "this is no file mode",
-            "write three octal digits, such as 0660 for owner and group",
+            "write it in octal, such as 0660 for owner and group",
         )),
     }
 }

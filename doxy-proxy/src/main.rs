@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use doxy_proxy::{Engine, Policy, Proxy, Upstream, serve};
+use doxy_proxy::{Engine, Policy, Proxy, Upstream, plain, probe, serve};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Args;
@@ -98,6 +98,17 @@ async fn run(config: Config) -> ExitCode {
         },
         config.rules_from,
     );
+    if let Engine::Unix(path) = &config.engine
+        && let Err(error) = probe(path)
+        && error.kind() != io::ErrorKind::WouldBlock
+    {
+        tracing::warn!(
+            "the Docker engine at {} cannot be reached: {}; requests get 502 until it can (is \
+             --docker-socket right?)",
+            path.display(),
+            plain(&error)
+        );
+    }
     let proxy = Proxy {
         policy: Policy::new(config.rules),
         upstream: Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE)),

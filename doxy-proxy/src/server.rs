@@ -52,7 +52,7 @@ pub async fn serve(
         }
     }
     drop(listener);
-    tracing::info!("stopping, {} connections open", connections.len());
+    tracing::info!("stopping; connections open: {}", connections.len());
     // Fails only when there is no connection to be told.
     let _ = tell.send(true);
     let drained = timeout(grace, async {
@@ -61,7 +61,7 @@ pub async fn serve(
         }
     });
     if drained.await.is_err() {
-        tracing::info!("{} connections cut after {grace:?}", connections.len());
+        tracing::info!("connections cut after {grace:?}: {}", connections.len());
         connections.shutdown().await;
     }
 }

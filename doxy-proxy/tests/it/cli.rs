@@ -336,15 +336,15 @@ fn modes_and_times() {
         "
 socket-mode rw
 --socket-mode rw: this is no file mode
-help: write three octal digits, such as 0660 for owner and group
+help: write it in octal, such as 0660 for owner and group
 
 socket-mode 1777
 --socket-mode 1777: this is no file mode
-help: write three octal digits, such as 0660 for owner and group
+help: write it in octal, such as 0660 for owner and group
 
 socket-mode 0888
 --socket-mode 0888: this is no file mode
-help: write three octal digits, such as 0660 for owner and group
+help: write it in octal, such as 0660 for owner and group
 
 shutdown-grace x
 --shutdown-grace x: this is no length of time

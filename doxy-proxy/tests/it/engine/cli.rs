@@ -93,7 +93,7 @@ fn check_denied(doxy: &Doxy, args: &[&str], words: &str) {
 /// Everything on the engine that a denied command could have changed. Where others use the engine
 /// too, only what carries the test's names.
 #[track_caller]
-fn state(engine: &Engine, container: &Made<'_>, mark: &str) -> String {
+fn state(engine: &Engine, container: &Made, mark: &str) -> String {
     let name = &*container.name;
     let lists: [&[&str]; 6] = [
         &[

@@ -5,18 +5,28 @@
 //! refusals as its own users know them, and that nothing refused has reached the engine.
 //!
 //! - `real`: finds or starts the engine, and says so loudly when there is none.
-//! - `cli`: the tests.
+//! - `cli`: what the CLI shows, and what of it is refused.
+//! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
+//! - `raw`: clients that speak bytes, for what the CLI does not do.
+//! - `leaving`: either side going away in the middle of a stream, and doxy itself.
+//!
+//! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
+//! of plugins for it, and `DOXY_TEST_SWARM=1` allows to make the engine a swarm for a while.
 //!
 //! Every wait is for an event and has one outer limit, far above what is ever needed; no test
 //! asserts a duration.
 
 mod cli;
+mod jobs;
+mod leaving;
+mod raw;
 mod real;
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -78,10 +88,12 @@ impl fmt::Display for Output {
     }
 }
 
-/// Runs `command` to its end with an empty standard input; killed and failed after [`LIMIT`].
+/// Runs `command` to its end with an empty standard input; killed and failed after [`LIMIT`],
+/// with everything it has started.
 #[track_caller]
 fn run(command: &mut Command) -> Output {
     let mut child = command
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -89,9 +101,12 @@ fn run(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     let stdout = read_all(child.stdout.take());
     let stderr = read_all(child.stderr.take());
-    let ended = poll(|| child.try_wait().expect("wait for a child"));
-    if ended.is_none() {
-        child.kill().expect("kill a child");
+    let mut ended = poll(|| child.try_wait().expect("wait for a child"));
+    let closed = || (stdout.is_finished() && stderr.is_finished()).then_some(());
+    if ended.is_none() || poll(closed).is_none() {
+        // Whoever is left holds the group's number.
+        signal(&format!("-{}", child.id()), "KILL");
+        ended = None;
     }
     let output = Output {
         status: child.wait().expect("wait for a child"),
@@ -117,14 +132,39 @@ fn read_all(source: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-/// The docker CLI, asking at `socket`, with nothing of the user's own configuration.
-fn docker_command(socket: &Path) -> Command {
-    let mut command = Command::new("docker");
+/// Sends a signal by the shell's own `kill`: the standard library has none, and procps may be
+/// missing.
+#[track_caller]
+fn signal(process: &str, name: &str) {
+    let kill = format!("kill -{name} {process}");
+    let sent = Command::new("sh").arg("-c").arg(&kill).status();
+    assert!(sent.is_ok_and(|status| status.success()), "{kill}");
+}
+
+/// A path that the environment names.
+fn named_path(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable)?;
+    (!path.is_empty()).then(|| path.into())
+}
+
+/// Takes what would change what docker and its plugins do out of a command's environment.
+fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DOCKER_") {
+        let theirs = ["DOCKER_", "BUILDX_", "BUILDKIT_", "COMPOSE_"];
+        if theirs
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix))
+        {
             command.env_remove(name);
         }
     }
+}
+
+/// The docker CLI, asking at `socket`, with nothing of the user's own configuration.
+fn docker_command(socket: &Path) -> Command {
+    let program = named_path("DOXY_TEST_DOCKER").unwrap_or_else(|| "docker".into());
+    let mut command = Command::new(program);
+    clean_environment(&mut command);
     // A folder that never exists counts as an empty configuration, and nothing here writes one.
     command
         .env("DOCKER_CONFIG", "/nonexistent/doxy-test")
@@ -242,15 +282,30 @@ impl Doxy {
         })
     }
 
+    /// How many sockets it has open.
+    #[track_caller]
+    fn sockets(&self) -> u64 {
+        let open =
+            std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("doxy's files");
+        let targets = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        let sockets = targets.filter(|target| target.to_string_lossy().starts_with("socket:"));
+        sockets.count() as u64
+    }
+
+    /// The most memory it has had at any time.
+    #[track_caller]
+    fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("doxy's status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok()).expect("VmHWM")
+    }
+
     /// Asks doxy to end, as a service manager does, and waits until it has.
     #[track_caller]
     fn terminate(&mut self) -> ExitStatus {
-        // The shell's own `kill`: the standard library has none, and procps may be missing.
-        let sent = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+        signal(&self.child.id().to_string(), "TERM");
         poll(|| self.child.try_wait().expect("wait for doxy"))
             .unwrap_or_else(|| panic!("doxy does not end on SIGTERM, its log:\n{}", self.log()))
     }

@@ -15,7 +15,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use super::{LIMIT, POLL, docker, docker_ok, run, say, short_dir, unique};
+use super::{LIMIT, POLL, docker, docker_command, docker_ok, run, say, short_dir, unique};
 
 const GUARDIAN: &str = include_str!("guardian.sh");
 
@@ -25,7 +25,7 @@ pub(super) struct Engine {
     pub(super) socket: PathBuf,
     /// Whether nobody but this test process uses it.
     pub(super) private: bool,
-    _turn: MutexGuard<'static, Option<Result<Found, String>>>,
+    _turn: Option<MutexGuard<'static, Option<Result<Found, String>>>>,
 }
 
 /// The shared engine, or nothing where there is none: then this has said so, and the test ends.
@@ -42,7 +42,7 @@ pub(super) fn engine() -> Option<Engine> {
     Some(Engine {
         socket,
         private,
-        _turn: turn,
+        _turn: Some(turn),
     })
 }
 
@@ -98,7 +98,7 @@ fn named() -> Option<PathBuf> {
 }
 
 fn docker_cli() -> Result<(), String> {
-    let version = Command::new("docker").arg("--version").output();
+    let version = docker_command(Path::new("/")).arg("--version").output();
     match version {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("`docker --version` fails: {}", output.status)),
@@ -178,6 +178,15 @@ impl Private {
         &self.socket
     }
 
+    /// To make something on it; for as long as it is not killed.
+    pub(super) fn engine(&self) -> Engine {
+        Engine {
+            socket: self.socket.clone(),
+            private: true,
+            _turn: None,
+        }
+    }
+
     /// SIGKILL; the socket stays behind in the file system, as after a crash.
     #[track_caller]
     pub(super) fn kill(&mut self) {
@@ -236,15 +245,15 @@ fn on_path(program: &str) -> bool {
 }
 
 /// Something made on the engine, and the command that removes it again.
-pub(super) struct Made<'engine> {
-    socket: &'engine Path,
+pub(super) struct Made {
+    socket: PathBuf,
     remove: &'static [&'static str],
     pub(super) name: String,
 }
 
-impl Drop for Made<'_> {
+impl Drop for Made {
     fn drop(&mut self) {
-        let output = docker(self.socket, self.remove.iter().chain([&&*self.name]));
+        let output = docker(&self.socket, self.remove.iter().chain([&&*self.name]));
         // A second panic while the first unwinds would hide the first.
         if !output.status.success() {
             say(&format!("left on the engine: {}: {output}", self.name));
@@ -252,10 +261,16 @@ impl Drop for Made<'_> {
     }
 }
 
+/// What the jobs use inside of a container.
+const APPLETS: [&str; 16] = [
+    "cat", "echo", "head", "md5sum", "ping", "sed", "sh", "sleep", "stty", "tail", "test", "touch",
+    "true", "wc", "wget", "yes",
+];
+
 impl Engine {
     /// A volume, for a test that needs the engine to do something.
     #[track_caller]
-    pub(super) fn volume(&self) -> Made<'_> {
+    pub(super) fn volume(&self) -> Made {
         let name = unique();
         docker_ok(
             &self.socket,
@@ -266,26 +281,32 @@ impl Engine {
 
     /// A container of `image` that runs until it is removed.
     #[track_caller]
-    pub(super) fn container(&self, image: &Made<'_>) -> Made<'_> {
+    pub(super) fn container(&self, image: &Made) -> Made {
+        self.running(image, &[], &["sleep", "86400"])
+    }
+
+    /// A container that has been started, made with these options of `docker create`.
+    #[track_caller]
+    pub(super) fn running(&self, image: &Made, options: &[&str], command: &[&str]) -> Made {
         let name = unique();
         // No network: a private engine has no bridge.
-        let args = [
-            "run",
-            "-d",
-            "--network",
-            "none",
-            "--label",
-            "doxy.test=1",
-            "--name",
+        let create = ["create", "--network", "none", "--label", "doxy.test=1"];
+        let parts = [
+            &create[..],
+            &["--name", &*name],
+            options,
+            &[&*image.name],
+            command,
         ];
-        let command = [&*name, &*image.name, "sleep", "86400"];
-        docker_ok(&self.socket, args.into_iter().chain(command));
-        self.made(&["rm", "-f"], name)
+        docker_ok(&self.socket, parts.concat());
+        let made = self.made(&["rm", "-f"], name);
+        docker_ok(&self.socket, ["start", &made.name]);
+        made
     }
 
     /// A small image with a shell: this machine's own static busybox, or else the registry's.
     #[track_caller]
-    pub(super) fn image(&self) -> Made<'_> {
+    pub(super) fn image(&self) -> Made {
         let name = format!("doxy-test/busybox:{}", unique());
         if !self.import_busybox(&name) {
             docker_ok(&self.socket, ["pull", "busybox:latest"]);
@@ -294,10 +315,9 @@ impl Engine {
         self.made(&["rmi", "-f"], name)
     }
 
-    fn made(&self, remove: &'static [&'static str], name: String) -> Made<'_> {
-        let socket = &self.socket;
+    fn made(&self, remove: &'static [&'static str], name: String) -> Made {
         Made {
-            socket,
+            socket: self.socket.clone(),
             remove,
             name,
         }
@@ -318,7 +338,7 @@ impl Engine {
         let bin = root.join("bin");
         std::fs::create_dir_all(&bin).expect("make bin");
         std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
-        for applet in ["sh", "sleep", "touch", "true"] {
+        for applet in APPLETS {
             std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("link an applet");
         }
         let packed = run(Command::new("tar")

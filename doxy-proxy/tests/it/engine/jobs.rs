@@ -1,0 +1,278 @@
+//! What clients do, as shell scripts: each is run on the engine directly and through doxy, and has
+//! to print the same both times, and what is written under it.
+//!
+//! A file of `jobs/` has any number of them, each a title (`===`), a script, and what it prints
+//! (`--- prints`). `jobs/prelude.sh` has what the scripts share, and says what they may use.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use super::real::{self, Engine, Made};
+use super::{
+    Doxy, Output, clean_environment, docker, docker_command, named_path, run, say, short_dir,
+    unique,
+};
+
+const PRELUDE: &str = include_str!("jobs/prelude.sh");
+
+/// Everything is allowed.
+pub(super) const ALL: &str = "* /.*\n";
+
+/// An engine, a doxy in front of it that allows everything, and an image to use.
+pub(super) struct Pair {
+    pub(super) image: Made,
+    pub(super) doxy: Doxy,
+    pub(super) engine: Engine,
+}
+
+impl Pair {
+    /// Nothing where there is no engine, and that has been told.
+    #[track_caller]
+    pub(super) fn find() -> Option<Self> {
+        let engine = real::engine()?;
+        Some(Self {
+            image: engine.image(),
+            doxy: Doxy::start(&engine.socket, Some(ALL), &[]),
+            engine,
+        })
+    }
+
+    /// Both ways to the engine, and what to call them.
+    pub(super) fn ways(&self) -> [(&'static str, &Path); 2] {
+        [
+            ("directly", &self.engine.socket),
+            ("through doxy", &self.doxy.socket),
+        ]
+    }
+
+    /// Whether a script succeeds without doxy; where not, the test is not for this engine or
+    /// this CLI, and that is told.
+    #[track_caller]
+    fn able(&self, what: &str, script: &str) -> bool {
+        let engine = &self.engine.socket;
+        let job = Job {
+            title: what,
+            script,
+            prints: "",
+        };
+        let tried = run_job(&job, &self.image.name, engine, engine);
+        if !tried.status.success() {
+            not_run(&format!("{what}: {}", tried.stderr.trim()));
+        }
+        tried.status.success()
+    }
+
+    /// Runs every job of a file both ways.
+    #[track_caller]
+    fn check(&self, file: &str) {
+        let mut failed = Vec::new();
+        for job in Job::all(file) {
+            // At the same time: most of a job is waiting for containers to start and to end.
+            let (job, image, engine) = (&job, &*self.image.name, &*self.engine.socket);
+            let outputs = thread::scope(|scope| {
+                let runs = self.ways().map(|(way, socket)| {
+                    (
+                        way,
+                        scope.spawn(move || run_job(job, image, socket, engine)),
+                    )
+                });
+                runs.map(|(way, run)| (way, run.join().expect("a job that ends")))
+            });
+            for (way, output) in &outputs {
+                if !output.status.success() || output.stdout != job.prints {
+                    failed.push(format!("{way}: {}: {output}", job.title));
+                }
+            }
+            let [(_, directly), (_, through)] = &outputs;
+            if directly.stderr != through.stderr {
+                failed.push(format!(
+                    "{}: other words on stderr, directly\n{}\nthrough doxy\n{}",
+                    job.title, directly.stderr, through.stderr
+                ));
+            }
+        }
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    }
+}
+
+/// Runs a script in a folder of its own, and removes what it has left on the engine.
+/// What differs from run to run is replaced by words.
+#[track_caller]
+fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Output {
+    let dir = short_dir();
+    let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
+    let plugins = dir.path().join("config/cli-plugins");
+    for folder in [&bin, &work, &plugins] {
+        std::fs::create_dir_all(folder).expect("make a folder");
+    }
+    if let Some(program) = named_path("DOXY_TEST_DOCKER") {
+        std::os::unix::fs::symlink(program, bin.join("docker")).expect("link the CLI");
+    }
+    if let Some(folder) = named_path("DOXY_TEST_PLUGINS") {
+        for plugin in std::fs::read_dir(folder).expect("the folder DOXY_TEST_PLUGINS names") {
+            let plugin = plugin.expect("an entry of DOXY_TEST_PLUGINS");
+            std::os::unix::fs::symlink(plugin.path(), plugins.join(plugin.file_name()))
+                .expect("link a plugin");
+        }
+    }
+    let name = unique();
+    let made = format!("doxy-test/made:{name}");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
+    let mut shell = Command::new("sh");
+    clean_environment(&mut shell);
+    shell
+        .arg("-c")
+        .arg(format!("{PRELUDE}\n{}", job.script))
+        .current_dir(&work)
+        .env("PATH", path.expect("a PATH"))
+        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
+        .env("DOCKER_CONFIG", dir.path().join("config"))
+        .env("IMAGE", image)
+        .env("MADE", &made)
+        .env("JOB", job.title) // said when it does not end
+        .env("NAME", &name)
+        .env("TERM", "dumb");
+    let leftovers = Leftovers {
+        engine,
+        container: &name,
+        image: &made,
+    };
+    let mut output = run(&mut shell);
+    drop(leftovers);
+    let work = work.display().to_string();
+    for text in [&mut output.stdout, &mut output.stderr] {
+        *text = text.replace(&name, "NAME").replace(&work, "WORK");
+    }
+    output
+}
+
+/// What a job may leave on the engine; removed when dropped.
+struct Leftovers<'job> {
+    engine: &'job Path,
+    container: &'job str,
+    image: &'job str,
+}
+
+impl Drop for Leftovers<'_> {
+    fn drop(&mut self) {
+        // Most leave nothing, and an older CLI calls that a failure.
+        let _ = docker(self.engine, ["rm", "-f", "-v", self.container]);
+        let _ = docker(self.engine, ["rmi", "-f", self.image]);
+    }
+}
+
+struct Job<'file> {
+    title: &'file str,
+    script: &'file str,
+    prints: &'file str,
+}
+
+impl<'file> Job<'file> {
+    fn all(file: &'file str) -> impl Iterator<Item = Self> {
+        let jobs = file.split("=== ").filter(|job| !job.is_empty());
+        jobs.map(|job| {
+            let (title, rest) = job.split_once('\n').expect("a title");
+            let (script, prints) = rest.split_once("--- prints\n").expect("`--- prints`");
+            // Between two jobs there is an empty line.
+            let prints = prints.strip_suffix("\n\n").map_or(prints, |_| {
+                prints.strip_suffix('\n').expect("an empty line")
+            });
+            Self {
+                title,
+                script,
+                prints,
+            }
+        })
+    }
+}
+
+/// Says that the running test, or a part of it, is not run.
+pub(super) fn not_run(reason: &str) {
+    let thread = thread::current(); // which the test harness names after the test
+    let test = thread.name().unwrap_or("a real-engine test");
+    say(&format!("NOT RUN: {test}: {reason}"));
+}
+
+#[test]
+fn streams() {
+    let Some(pair) = Pair::find() else { return };
+    pair.check(include_str!("jobs/streams.jobs"));
+}
+
+#[test]
+fn terminals() {
+    let Some(pair) = Pair::find() else { return };
+    if pair.able(
+        "no pseudo-terminals",
+        "script -qec true /dev/null </dev/null",
+    ) {
+        pair.check(include_str!("jobs/terminals.jobs"));
+    }
+}
+
+/// The bound is on memory that grows with what is sent, and far above what doxy needs.
+#[test]
+fn large_bodies_in_little_memory() {
+    let Some(pair) = Pair::find() else { return };
+    pair.check(include_str!("jobs/bodies.jobs"));
+    let most = pair.doxy.peak_memory_kib();
+    assert!(most < 32 * 1024, "doxy has used {most} KiB");
+    say(&format!("doxy has used {most} KiB at most"));
+}
+
+#[test]
+fn buildkit() {
+    let Some(pair) = Pair::find() else { return };
+    let file = include_str!("jobs/buildkit.jobs");
+    if old_cli() {
+        // A CLI older than 23 has BuildKit's client in itself, if it is asked to.
+        pair.check(&file.replace("docker $BUILD", "DOCKER_BUILDKIT=1 docker build"));
+    } else if pair.able("no buildx", "docker buildx version") {
+        pair.check(&file.replace("$BUILD", "build"));
+        pair.check(include_str!("jobs/buildx.jobs"));
+    }
+}
+
+/// Whether the CLI is older than 23.
+fn old_cli() -> bool {
+    let version = run(docker_command(Path::new("/")).arg("--version")).stdout;
+    let major = version.split(' ').nth(2).and_then(|v| v.split('.').next());
+    major.is_some_and(|major| major.parse::<u32>().is_ok_and(|major| major < 23))
+}
+
+#[test]
+fn compose() {
+    let Some(pair) = Pair::find() else { return };
+    if pair.engine.private {
+        not_run("a private engine has no networks");
+    } else if pair.able("no compose", "docker compose version") {
+        pair.check(include_str!("jobs/compose.jobs"));
+    }
+}
+
+#[test]
+fn swarm() {
+    let Some(pair) = Pair::find() else { return };
+    if std::env::var_os("DOXY_TEST_SWARM").is_none() {
+        not_run("DOXY_TEST_SWARM, which allows it to make the engine a swarm, is not set");
+        return;
+    }
+    let begin = ["swarm", "init", "--advertise-addr", "127.0.0.1"];
+    let begun = docker(&pair.doxy.socket, begin);
+    assert!(begun.status.success(), "docker {begin:?}: {begun}");
+    let _swarm = Swarm(&pair);
+    pair.check(include_str!("jobs/swarm.jobs"));
+}
+
+struct Swarm<'pair>(&'pair Pair);
+
+impl Drop for Swarm<'_> {
+    fn drop(&mut self) {
+        let ended = docker(&self.0.doxy.socket, ["swarm", "leave", "--force"]);
+        if !ended.status.success() {
+            say(&format!("the engine is still a swarm: {ended}"));
+        }
+    }
+}

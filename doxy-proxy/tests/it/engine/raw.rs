@@ -1,0 +1,277 @@
+//! Clients that speak bytes to a real engine, for what the docker CLI does not do: attaching
+//! without an upgrade, as dockerode does, being refused one, WebSocket, HTTP/2.
+
+use std::fmt::Debug;
+
+use crate::support::Client;
+
+use super::docker_ok;
+use super::jobs::Pair;
+use super::real::Made;
+
+impl Pair {
+    /// A container whose `cat` ends with its input: then everything of it ends.
+    #[track_caller]
+    fn cat(&self) -> Made {
+        self.engine.running(&self.image, &["-i"], &["cat"])
+    }
+
+    /// The same is seen both ways.
+    #[track_caller]
+    fn same<T: Debug + PartialEq>(&self, what: &str, see: impl Fn(&mut Client) -> T) -> T {
+        let [directly, through] = self
+            .ways()
+            .map(|(_, socket)| see(&mut Client::connect(socket)));
+        assert_eq!(through, directly, "{what}: through doxy, and directly");
+        through
+    }
+}
+
+/// A request with a JSON body, or with none.
+fn post(path: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+         {headers}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// A head without the time of day, its lines in order: as one text to be compared and searched.
+fn untimed(head: &[u8]) -> String {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut lines: Vec<_> = head.trim_end().split("\r\n").collect();
+    lines.retain(|line| !line.starts_with("date:"));
+    lines
+        .get_mut(1..)
+        .expect("a head has lines")
+        .sort_unstable();
+    lines.join("\n")
+}
+
+/// Makes an exec of `cat`, and gives its id.
+#[track_caller]
+fn exec(client: &mut Client, container: &str) -> String {
+    let make = r#"{"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Cmd":["cat"]}"#;
+    let made = client.ask(post(&format!("/containers/{container}/exec"), "", make));
+    let json: serde_json::Value = serde_json::from_slice(&made.body).expect("JSON");
+    json["Id"].as_str().expect("an id").to_owned()
+}
+
+const ATTACH: &str = "attach?stream=1&stdin=1&stdout=1&stderr=1";
+const START: &str = r#"{"Detach":false,"Tty":false}"#;
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+
+/// What is typed and what comes back: frames of eight bytes, that say which output, and a line.
+#[track_caller]
+fn converse(client: &mut Client) -> (String, Vec<u8>, Vec<u8>) {
+    let head = untimed(&client.until(b"\r\n\r\n"));
+    client.send("one\n");
+    let first = client.take(12);
+    client.send("two\n");
+    client.end();
+    (head, first, client.rest())
+}
+
+#[test]
+fn a_connection_is_raw_after_an_attach_or_exec_in_every_form() {
+    let Some(pair) = Pair::find() else { return };
+    // docker-modem says `chunked` and sends no chunk.
+    let modem = format!("{UPGRADE}Transfer-Encoding: chunked\r\n");
+    let attach = |headers: &str| {
+        pair.same(headers, |client| {
+            let container = pair.cat();
+            let path = format!("/containers/{}/{ATTACH}", container.name);
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n"
+            ));
+            converse(client)
+        })
+    };
+    let container = pair.cat();
+    let exec = |headers: &str| {
+        pair.same(headers, |client| {
+            let path = format!("/exec/{}/start", exec(client, &container.name));
+            client.send(post(&path, headers, START));
+            converse(client)
+        })
+    };
+    let cases = [
+        ("http/1.1 200 ok\n", attach("")),
+        ("http/1.1 200 ok\n", attach("Content-Length: 0\r\n")),
+        ("http/1.1 101 ", attach(UPGRADE)),
+        ("http/1.1 101 ", attach(&modem)),
+        ("http/1.1 200 ok\n", exec("")),
+        ("http/1.1 101 ", exec(UPGRADE)),
+    ];
+    for (begins, (head, first, rest)) in cases {
+        assert!(head.starts_with(begins), "{head}");
+        assert_eq!(first, b"\x01\0\0\0\0\0\0\x04one\n", "after {head}");
+        assert_eq!(rest, b"\x01\0\0\0\0\0\0\x04two\n", "after {head}");
+    }
+}
+
+#[test]
+fn http_goes_on_after_a_detached_exec() {
+    let Some(pair) = Pair::find() else { return };
+    let container = pair.cat();
+    let seen = pair.same("a detached exec", |client| {
+        let path = format!("/exec/{}/start", exec(client, &container.name));
+        let started = client.ask(post(&path, "", r#"{"Detach":true}"#));
+        (started.status(), ping(client))
+    });
+    assert_eq!(seen, (200, "OK".to_owned()));
+}
+
+#[track_caller]
+fn ping(client: &mut Client) -> String {
+    let reply = client.ask("GET /_ping HTTP/1.1\r\nHost: test\r\n\r\n");
+    String::from_utf8(reply.body).expect("text")
+}
+
+#[test]
+fn http_goes_on_after_a_refused_upgrade() {
+    let Some(pair) = Pair::find() else { return };
+    let container = pair.cat();
+    let name = &*container.name;
+    let exec = exec(&mut Client::connect(&pair.engine.socket), name);
+    docker_ok(&pair.engine.socket, ["pause", name]);
+    let cases = [
+        (404, format!("/containers/nosuch{name}/{ATTACH}"), ""),
+        (404, "/exec/nosuch/start".to_owned(), START),
+        (409, format!("/containers/{name}/{ATTACH}"), ""),
+        (409, format!("/exec/{exec}/start"), START),
+        (
+            400,
+            format!("/containers/{name}/{ATTACH}&detachKeys=ctrl-"),
+            "",
+        ),
+        (400, "/session".to_owned(), ""),
+    ];
+    for (status, path, body) in &cases {
+        for headers in ["", UPGRADE] {
+            if path == "/session" && !headers.is_empty() {
+                continue; // which is granted
+            }
+            let request = post(path, headers, body);
+            let [mut directly, mut through] =
+                pair.ways().map(|(_, socket)| Client::connect(socket));
+            let see = |client: &mut Client| {
+                let reply = client.ask(&request);
+                (reply.status(), String::from_utf8(reply.body))
+            };
+            let seen = see(&mut through);
+            assert_eq!(seen, see(&mut directly), "{request}");
+            assert_eq!(seen.0, *status, "{request}");
+            // Which the engine itself ends after some.
+            assert_eq!(ping(&mut through), "OK", "after {request}");
+        }
+    }
+    docker_ok(&pair.engine.socket, ["unpause", name]);
+}
+
+/// The engine itself would lose them: it looks no more at what it has read before its `101`.
+#[test]
+fn bytes_sent_with_the_request_arrive() {
+    let Some(pair) = Pair::find() else { return };
+    for _ in 0..3 {
+        let container = pair.cat();
+        let mut client = Client::connect(&pair.doxy.socket);
+        let path = format!("/containers/{}/{ATTACH}", container.name);
+        client.send(post(&path, UPGRADE, "") + "early\n");
+        client.until(b"\r\n\r\n");
+        assert_eq!(client.take(14), b"\x01\0\0\0\0\0\0\x06early\n");
+        client.end();
+        assert_eq!(client.rest(), b"");
+    }
+}
+
+#[test]
+fn a_web_socket_gives_input_and_shows_output() {
+    let Some(pair) = Pair::find() else { return };
+    let (head, frame) = pair.same("a web socket", |client| {
+        let container = pair.cat();
+        let name = &*container.name;
+        client.send(format!(
+            "GET /containers/{name}/attach/ws?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n\
+             Host: test\r\nOrigin: http://test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ));
+        let head = untimed(&client.until(b"\r\n\r\n"));
+        // A last frame of text, masked by nought.
+        client.send(b"\x81\x84\0\0\0\0one\n");
+        (head, client.until(b"one\n"))
+    });
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    // The sample key of RFC 6455 and its answer.
+    assert!(head.contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    assert!(frame.len() < 16, "{}", frame.escape_ascii());
+}
+
+#[test]
+fn bodies_in_every_form_arrive() {
+    let Some(pair) = Pair::find() else { return };
+    let container = pair.cat();
+    let name = &*container.name;
+    let cases = [
+        (
+            "Content-Length: 1024\r\nExpect: 100-continue\r\n",
+            "",
+            "",
+            true,
+        ),
+        ("Content-Length: 1024\r\n", "", "", false),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "400\r\n",
+            "\r\n0\r\n\r\n",
+            false,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n",
+            "400\r\n",
+            "\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n",
+            "400\r\n",
+            "\r\n0\r\nX-Sum: 1\r\n\r\n",
+            false,
+        ),
+    ];
+    for (headers, before, behind, waits) in cases {
+        let see = |client: &mut Client| {
+            client.send(format!(
+                "PUT /containers/{name}/archive?path=/ HTTP/1.1\r\nHost: test\r\n\
+                 Content-Type: application/x-tar\r\n{headers}\r\n"
+            ));
+            if waits {
+                let reply = client.reply("PUT").expect("an answer");
+                assert_eq!(reply.status(), 100, "{reply:?}");
+            }
+            client.send(before);
+            client.send([0; 1024]); // the end of an archive, of nothing
+            client.send(behind);
+            let reply = client.reply("PUT").expect("an answer");
+            (reply.status(), String::from_utf8(reply.body))
+        };
+        let [mut directly, mut through] = pair.ways().map(|(_, socket)| Client::connect(socket));
+        let seen = see(&mut through);
+        assert_eq!(seen, see(&mut directly), "{headers}");
+        assert_eq!(seen.0, 200, "{headers}: {seen:?}");
+        // Which the engine itself may end, as it does not look for the end of what is no archive.
+        assert_eq!(ping(&mut through), "OK", "after {headers}");
+    }
+}
+
+/// What buildx does then is in `jobs/buildkit.jobs`.
+#[test]
+fn http2_is_refused_in_words() {
+    let Some(pair) = Pair::find() else { return };
+    let mut client = Client::connect(&pair.doxy.socket);
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    let reply = client.reply("GET").expect("an answer");
+    assert_eq!(reply.status(), 400, "{reply:?}");
+    assert!(reply.message().contains("HTTP/2"), "{reply:?}");
+    assert_eq!(client.rest(), b"");
+}

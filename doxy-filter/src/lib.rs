@@ -12,7 +12,8 @@
 //! Absent on purpose: files, sockets, the environment, clocks, HTTP types, async. `clippy.toml` keeps them out.
 //!
 //! Where things are: `line` reads one line of a rule file, `translate` turns a Go pattern into a Rust one,
-//! `pattern` compiles and bounds it, `automaton` matches many at once, `set` puts them together.
+//! `pattern` compiles and bounds it, `automaton` matches many at once, `set` puts them together. `text` lends
+//! the language to whoever matches other text than paths: policy scripts.
 
 mod automaton;
 mod error;
@@ -21,10 +22,12 @@ mod method;
 mod path;
 mod pattern;
 mod set;
+mod text;
 mod translate;
 mod verdict;
 
 pub use crate::error::RuleError;
 pub use crate::path::{MAX_PATH, PathError, canonical_path, split_version};
 pub use crate::set::{DEFAULT_PATTERNS, RuleSet};
+pub use crate::text::{PatternError, TextPattern};
 pub use crate::verdict::{Reason, Request, RuleRef, Verdict};

@@ -29,6 +29,19 @@ pub(crate) struct Pattern {
 
 /// Compiles a pattern. Offsets in faults are bytes of `text`.
 pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
+    let hir = parse(text)?;
+    if matches_no_path(&hir) {
+        return Err(Fault::new(
+            0,
+            "matches no path: every path begins with `/`",
+            "begin the pattern with `/`, or with `.*` for any beginning",
+        ));
+    }
+    bound(whole(hir))
+}
+
+/// Reads a pattern in Go's language; nothing is said yet of what it is matched against.
+pub(crate) fn parse(text: &str) -> Result<Hir, Fault> {
     if text.len() > MAX_LENGTH {
         return Err(Fault::new(
             0,
@@ -41,19 +54,20 @@ pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
         .nest_limit(MAX_NESTING)
         .build()
         .parse(translated.text());
-    let hir = parsed.map_err(|error| {
+    parsed.map_err(|error| {
         let (span, message, help) = explain(&error);
         let at = span.map_or(0, |span| translated.origin(span.start.offset));
         Fault::new(at, message, help)
-    })?;
-    if matches_no_path(&hir) {
-        return Err(Fault::new(
-            0,
-            "matches no path: every path begins with `/`",
-            "begin the pattern with `/`, or with `.*` for any beginning",
-        ));
-    }
-    let hir = Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)]);
+    })
+}
+
+/// The pattern, anchored at both ends: as a structure, so that nothing in it can leave the anchors.
+pub(crate) fn whole(hir: Hir) -> Hir {
+    Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
+}
+
+/// Refuses what is small to write and large to match.
+pub(crate) fn bound(hir: Hir) -> Result<Pattern, Fault> {
     let limits = thompson::Config::new()
         .nfa_size_limit(Some(MAX_SIZE))
         .which_captures(WhichCaptures::None);

@@ -1,6 +1,7 @@
 //! Rules as their users meet them: whole files in, verdicts and messages out.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a failed test is meant to panic"
 )]

@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use doxy_filter::{MAX_PATH, Reason, Request, RuleSet, Verdict, canonical_path};
+use doxy_filter::{MAX_PATH, Reason, Request, RuleSet, Verdict, canonical_path, split_version};
 use proptest::prelude::*;
 
 /// Pieces that rules are made of, good and bad.
@@ -98,8 +98,175 @@ fn kind(verdict: Verdict<'_>) -> String {
     }
 }
 
+/// Rules that nobody would write, most of which load: of few words, so that they meet often.
+fn odd_rule() -> impl Strategy<Value = String> {
+    let methods = prop::sample::select(&["", "", "GET ", "HEAD ", "POST,PUT ", "* "][..]);
+    let pattern = prop_oneof![
+        "/(a|b|[ab]|a[*]|[.]|.|(a|b)|[^a]|/){0,4}",
+        "/(a/)?[(](a|b)[|](b|/)[)][?*+]?",
+        "[(][?]i[)]/(A|b){1,3}",
+        "/[.][*](a|b)",
+        prop::sample::select(&RULES[..]).prop_map(|rule| rule.trim_start_matches('!').to_owned()),
+    ];
+    (methods, pattern).prop_map(|(methods, pattern)| match pattern.starts_with(['/', '(']) {
+        true => format!("{methods}{pattern}"),
+        false => pattern,
+    })
+}
+
+/// As a pattern that can mean nothing but this text.
+fn escaped(text: &str) -> String {
+    let escape = |c: char| match c {
+        '/' | 'a'..='z' | 'A'..='Z' | '0'..='9' => c.to_string(),
+        c if c.is_ascii_punctuation() => format!("\\{c}"),
+        c => format!("\\x{{{:x}}}", u32::from(c)),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// A path like this one, and yet another: a character more, less, or of the other case.
+fn nearly(path: &str, at: prop::sample::Index, c: char) -> [String; 5] {
+    let chars: Vec<_> = path.chars().collect();
+    let at = at.index(chars.len());
+    let with = |change: &dyn Fn(&mut Vec<char>)| {
+        let mut chars = chars.clone();
+        change(&mut chars);
+        chars.into_iter().collect::<String>()
+    };
+    [
+        with(&|chars| chars.insert(at, c)),
+        with(&|chars| {
+            chars.remove(at);
+        }),
+        with(&|chars| chars[at] = c),
+        with(&|chars| {
+            let other = chars[at].to_uppercase().chain(chars[at].to_lowercase());
+            if let Some(other) = other.into_iter().find(|other| *other != chars[at]) {
+                chars[at] = other;
+            }
+        }),
+        with(&|chars| chars.truncate(at)),
+    ]
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn any_path_that_is_canonical_is_its_own_canonical_path(
+        path in "/(\\PC|[/.%a-f0-9]){0,24}",
+        hidden in prop::collection::vec(any::<bool>(), 100),
+    ) {
+        let canonical = canonical_path(&path);
+        if let Ok(canonical) = &canonical {
+            // It is decoded once or not at all; a second time would find nothing to decode.
+            let again = canonical_path(canonical);
+            prop_assert_eq!(again.as_deref(), Ok(&**canonical));
+        }
+        // Whatever of it is encoded, it is the same path: or the same refusal, if its first byte is bare.
+        if !path.contains('%') {
+            let encode = |(at, byte): (usize, u8)| match hidden[at % hidden.len()] && at > 0 {
+                true => format!("%{byte:02x}").into_bytes(),
+                false => vec![byte],
+            };
+            let encoded: Vec<u8> = path.bytes().enumerate().flat_map(encode).collect();
+            if let Ok(encoded) = String::from_utf8(encoded) {
+                prop_assert_eq!(canonical_path(&encoded), canonical, "{}", encoded);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_one_path_or_none(bytes in prop::collection::vec(any::<u8>(), 0..24)) {
+        let encoded: String = bytes.iter().map(|byte| format!("%{byte:02X}")).collect();
+        if let Ok(path) = canonical_path(&format!("/{encoded}")) {
+            prop_assert_eq!(path.as_bytes().get(1..), Some(&*bytes));
+            prop_assert!(!path.contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn an_escaped_path_as_a_rule_accepts_that_path_alone(
+        path in "(/[a-zA-Z0-9_.@:+é~ ,;=!$&'()*-]{1,9}){1,4}/?",
+        other in "(/[a-zA-Z0-9_.]{1,3}){1,3}",
+        at: prop::sample::Index,
+        c in prop::sample::select(&['/', '.', 'a', 'Z', '\n', '(', 'é', ' '][..]),
+    ) {
+        let rules = RuleSet::parse("f", escaped(&path).as_bytes()).unwrap();
+        fn request(path: &str) -> Request<'_> {
+            Request { method: "GET", path, query: None }
+        }
+        prop_assert!(allows(&rules, &request(&path)));
+        for not in nearly(&path, at, c).into_iter().chain([other]) {
+            prop_assert_eq!(allows(&rules, &request(&not)), not == path, "{} {}", &path, &not);
+        }
+        for method in ["POST", "PUT", "DELETE", "get", "GETX", ""] {
+            prop_assert!(!allows(&rules, &Request { method, ..request(&path) }), "{}", method);
+        }
+    }
+
+    #[test]
+    fn any_denial_only_narrows(
+        rules in prop::collection::vec(odd_rule(), 1..6),
+        denials in prop::collection::vec(odd_rule(), 1..3),
+        at: prop::sample::Index,
+        path in "/[ab/]{0,4}",
+    ) {
+        let Ok(before) = RuleSet::parse("f", rules.join("\n").as_bytes()) else { return Ok(()) };
+        let mut more = rules.clone();
+        for denial in denials {
+            more.insert(at.index(more.len() + 1), format!("!{denial}"));
+        }
+        let Ok(after) = RuleSet::parse("f", more.join("\n").as_bytes()) else { return Ok(()) };
+        for request in METHODS.map(|method| Request { method, path: &path, query: None }) {
+            prop_assert!(allows(&before, &request) || !allows(&after, &request), "{more:?} {request:?}");
+        }
+    }
+
+    #[test]
+    fn any_order_of_any_rules_says_the_same(
+        (rules, shuffled) in prop::collection::vec((any::<bool>(), odd_rule()), 1..7)
+            .prop_map(|rules| {
+                let rule = |(deny, rule): (bool, String)| format!("{}{rule}", if deny { "!" } else { "" });
+                rules.into_iter().map(rule).collect::<Vec<_>>()
+            })
+            .prop_flat_map(|rules| (Just(rules.clone()), Just(rules).prop_shuffle())),
+        path in "/[abA/]{0,4}",
+    ) {
+        let (one, other) = (rules.join("\n"), shuffled.join("\n"));
+        let (one, other) = (RuleSet::parse("f", one.as_bytes()), RuleSet::parse("f", other.as_bytes()));
+        prop_assert_eq!(one.is_ok(), other.is_ok());
+        let (Ok(one), Ok(other)) = (one, other) else { return Ok(()) };
+        for request in METHODS.map(|method| Request { method, path: &path, query: None }) {
+            prop_assert_eq!(kind(one.decide(&request)), kind(other.decide(&request)), "{:?} {:?}", rules, request);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_asked_panics(
+        rules in prop::collection::vec(odd_rule(), 1..5),
+        method in any::<String>(),
+        path in any::<String>(),
+        query in any::<Option<String>>(),
+    ) {
+        if let Ok(rules) = RuleSet::parse("f", rules.join("\n").as_bytes()) {
+            let _ = rules.decide(&Request { method: &method, path: &path, query: query.as_deref() });
+        }
+        let _ = split_version(&path);
+    }
+
+    #[test]
+    fn no_lines_of_any_bytes_panic(lines in prop::collection::vec(prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..12),
+        odd_rule().prop_map(String::into_bytes),
+        prop::sample::select(&PIECES[..]).prop_map(|piece| piece.as_bytes().to_vec()),
+    ], 0..6)) {
+        let text = lines.join(&b'\n');
+        match RuleSet::parse("f", &text) {
+            Ok(rules) => prop_assert!(!rules.is_empty() && rules.len() <= lines.len().max(text.len())),
+            Err(error) => prop_assert!(error.line <= text.split(|byte| *byte == b'\n').count()),
+        }
+    }
 
     #[test]
     fn a_canonical_path_is_its_own_canonical_path(raw in "(/|%2[fFeE5]|%[0-9a-f]{2}|[.%a-z\\\\é ]){0,20}") {

@@ -164,14 +164,18 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_used_something() {
-        let pid = std::process::id();
+    fn a_busy_process_uses_more_and_more() {
+        // A process of its own: this one's threads are tests, and take what they used with them.
+        let mut busy = std::process::Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let pid = busy.id();
         let before = cpu(pid).unwrap();
-        let mut sum = 0_u64;
-        while cpu(pid).unwrap() - before < Duration::from_millis(2) {
-            sum = std::hint::black_box(sum + 1);
-        }
+        while cpu(pid).unwrap() - before < Duration::from_millis(2) {}
         assert!(resident(pid).unwrap() > 100);
+        busy.kill().unwrap();
+        busy.wait().unwrap();
     }
 
     #[test]

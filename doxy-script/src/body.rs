@@ -1,0 +1,19 @@
+//! Bodies as the engine will read them, or a refusal.
+//!
+//! The engine's decoder is forgiving: it merges duplicate keys, matches keys without regard to case, and reads
+//! a list where one word stands. A policy that saw another body than the engine would be void. So a body is read
+//! strictly here: where the engine could read it otherwise, it is refused, and never repaired.
+//!
+//! `fold` compares keys as Go does, `shape` knows the fields of each endpoint, `endpoint` picks the shape and
+//! refuses bodies where none belongs, `parse` reads, `doc` holds what was read.
+
+mod doc;
+mod endpoint;
+mod fold;
+mod parse;
+mod shape;
+
+pub(crate) use self::doc::{Doc, Node, NodeId, Seek};
+pub(crate) use self::endpoint::{refuse_framing, shape_of};
+pub(crate) use self::parse::parse;
+pub(crate) use self::shape::FREE;

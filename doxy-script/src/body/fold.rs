@@ -1,0 +1,47 @@
+//! Keys compared as Go's `encoding/json` compares them to the fields of a struct.
+//!
+//! All of the engine's field names are ASCII. Under Unicode's simple folding two characters beyond ASCII are
+//! equal to an ASCII letter: `ſ` (U+017F) to `s`, and the Kelvin sign (U+212A) to `k`.
+
+/// Whether the engine takes both for the name of one field.
+pub(crate) fn same_field(one: &str, other: &str) -> bool {
+    // What folds alike differs in length by the two odd characters alone.
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    one.chars().map(fold).eq(other.chars().map(fold))
+}
+
+/// A key in the form in which equal ones are the same.
+pub(crate) fn folded(key: &str) -> String {
+    key.chars().map(fold).collect()
+}
+
+fn fold(c: char) -> char {
+    match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_field;
+
+    #[test]
+    fn what_go_takes_for_one_field() {
+        for (one, other, same) in [
+            ("HostConfig", "HostConfig", true),
+            ("HostConfig", "hostCONFIG", true),
+            ("HostConfig", "Ho\u{17f}tConfig", true),
+            ("NetworkMode", "Networ\u{212a}Mode", true),
+            ("HostConfig", "HostConfi", false),
+            ("Binds", "B\u{131}nds", false),
+            ("Privileged", "Prıvileged", false),
+            ("K", "\u{212a}", true),
+        ] {
+            assert_eq!(same_field(one, other), same, "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What one call of a script may use up, and why it was stopped.
+//!
+//! Rhai counts operations for each closure anew, so its own limit does not hold; this count does. It lives in the
+//! thread for the length of a call, because Rhai's hooks have no other way to know which call they serve. Once
+//! a call is stopped it stays stopped: a script that catches or drops the error gets no further, and what it
+//! returns does not count.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+/// How often the clock is read, in steps.
+const CLOCK_EVERY: u32 = 64;
+/// How many lines one call may print, and how long they may be.
+const MAX_PRINTS: usize = 8;
+const MAX_PRINT: usize = 1024;
+
+/// The most that one call of a script may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Steps: statements, calls, rounds of loops.
+    pub steps: u32,
+    /// Time by the clock. It is looked at between steps.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            steps: 100_000,
+            // A step takes 50 ns; this leaves room for a thread that has to wait for its processor.
+            time: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Why a call was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// `deny` was called.
+    Denied { reason: String, status: u16 },
+    /// The script asks for a body that was not read.
+    NeedsBody,
+    /// The request cannot be judged, for a reason that its sender may know.
+    Unjudged(String),
+    /// Too many steps.
+    Steps,
+    /// Too much time.
+    Time,
+}
+
+#[derive(Debug, Default)]
+struct Call {
+    limits: Limits,
+    /// Steps that are left beyond those of [`NEXT_LOOK`].
+    reserve: u32,
+    deadline: Option<Instant>,
+    stop: Option<Stop>,
+    at: Position,
+    printed: Vec<String>,
+}
+
+thread_local! {
+    static CALL: RefCell<Call> = RefCell::default();
+    /// Steps until the clock and the reserve are looked at again. By itself, because it is touched at every step.
+    static NEXT_LOOK: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Begins a call.
+pub(crate) fn begin(limits: Limits) {
+    CALL.with_borrow_mut(|call| {
+        call.limits = limits;
+        call.reserve = limits.steps;
+        call.deadline = None;
+        call.stop = None;
+        call.at = Position::NONE;
+        call.printed.clear();
+        NEXT_LOOK.set(call.advance());
+    });
+}
+
+/// Ends a call: why and where it was stopped, if it is known where, and what it printed.
+pub(crate) fn end() -> (Option<(Stop, Position)>, Vec<String>) {
+    CALL.with_borrow_mut(|call| {
+        let stop = call.stop.take().map(|stop| (stop, call.at));
+        (stop, std::mem::take(&mut call.printed))
+    })
+}
+
+/// Counts a step. Whether the call may go on.
+pub(crate) fn step() -> bool {
+    match NEXT_LOOK.get().checked_sub(1) {
+        Some(left) => {
+            NEXT_LOOK.set(left);
+            true
+        }
+        None => CALL.with_borrow_mut(Call::look),
+    }
+}
+
+impl Call {
+    /// Takes the steps to the next look from the reserve.
+    fn advance(&mut self) -> u32 {
+        let steps = self.reserve.min(CLOCK_EVERY);
+        self.reserve -= steps;
+        steps
+    }
+
+    fn look(&mut self) -> bool {
+        if self.stop.is_some() {
+            return false;
+        }
+        let now = Instant::now();
+        // Most calls end before they would have looked at a clock at all.
+        let deadline = *self.deadline.get_or_insert(now + self.limits.time);
+        if now > deadline {
+            self.stop = Some(Stop::Time);
+        } else if self.reserve == 0 {
+            self.stop = Some(Stop::Steps);
+        }
+        NEXT_LOOK.set(self.advance());
+        self.stop.is_none()
+    }
+}
+
+/// Stops the call, unless it was stopped before. The error cannot be caught by the script.
+pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
+    CALL.with_borrow_mut(|call| {
+        if call.stop.is_none() {
+            call.stop = Some(stop);
+            call.at = at;
+        }
+        // The next step, if there is one, is the last.
+        call.reserve = 0;
+    });
+    NEXT_LOOK.set(0);
+    EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()
+}
+
+/// Keeps a printed line until the call has ended; what is too much is dropped.
+pub(crate) fn print(text: &str) {
+    CALL.with_borrow_mut(|call| {
+        if call.printed.len() < MAX_PRINTS {
+            let line: String = text.chars().take(MAX_PRINT).collect();
+            call.printed.push(line);
+        }
+    });
+}

@@ -1,0 +1,201 @@
+//! What can be known to be wrong with a policy before it is asked.
+//!
+//! Rhai finds unknown functions when they are called; a policy would then deny in production what it should have
+//! told of at start. So the tree is walked once: functions by name and number of arguments, what `req` has, and every
+//! pattern, which is compiled on the way.
+
+use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
+
+use crate::error::Fault;
+use crate::library::{CALLABLE, Patterns, Use};
+use crate::view::PROPERTIES;
+
+/// Names that Rhai itself puts into the tree, for closures.
+const IMPLIED: [&str; 1] = ["curry"];
+/// How many texts are tried as patterns, if a pattern is not written where it is used.
+const MAX_CANDIDATES: usize = 1000;
+
+/// Checks a policy, and compiles its patterns: those where they are used, and those among its constants.
+pub(crate) fn check(ast: &AST, constants: &Scope<'_>) -> Result<Patterns, Fault> {
+    let request = entry(ast)?;
+    let mut found = Found {
+        ast,
+        request,
+        patterns: Patterns::default(),
+        texts: Vec::new(),
+        indirect: Vec::new(),
+        fault: None,
+    };
+    for (_, _, value) in constants.iter() {
+        collect(&value, &mut found.texts);
+    }
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let visited = match path.last() {
+            Some(ASTNode::Expr(expr)) => found.visit(expr),
+            // A call that stands by itself is no expression to Rhai.
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => found.call(call, call.args.len(), *at),
+            _ => Ok(()),
+        };
+        found.fault = visited.err();
+        found.fault.is_none()
+    });
+    match found.fault.take() {
+        Some(fault) => Err(fault),
+        None => Ok(found.finish()),
+    }
+}
+
+/// The name that `decide` has for the request.
+fn entry(ast: &AST) -> Result<String, Fault> {
+    let shape = "a policy has one function `fn decide(req) { … }`";
+    let mut entries = ast
+        .iter_functions()
+        .filter(|function| function.name == "decide");
+    let Some(decide) = entries.next() else {
+        return Err(Fault::new(
+            Position::NONE,
+            "there is no function `decide` in it",
+            shape,
+        ));
+    };
+    if entries.next().is_some() {
+        return Err(Fault::new(
+            Position::NONE,
+            "`decide` is defined more than once",
+            shape,
+        ));
+    }
+    match decide.params.as_slice() {
+        [request] => Ok((*request).to_owned()),
+        params => Err(Fault::new(
+            Position::NONE,
+            format!("`decide` takes {} arguments instead of one", params.len()),
+            shape,
+        )),
+    }
+}
+
+struct Found<'a> {
+    ast: &'a AST,
+    request: String,
+    patterns: Patterns,
+    /// Texts of the policy that may turn out to be patterns.
+    texts: Vec<ImmutableString>,
+    /// How patterns are used that are not written where they are used.
+    indirect: Vec<Use>,
+    fault: Option<Fault>,
+}
+
+impl Found<'_> {
+    fn visit(&mut self, expr: &Expr) -> Result<(), Fault> {
+        match expr {
+            Expr::FnCall(call, at) => self.call(call, call.args.len(), *at),
+            Expr::MethodCall(call, at) => self.call(call, call.args.len() + 1, *at),
+            Expr::Dot(pair, ..) => self.property(&pair.lhs, &pair.rhs),
+            Expr::StringConstant(text, _) => {
+                self.texts.push(text.clone());
+                Ok(())
+            }
+            Expr::DynamicConstant(value, _) => {
+                collect(value, &mut self.texts);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn call(&mut self, call: &FnCallExpr, arguments: usize, at: Position) -> Result<(), Fault> {
+        let name = call.name.as_str();
+        if call.op_token.is_some() || IMPLIED.contains(&name) {
+            return Ok(());
+        }
+        let mut own = self
+            .ast
+            .iter_functions()
+            .filter(|function| function.name == name)
+            .peekable();
+        let known = CALLABLE.iter().find(|(known, ..)| *known == name);
+        let fits = known.is_some_and(|(_, least, most)| (*least..=*most).contains(&arguments))
+            || own.peek().is_some()
+                && own.any(|function| {
+                    // The value before a dot is `this` to a function of the script's own.
+                    let given = call.args.len();
+                    function.params.len() == given || function.params.len() == arguments
+                });
+        if !fits {
+            let is_own = self
+                .ast
+                .iter_functions()
+                .any(|function| function.name == name);
+            return Err(match is_own || known.is_some() {
+                true => Fault::new(
+                    at,
+                    format!("`{name}` does not take {} arguments", call.args.len()),
+                    "the reference has each function with an example",
+                ),
+                false => Fault::new(
+                    at,
+                    format!("there is no function `{name}`"),
+                    "the reference lists what there is; functions of your own begin with `fn`",
+                ),
+            });
+        }
+        let (Some(how), Some(pattern)) = (Use::of(name), call.args.last()) else {
+            return Ok(());
+        };
+        match pattern {
+            Expr::StringConstant(text, at) => self
+                .patterns
+                .add(how, text)
+                .map_err(|error| Fault::new(*at, error.message, error.help)),
+            _ => {
+                self.indirect.push(how);
+                Ok(())
+            }
+        }
+    }
+
+    fn property(&self, of: &Expr, chain: &Expr) -> Result<(), Fault> {
+        let Expr::Variable(variable, ..) = of else {
+            return Ok(());
+        };
+        let first = match chain {
+            Expr::Dot(pair, ..) | Expr::Index(pair, ..) => &pair.lhs,
+            other => other,
+        };
+        match first {
+            Expr::Property(property, at)
+                if variable.1 == self.request && !PROPERTIES.contains(&property.2.as_str()) =>
+            {
+                Err(Fault::new(
+                    *at,
+                    format!("a request has no `{}`", property.2),
+                    format!("it has {}, and json()", PROPERTIES.join(", ")),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a pattern comes from a constant, any text of the policy may be one.
+    fn finish(mut self) -> Patterns {
+        self.indirect.dedup();
+        for how in self.indirect {
+            for text in self.texts.iter().take(MAX_CANDIDATES) {
+                // Most are none, and are never asked for.
+                let _ = self.patterns.add(how, text);
+            }
+        }
+        self.patterns
+    }
+}
+
+fn collect(value: &Dynamic, texts: &mut Vec<ImmutableString>) {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        texts.push(text.clone());
+    } else if let Ok(list) = value.as_array_ref() {
+        list.iter().for_each(|item| collect(item, texts));
+    } else if let Ok(map) = value.as_map_ref() {
+        map.values().for_each(|item| collect(item, texts));
+    }
+}

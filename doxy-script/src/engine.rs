@@ -1,0 +1,54 @@
+//! The Rhai engine that policies run in: what it has, and what it is kept from.
+//!
+//! It begins with nothing. Of Rhai's packages it gets operators, text conversion, iterators and lists; never the core
+//! language package, which can sleep and exit. There is no module resolver, no clock, no `eval`, no `try`. Every limit is
+//! set: Rhai's own for sizes and depths, `budget` for steps and time, which Rhai's do not hold for closures.
+
+use std::sync::{Arc, OnceLock};
+
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicStringPackage, LogicPackage,
+    Package,
+};
+use rhai::{Dynamic, Engine, OptimizationLevel};
+
+use crate::budget;
+use crate::library::{self, Patterns};
+use crate::view;
+
+/// The longest list and the longest text a script may hold: what a body of the usual limit has at most.
+pub(crate) const MAX_LIST: usize = 10_000;
+const MAX_TEXT: usize = 1 << 20;
+
+/// Builds an engine whose patterns are yet to come.
+pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
+    let mut engine = Engine::new_raw();
+    ArithmeticPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicStringPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    BasicArrayPackage::new().register_into_engine(&mut engine);
+    view::register(&mut engine);
+    library::register(&mut engine, patterns);
+
+    engine
+        .set_optimization_level(OptimizationLevel::Simple)
+        .set_max_call_levels(16)
+        .set_max_expr_depths(64, 48)
+        .set_max_functions(256)
+        .set_max_variables(256)
+        .set_max_array_size(MAX_LIST)
+        .set_max_map_size(MAX_LIST)
+        .set_max_string_size(MAX_TEXT)
+        .set_max_strings_interned(0)
+        .set_strict_variables(true)
+        .set_allow_shadowing(true)
+        .disable_symbol("eval")
+        .disable_symbol("Fn")
+        // A limit of Rhai's that is hit in a closure could be caught; and no policy goes on from an error.
+        .disable_symbol("try")
+        .on_progress(|_| (!budget::step()).then_some(Dynamic::UNIT))
+        .on_print(budget::print)
+        .on_debug(|text, _, at| budget::print(&format!("{at}: {text}")));
+    engine
+}

@@ -1,0 +1,106 @@
+//! The functions that scripts have beside Rhai's operators.
+//!
+//! A script may call what is named here and what it defines itself; any other name is refused when it is compiled. So
+//! what Rhai has in its packages and what is safe to expose are two lists, and this is the second.
+
+mod image;
+mod nothing;
+mod outcome;
+mod paths;
+mod patterns;
+mod ranges;
+mod texts;
+
+use rhai::Engine;
+
+pub(crate) use self::patterns::{Patterns, Use};
+
+/// What may be called: name, fewest and most arguments, the value before a dot among them.
+pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
+    // The verdict.
+    ("allow", 0, 0),
+    ("pass", 0, 0),
+    ("deny", 1, 2),
+    // The request.
+    ("json", 1, 2),
+    ("values", 1, 2),
+    ("names", 1, 1),
+    ("flag", 2, 2),
+    ("keys", 1, 1),
+    ("is_set", 1, 1),
+    // Text.
+    ("matches", 2, 2),
+    ("find", 2, 2),
+    ("captures", 2, 2),
+    ("glob", 2, 2),
+    ("under", 2, 2),
+    ("clean_path", 1, 1),
+    ("bind", 1, 1),
+    ("image", 1, 1),
+    ("in_range", 2, 2),
+    ("starts_with", 2, 2),
+    ("ends_with", 2, 2),
+    ("strip_prefix", 2, 2),
+    ("strip_suffix", 2, 2),
+    ("split", 2, 2),
+    ("join", 2, 2),
+    ("to_lower", 1, 1),
+    ("to_upper", 1, 1),
+    ("trim", 1, 1),
+    ("parse_int", 1, 1),
+    ("to_string", 1, 1),
+    // Text, lists and objects.
+    ("len", 1, 1),
+    ("is_empty", 1, 1),
+    ("contains", 2, 2),
+    ("index_of", 2, 2),
+    // Lists.
+    ("all", 2, 2),
+    ("some", 2, 2),
+    ("filter", 2, 2),
+    ("map", 2, 2),
+    ("reduce", 2, 3),
+    ("push", 2, 2),
+    ("sort", 1, 1),
+    ("reverse", 1, 1),
+    // Numbers.
+    ("range", 2, 3),
+    ("min", 2, 2),
+    ("max", 2, 2),
+    ("abs", 1, 1),
+    // Rhai's own.
+    ("print", 0, 1),
+    ("debug", 0, 1),
+    ("type_of", 1, 1),
+    ("call", 1, 17),
+    ("get", 2, 2),
+];
+
+/// Makes the functions known to the engine.
+pub(crate) fn register(
+    engine: &mut Engine,
+    patterns: &std::sync::Arc<std::sync::OnceLock<Patterns>>,
+) {
+    outcome::register(engine);
+    texts::register(engine);
+    paths::register(engine);
+    image::register(engine);
+    ranges::register(engine);
+    nothing::register(engine);
+    patterns::register(engine, patterns);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CALLABLE;
+
+    #[test]
+    fn the_reference_names_every_function() {
+        let reference = include_str!("../REFERENCE.md");
+        for (name, ..) in CALLABLE {
+            let called =
+                reference.contains(&format!("{name}(")) || reference.contains(&format!("`{name}`"));
+            assert!(called, "{name}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `allow`, `deny`, `pass`.
+//!
+//! `deny` ends the call where it stands: a policy whose author forgot to return it denies all the same. `allow` and
+//! `pass` are values, so that one that was not returned has no effect.
+
+use rhai::{Engine, EvalAltResult, NativeCallContext};
+
+use crate::budget::{Stop, stop};
+use crate::decision::Outcome;
+use crate::view::is_set;
+
+/// The longest reason that is passed on, in characters.
+const MAX_REASON: usize = 500;
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Outcome>("verdict")
+        .register_fn("allow", || Outcome::Allow)
+        .register_fn("pass", || Outcome::Pass)
+        .register_fn("deny", |context: NativeCallContext<'_>, reason: &str| {
+            deny(&context, reason, 403)
+        })
+        .register_fn(
+            "deny",
+            |context: NativeCallContext<'_>, reason: &str, status: i64| {
+                deny(&context, reason, status)
+            },
+        )
+        .register_fn("is_set", |value: rhai::Dynamic| is_set(&value));
+}
+
+fn deny(context: &NativeCallContext<'_>, reason: &str, status: i64) -> Result<()> {
+    let status = u16::try_from(status)
+        .ok()
+        .filter(|status| (400..600).contains(status))
+        .ok_or_else(|| format!("{status} is no status of a refusal: those are 400 to 599"))?;
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    let reason = reason.chars().take(MAX_REASON).map(printable).collect();
+    Err(stop(
+        Stop::Denied { reason, status },
+        context.call_position(),
+    ))
+}

@@ -1,0 +1,44 @@
+//! Functions on text. All leave the text as it is and give a new one.
+
+use crate::engine::MAX_LIST;
+use rhai::{Array, Dynamic, Engine, ImmutableString};
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_fn("len", |text: &str| {
+            i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
+        })
+        .register_fn("is_empty", |text: &str| text.is_empty())
+        .register_fn("contains", |text: &str, part: &str| text.contains(part))
+        .register_fn("contains", |text: &str, part: char| text.contains(part))
+        .register_fn("starts_with", |text: &str, start: &str| {
+            text.starts_with(start)
+        })
+        .register_fn("ends_with", |text: &str, end: &str| text.ends_with(end))
+        .register_fn("strip_prefix", |text: &str, start: &str| {
+            or_nothing(text.strip_prefix(start))
+        })
+        .register_fn("strip_suffix", |text: &str, end: &str| {
+            or_nothing(text.strip_suffix(end))
+        })
+        .register_fn("to_lower", |text: &str| text.to_lowercase())
+        .register_fn("to_upper", |text: &str| text.to_uppercase())
+        .register_fn("trim", |text: &str| ImmutableString::from(text.trim()))
+        .register_fn("parse_int", |text: &str| {
+            text.parse::<i64>().map_or(Dynamic::UNIT, Dynamic::from_int)
+        })
+        .register_fn("split", |text: &str, separator: &str| -> Array {
+            let parts = text.split(separator).take(MAX_LIST + 1);
+            parts
+                .map(|part| ImmutableString::from(part).into())
+                .collect()
+        })
+        .register_fn("join", |list: Array, separator: &str| {
+            let words: Vec<_> = list.iter().map(ToString::to_string).collect();
+            words.join(separator)
+        });
+}
+
+fn or_nothing(text: Option<&str>) -> Dynamic {
+    text.map_or(Dynamic::UNIT, |text| ImmutableString::from(text).into())
+}

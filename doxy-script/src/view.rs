@@ -1,0 +1,21 @@
+//! What a script sees of a request: `req` and what hangs on it.
+//!
+//! Each type here is a counted handle; a value is made when the script asks for it, not before.
+
+mod headers;
+mod json;
+mod query;
+mod request;
+
+use rhai::Engine;
+
+pub(crate) use self::json::is_set;
+pub(crate) use self::request::{PROPERTIES, Req};
+
+/// Makes the types and what they offer known to the engine.
+pub(crate) fn register(engine: &mut Engine) {
+    request::register(engine);
+    query::register(engine);
+    headers::register(engine);
+    json::register(engine);
+}

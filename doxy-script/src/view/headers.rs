@@ -1,0 +1,60 @@
+//! `req.headers`: names without case, values as they came.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
+
+use crate::budget::{Stop, stop};
+use crate::input::Facts;
+
+/// The headers of a request.
+#[derive(Debug, Clone)]
+pub(super) struct Headers(pub(super) Arc<Facts>);
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Headers>("headers")
+        .register_indexer_get(
+            |context: NativeCallContext<'_>,
+             headers: &mut Headers,
+             name: &str|
+             -> Result<Dynamic> {
+                headers
+                    .values(name)
+                    .next()
+                    .map_or(Ok(Dynamic::UNIT), |value| Ok(text(value, &context)?.into()))
+            },
+        )
+        .register_fn(
+            "values",
+            |context: NativeCallContext<'_>, headers: &mut Headers, name: &str| -> Result<Array> {
+                headers
+                    .values(name)
+                    .map(|value| Ok(text(value, &context)?.into()))
+                    .collect()
+            },
+        )
+        .register_fn("contains", |headers: &mut Headers, name: &str| {
+            headers.values(name).next().is_some()
+        });
+}
+
+impl Headers {
+    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0
+            .headers()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+}
+
+fn text(value: &[u8], context: &NativeCallContext<'_>) -> Result<ImmutableString> {
+    str::from_utf8(value).map(Into::into).map_err(|_| {
+        stop(
+            Stop::Unjudged("a header is not valid UTF-8".to_owned()),
+            context.call_position(),
+        )
+    })
+}

@@ -1,0 +1,129 @@
+//! JSON values in a script's hands.
+//!
+//! Plain values become Rhai's own. An object stays where it is and is looked into by name; a list becomes a list of
+//! such. What is not there is `()`, and so is whatever one looks for in `()`.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
+
+use crate::body::{Doc, Node, NodeId, Seek};
+use crate::budget::{Stop, stop};
+
+/// An object.
+#[derive(Debug, Clone)]
+pub(crate) struct Json {
+    doc: Arc<Doc>,
+    id: NodeId,
+}
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Json>("object")
+        .register_indexer_get(
+            |context: NativeCallContext<'_>, json: &mut Json, name: &str| -> Result<Dynamic> {
+                Ok(json
+                    .seek(&context, name)?
+                    .map_or(Dynamic::UNIT, |id| value(&json.doc, id)))
+            },
+        )
+        .register_fn(
+            "contains",
+            |context: NativeCallContext<'_>, json: &mut Json, name: &str| -> Result<bool> {
+                Ok(json.seek(&context, name)?.is_some())
+            },
+        )
+        .register_fn("len", |json: &mut Json| {
+            i64::try_from(json.doc.members(json.id).len()).unwrap_or(i64::MAX)
+        })
+        .register_fn("is_empty", |json: &mut Json| {
+            json.doc.members(json.id).len() == 0
+        })
+        .register_fn("keys", |json: &mut Json| -> Array {
+            let members = json.doc.members(json.id);
+            members
+                .map(|(key, _)| ImmutableString::from(key).into())
+                .collect()
+        })
+        .register_fn("values", |json: &mut Json| -> Array {
+            let members = json.doc.members(json.id);
+            members.map(|(_, id)| value(&json.doc, id)).collect()
+        });
+}
+
+impl Json {
+    fn seek(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
+        match self.doc.seek(self.id, name) {
+            Seek::Found(id) => Ok(Some(id)),
+            Seek::Absent => Ok(None),
+            Seek::Folds(_) => {
+                let reason = format!("the body has the field {name} in another spelling");
+                Err(stop(Stop::Unjudged(reason), context.call_position()))
+            }
+        }
+    }
+}
+
+/// A value of a document, as a script's own.
+pub(super) fn value(doc: &Arc<Doc>, id: NodeId) -> Dynamic {
+    match doc.node(id) {
+        Node::Null => Dynamic::UNIT,
+        Node::Bool(truth) => Dynamic::from_bool(*truth),
+        Node::Int(number) => Dynamic::from_int(*number),
+        Node::Float(number) => Dynamic::from_float(*number),
+        Node::Text(span) => ImmutableString::from(doc.text(*span)).into(),
+        Node::List(items) => {
+            let items = doc.items(items).iter();
+            items
+                .map(|item| value(doc, *item))
+                .collect::<Array>()
+                .into()
+        }
+        Node::Object { .. } => Dynamic::from(Json {
+            doc: Arc::clone(doc),
+            id,
+        }),
+    }
+}
+
+/// Whether a value is another than the one that Go has for what is not given: `false`, `0`, an empty text or list, a
+/// map without keys, or an object in which nothing is set.
+pub(crate) fn is_set(value: &Dynamic) -> bool {
+    if let Ok(truth) = value.as_bool() {
+        return truth;
+    }
+    if let Ok(number) = value.as_int() {
+        return number != 0;
+    }
+    if let Ok(number) = value.as_float() {
+        return number != 0.0;
+    }
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return !text.is_empty();
+    }
+    if let Ok(list) = value.as_array_ref() {
+        return !list.is_empty();
+    }
+    match value.read_lock::<Json>() {
+        Some(json) => node_is_set(&json.doc, json.id),
+        None => !value.is_unit(),
+    }
+}
+
+fn node_is_set(doc: &Doc, id: NodeId) -> bool {
+    match doc.node(id) {
+        Node::Null => false,
+        Node::Bool(truth) => *truth,
+        Node::Int(number) => *number != 0,
+        Node::Float(number) => *number != 0.0,
+        Node::Text(span) => !doc.text(*span).is_empty(),
+        Node::List(items) => !items.is_empty(),
+        // A key of its author's own says something, whatever stands behind it.
+        Node::Object { free: true, .. } => doc.members(id).len() > 0,
+        Node::Object { free: false, .. } => {
+            doc.members(id).any(|(_, member)| node_is_set(doc, member))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `req.query`, as Go's `url.ParseQuery` reads it.
+//!
+//! Names are exact, `+` is a blank, the first of several values counts. Where the engine would answer with an error,
+//! or could read something else than the script, the query is refused: at the first look at it, whatever is
+//! looked for.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
+
+use super::json;
+use crate::body;
+use crate::budget::{Stop, stop};
+
+/// A parsed query.
+#[derive(Debug, Clone)]
+pub(super) struct Query(Arc<Vec<(ImmutableString, ImmutableString)>>);
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Query>("query")
+        .register_indexer_get(|query: &mut Query, name: &str| {
+            query.first(name).map_or(Dynamic::UNIT, Into::into)
+        })
+        .register_fn("values", |query: &mut Query, name: &str| -> Array {
+            let mine = query.0.iter().filter(|(key, _)| key == name);
+            mine.map(|(_, value)| value.clone().into()).collect()
+        })
+        .register_fn("contains", |query: &mut Query, name: &str| {
+            query.first(name).is_some()
+        })
+        .register_fn("names", |query: &mut Query| -> Array {
+            query.0.iter().map(|(key, _)| key.clone().into()).collect()
+        })
+        .register_fn("is_empty", |query: &mut Query| query.0.is_empty())
+        .register_fn("flag", |query: &mut Query, name: &str| {
+            query.first(name).is_some_and(|value| is_true(&value))
+        })
+        .register_fn(
+            "json",
+            |context: NativeCallContext<'_>, query: &mut Query, name: &str| -> Result<Dynamic> {
+                let Some(value) = query.first(name).filter(|value| !value.is_empty()) else {
+                    return Ok(Dynamic::UNIT);
+                };
+                let doc = body::parse(value.as_bytes(), &body::FREE).map_err(|reason| {
+                    let reason = format!(
+                        "{name} in the query: {}",
+                        reason.replace("the body", "the value")
+                    );
+                    stop(Stop::Unjudged(reason), context.call_position())
+                })?;
+                let root = doc.root();
+                Ok(json::value(&Arc::new(doc), root))
+            },
+        );
+}
+
+impl Query {
+    pub(super) fn parse(raw: &str, at: Position) -> Result<Self> {
+        raw.split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Some((decode(key)?, decode(value)?))
+            })
+            .collect::<Option<_>>()
+            .map(|pairs| Self(Arc::new(pairs)))
+            .ok_or_else(|| {
+                let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
+                stop(Stop::Unjudged(reason.to_owned()), at)
+            })
+    }
+
+    fn first(&self, name: &str) -> Option<ImmutableString> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        Some(value.clone())
+    }
+}
+
+/// What the engine takes for true in a query.
+fn is_true(value: &str) -> bool {
+    let value = value.trim();
+    !["", "0", "no", "false", "none"]
+        .iter()
+        .any(|no| value.eq_ignore_ascii_case(no))
+}
+
+fn decode(text: &str) -> Option<ImmutableString> {
+    if text.contains(';') {
+        return None;
+    }
+    if !text.contains(['%', '+']) {
+        return Some(text.into());
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok().map(Into::into)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}

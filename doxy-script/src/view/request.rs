@@ -1,0 +1,89 @@
+//! `req`: the request itself.
+
+use std::sync::Arc;
+
+use doxy_filter::split_version;
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
+
+use super::headers::Headers;
+use super::json;
+use super::query::Query;
+use crate::budget::{Stop, stop};
+use crate::input::{Content, Facts, Peer};
+
+/// What `req` has.
+pub(crate) const PROPERTIES: [&str; 9] = [
+    "method", "path", "endpoint", "version", "query", "headers", "peer", "socket", "matched",
+];
+
+/// A request, in a script's hands.
+#[derive(Debug, Clone)]
+pub(crate) struct Req(pub(crate) Arc<Facts>);
+
+/// Who connected. Over TCP nobody is known, and everything is `()`.
+#[derive(Debug, Clone, Copy)]
+struct Who(Option<Peer>);
+
+/// What the patterns say.
+#[derive(Debug, Clone)]
+struct Matched(Arc<Facts>);
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Req>("request")
+        .register_get("method", |req: &mut Req| text(req.0.method()))
+        .register_get("path", |req: &mut Req| text(req.0.path()))
+        .register_get("endpoint", |req: &mut Req| {
+            text(split_version(req.0.path()).1)
+        })
+        .register_get("version", |req: &mut Req| {
+            text(split_version(req.0.path()).0)
+        })
+        .register_get("socket", |req: &mut Req| text(req.0.socket()))
+        .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
+            Query::parse(req.0.query(), context.call_position())
+        })
+        .register_get("headers", |req: &mut Req| Headers(Arc::clone(&req.0)))
+        .register_get("peer", |req: &mut Req| Who(req.0.peer))
+        .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
+        .register_fn("json", body)
+        .register_type_with_name::<Who>("peer")
+        .register_get("uid", |who: &mut Who| {
+            known(who.0.map(|peer| i64::from(peer.uid)))
+        })
+        .register_get("gid", |who: &mut Who| {
+            known(who.0.map(|peer| i64::from(peer.gid)))
+        })
+        .register_get("pid", |who: &mut Who| {
+            known(who.0.and_then(|peer| peer.pid).map(i64::from))
+        })
+        .register_type_with_name::<Matched>("matched")
+        .register_get("allowed", |matched: &mut Matched| matched.0.allowed)
+        .register_get("rule", |matched: &mut Matched| {
+            matched
+                .0
+                .rule()
+                .map_or(Dynamic::UNIT, |rule| text(rule).into())
+        });
+}
+
+fn text(text: &str) -> ImmutableString {
+    text.into()
+}
+
+fn known(id: Option<i64>) -> Dynamic {
+    id.map_or(Dynamic::UNIT, Dynamic::from_int)
+}
+
+/// The body. Without one it is `()`.
+fn body(context: NativeCallContext<'_>, req: &mut Req) -> Result<Dynamic, Box<EvalAltResult>> {
+    match &req.0.content {
+        Content::Read(doc) => Ok(json::value(doc, doc.root())),
+        Content::Refused(reason) => Err(stop(
+            Stop::Unjudged(reason.clone()),
+            context.call_position(),
+        )),
+        Content::NotRead if req.0.has_body => Err(stop(Stop::NeedsBody, Position::NONE)),
+        Content::NotRead => Ok(Dynamic::UNIT),
+    }
+}

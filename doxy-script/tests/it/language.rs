@@ -1,0 +1,130 @@
+//! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
+
+use doxy_filter::{Reason, Verdict};
+use doxy_script::{Body, Decision, Input, Script};
+
+use crate::support::{Ask, run};
+
+#[test]
+fn a_denial_names_its_place() {
+    let script = Script::compile(
+        "p.rhai",
+        b"fn no() {\n  deny(\"no\", 451)\n}\nfn decide(req) { no(); allow() }",
+    )
+    .unwrap();
+    let decision = Ask::new("GET", "/").of(&script, None);
+    let Decision::Deny { reason, status, by } = decision else {
+        panic!("{decision:?}");
+    };
+    assert_eq!((reason.as_str(), status), ("no", 451));
+    assert_eq!(by.unwrap().to_string(), "p.rhai:2:3");
+}
+
+#[test]
+fn a_denial_needs_no_return() {
+    let get = Ask::new("GET", "/");
+    assert_eq!(
+        run("fn decide(req) { if true { deny(\"no\"); } allow() }", &get),
+        "deny no"
+    );
+    assert_eq!(
+        run("fn decide(req) { deny(`a\nb`); allow() }", &get),
+        "deny a b"
+    );
+    assert_eq!(
+        run("fn decide(req) { if true { allow(); } pass() }", &get),
+        "pass"
+    );
+}
+
+#[test]
+fn constants_are_seen_in_functions_and_closures() {
+    let get = Ask::new("GET", "/b");
+    for body in [
+        "PATHS.contains(req.path)",
+        "PATHS.some(|path| req.path == path)",
+        "PATHS.some(|path| path == BOTH.path)",
+        "BOTH.path == req.path",
+        "BOTH[\"path\"] == PATHS[1]",
+        "req.path.matches(\"/[\" + LETTERS + \"]\")",
+        "helper(req.path)",
+        "N + 1 == 3",
+    ] {
+        let source = format!(
+            "const PATHS = [\"/a\", \"/b\"]; const N = PATHS.len(); const BOTH = #{{ path: \"/b\" }}; const LETTERS = \"abc\";
+             fn helper(x) {{ [x].all(|y| PATHS.contains(y)) }}
+             fn decide(req) {{ if {body} {{ allow() }} else {{ pass() }} }}"
+        );
+        assert_eq!(run(&source, &get), "allow", "{body}");
+    }
+}
+
+#[test]
+fn the_body_is_asked_for_only_when_it_is_needed() {
+    let script = Script::compile(
+        "p",
+        b"fn decide(req) { if req.path == \"/x\" { req.json(); } allow() }",
+    )
+    .unwrap();
+    let mut input = Input {
+        method: "POST",
+        path: "/x",
+        query: None,
+        headers: &[],
+        peer: None,
+        socket: "s",
+        has_body: true,
+        verdict: Verdict::Deny(Reason::NoRule),
+    };
+    assert_eq!(script.decide(&input, Body::NotRead), Decision::NeedsBody);
+    assert_eq!(script.decide(&input, Body::Read(b"{}")), Decision::Allow);
+    let unreadable = script.decide(&input, Body::Unreadable("the body is longer than 1 MiB"));
+    assert!(
+        matches!(unreadable, Decision::Failed { public, .. } if public == "the body is longer than 1 MiB")
+    );
+    input.path = "/y";
+    assert_eq!(script.decide(&input, Body::NotRead), Decision::Allow);
+    input.path = "/x";
+    input.has_body = false;
+    assert_eq!(script.decide(&input, Body::NotRead), Decision::Allow);
+}
+
+#[test]
+fn queries_that_not_everybody_reads_alike() {
+    let policy = "fn decide(req) { if req.query.a == () { pass() } else { allow() } }";
+    for (query, expected) in [
+        ("a", "allow"),
+        ("a=", "allow"),
+        ("%61=1", "allow"),
+        ("A=1", "pass"),
+        ("b=1&&a=1", "allow"),
+        ("", "pass"),
+    ] {
+        assert_eq!(
+            run(policy, &Ask::new("GET", &format!("/x?{query}"))),
+            expected,
+            "{query}"
+        );
+    }
+    for query in ["b=1;a=1", "b=%zz", "b=%", "b=%ff", "b=1&c=%a"] {
+        let got = run(policy, &Ask::new("GET", &format!("/x?{query}")));
+        assert!(
+            got.starts_with("fail p: the query") || got.contains("the query has"),
+            "{query}: {got}"
+        );
+    }
+}
+
+#[test]
+fn a_header_that_is_no_text() {
+    let mut ask = Ask::new("GET", "/");
+    ask.headers.push(("x-a".to_owned(), vec![0xff]));
+    ask.headers.push(("x-b".to_owned(), b"b".to_vec()));
+    let policy = |name: &str| {
+        format!(
+            "fn decide(req) {{ if req.headers[\"{name}\"] == \"b\" {{ allow() }} else {{ pass() }} }}"
+        )
+    };
+    assert!(run(&policy("X-A"), &ask).contains("not valid UTF-8"));
+    assert_eq!(run(&policy("X-B"), &ask), "allow");
+}

@@ -1,0 +1,27 @@
+//! Policies as their users meet them: whole files in, decisions and messages out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test is meant to panic"
+)]
+
+/// What any module here needs: requests to ask about, and the answer in words.
+mod support;
+
+/// Bodies: what is read, what is refused, and how each looks to a script.
+mod bodies;
+/// What must be denied by every policy in `scripts/`, in every spelling.
+mod dangerous;
+/// Policies that are refused at start, with the words of the refusal.
+mod errors;
+/// Policies that loop, grow, throw and return nonsense.
+mod hostile;
+/// The language: what scripts see and what their functions give.
+mod language;
+/// The policies in `scripts/`, each with its cases.
+mod policies;
+/// What holds for any body, query and script.
+mod properties;
+/// The examples of `REFERENCE.md`.
+mod reference;

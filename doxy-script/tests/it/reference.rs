@@ -1,0 +1,58 @@
+//! Takes the examples out of `REFERENCE.md` and runs them: each line of a `rhai` block is true for the request in the
+//! `request` block, each `policy` block allows it.
+
+use doxy_script::{Decision, Peer, Script};
+
+use crate::support::Ask;
+
+const REFERENCE: &str = include_str!("../../REFERENCE.md");
+
+fn blocks(kind: &str) -> impl Iterator<Item = &'static str> {
+    let open = format!("```{kind}\n");
+    let parts: Vec<_> = REFERENCE.split(&open).skip(1).collect();
+    parts
+        .into_iter()
+        .map(|part| part.split_once("```").unwrap().0)
+}
+
+fn request() -> Ask {
+    let text = blocks("request").next().unwrap();
+    let (head, body) = text.split_once("\n\n").unwrap();
+    let mut lines = head.lines();
+    let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
+    let mut ask = Ask::new(method, target).body(body.trim());
+    for line in lines {
+        let (name, value) = line.split_once(": ").unwrap();
+        ask = ask.header(name, value);
+    }
+    ask.peer = Some(Peer {
+        uid: 1000,
+        gid: 1000,
+        pid: None,
+    });
+    ask
+}
+
+#[test]
+fn every_line_is_true() {
+    let mut count = 0;
+    for line in blocks("rhai").flat_map(str::lines) {
+        let expression = line.split("  //").next().unwrap();
+        let source =
+            format!("fn decide(req) {{ if {expression} {{ allow() }} else {{ pass() }} }}");
+        let script = Script::compile("reference", source.as_bytes());
+        let script = script.unwrap_or_else(|error| panic!("{error}\n{line}"));
+        assert_eq!(request().of(&script, None), Decision::Allow, "{line}");
+        count += 1;
+    }
+    assert!(count > 50);
+}
+
+#[test]
+fn every_policy_runs() {
+    for policy in blocks("policy") {
+        let script = Script::compile("reference", policy.as_bytes());
+        let script = script.unwrap_or_else(|error| panic!("{error}\n{policy}"));
+        assert_eq!(request().of(&script, None), Decision::Allow, "{policy}");
+    }
+}

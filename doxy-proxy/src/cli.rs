@@ -26,6 +26,14 @@ Patterns, one rule a line, each a regex that must match the whole path:
   !(/v[\\d.]+)?/containers/vault/.*     denies, whatever else matches
   # a comment
 
+A policy script (--script policy.rhai; doxy-script/REFERENCE.md has the language, scripts/ examples):
+  fn decide(req) {
+      if req.endpoint == \"/containers/create\" && req.json().HostConfig.Privileged == true {
+          deny(\"no privileged containers\");
+      }
+      pass()                            // leave it to the patterns
+  }
+
 Exit codes: 0 stopped by a signal, 1 failed while running, 2 wrong arguments or rules.";
 
 /// What was typed, or stood in the environment.
@@ -71,6 +79,78 @@ pub(crate) struct Args {
     #[arg(long, env = "DOXY_SOCKET_GROUP", value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) socket_group: Option<String>,
 
+    /// A user that may connect, a name or a number; repeatable. Without this and --allow-gid everybody
+    /// may who can open the socket
+    #[arg(long, env = "DOXY_ALLOW_UID", value_name = "USER", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) allow_uid: Vec<String>,
+
+    /// A group whose members may connect, a name or a number; repeatable
+    #[arg(long, env = "DOXY_ALLOW_GID", value_name = "GROUP", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) allow_gid: Vec<String>,
+
+    /// How many connections are served at a time; further ones are answered 503
+    #[arg(
+        long,
+        env = "DOXY_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value = "4096"
+    )]
+    pub(crate) max_connections: String,
+
+    /// How long the head of a request may take to come
+    #[arg(
+        long,
+        env = "DOXY_HEAD_TIMEOUT",
+        value_name = "TIME",
+        default_value = "30s"
+    )]
+    pub(crate) head_timeout: String,
+
+    /// How long a connection may wait for its next request; answers and streams have no limit
+    #[arg(
+        long,
+        env = "DOXY_IDLE_TIMEOUT",
+        value_name = "TIME",
+        default_value = "10m"
+    )]
+    pub(crate) idle_timeout: String,
+
+    /// Record every request in a file, which SIGHUP opens anew, or on standard output
+    #[arg(
+        long,
+        env = "DOXY_ACCESS_LOG",
+        value_name = "FILE|stdout|off",
+        default_value = "off"
+    )]
+    pub(crate) access_log: PathBuf,
+
+    /// How the access log is written
+    #[arg(
+        long,
+        env = "DOXY_LOG_FORMAT",
+        value_name = "text|json",
+        default_value = "text"
+    )]
+    pub(crate) log_format: String,
+
+    /// The user to become once the socket is there, a name or a number; the engine's socket must be
+    /// in reach for it. The created socket is then this user's, unless --socket-owner says otherwise
+    #[arg(long, env = "DOXY_USER", value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) user: Option<String>,
+
+    /// The group to become with --user; if this is not given, the user's own
+    #[arg(long, env = "DOXY_GROUP", value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) group: Option<String>,
+
+    /// Give up what a proxy does not need: as far as the kernel can (auto), or else not start (require)
+    #[arg(
+        long,
+        env = "DOXY_SANDBOX",
+        value_name = "auto|require|off",
+        default_value = "auto"
+    )]
+    pub(crate) sandbox: String,
+
     /// How long requests in service may take when doxy is told to stop (10s, 500ms, 2m)
     #[arg(
         long,
@@ -85,9 +165,13 @@ pub(crate) struct Args {
     #[arg(long, env = "DOXY_DEBUG", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(crate) debug: bool,
 
-    /// A Rhai policy. This version has no scripts yet: given one, it refuses to start
+    /// A policy in Rhai, asked before the rules: it can look at query, headers, caller and body
     #[arg(long, env = "DOXY_SCRIPT", value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
+
+    /// The largest body that the script may see; of larger ones it is told that they are
+    #[arg(long, env = "DOXY_MAX_BODY", value_name = "SIZE", default_value = "1M")]
+    pub(crate) max_body: String,
 
     /// Print the version
     #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]

@@ -1,7 +1,6 @@
 //! Settings as checked: what was typed becomes something that can run, or an error.
 //!
-//! Nothing falls back silently. The one fallback there is, from the default pattern file to
-//! the embedded defaults, is said in the start-up line.
+//! Nothing falls back silently. What is in a policy's own files is read in `source`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,21 +9,29 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doxy_filter::RuleSet;
-use doxy_proxy::{Bind, Engine, LONGEST_PATH, plain, probe};
+use doxy_proxy::sandbox::Needs;
+use doxy_proxy::{Bind, Callers, Engine, Format, LONGEST_PATH, Limits, Target, probe};
+use rustix::fs::{Gid, Uid};
 
 use crate::cli::Args;
-
-const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
+use crate::privileges::{Sandbox, User};
+use crate::source::{Loaded, Source};
 
 /// Everything that doxy needs to know to run.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) bind: Bind,
     pub(crate) engine: Engine,
-    pub(crate) rules: RuleSet,
-    /// Where the rules come from, for the start-up line.
-    pub(crate) rules_from: String,
+    pub(crate) source: Source,
+    pub(crate) loaded: Loaded,
+    pub(crate) callers: Callers,
+    pub(crate) limits: Limits,
+    pub(crate) access: Option<(Target, Format)>,
+    /// Who to become.
+    pub(crate) becomes: Option<User>,
+    pub(crate) sandbox: Sandbox,
+    /// What is still needed in it.
+    pub(crate) needs: Needs,
     pub(crate) grace: Duration,
     pub(crate) debug: bool,
 }
@@ -32,33 +39,48 @@ pub(crate) struct Config {
 /// What is wrong with the settings, two lines: the error, and `help: …`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct ConfigError(String);
+pub(crate) struct ConfigError(pub(crate) String);
 
 /// An option, or the file it names, what is wrong with it, and what to do.
-fn wrong(what: impl std::fmt::Display, why: impl std::fmt::Display, help: &str) -> ConfigError {
+pub(crate) fn wrong(
+    what: impl std::fmt::Display,
+    why: impl std::fmt::Display,
+    help: &str,
+) -> ConfigError {
     ConfigError(format!("{what}: {why}\nhelp: {help}"))
 }
 
 impl Config {
     /// Checks what was typed.
     pub(crate) fn check(args: Args) -> Result<Self, ConfigError> {
-        if let Some(script) = args.script {
-            return Err(wrong(
-                format!("--script {}", script.display()),
-                "this version has no scripts",
-                "leave the option and DOXY_SCRIPT out, and say it in patterns",
-            ));
-        }
-        let (rules, rules_from) = rules(args.pattern_file.as_deref())?;
+        let source = Source {
+            patterns: args.pattern_file,
+            script: args.script,
+            socket: args.proxy_socket.display().to_string(),
+        };
+        let loaded = source.load()?;
         let engine = engine(&args.docker_socket)?;
         if let Engine::Unix(path) = &engine {
             check_engine_socket(path, &args.proxy_socket)?;
         }
+        let becomes = User::find(args.user.as_deref(), args.group.as_deref())?;
+        let sandbox = Sandbox::parse(&args.sandbox)?;
+        let mut needs = Needs::of(&engine);
+        needs.read_files.extend(source.files());
+        // The names of the commands that connect.
+        needs.read_folders.push("/proc".into());
+        needs.remove_files.push(args.proxy_socket.clone());
         let bind = Bind {
             path: args.proxy_socket,
             mode: mode(&args.socket_mode)?,
-            owner: args.socket_owner.map(|name| user(&name)).transpose()?,
-            group: args.socket_group.map(|name| group(&name)).transpose()?,
+            owner: args
+                .socket_owner
+                .map(|name| user("--socket-owner", &name).map(Uid::from_raw))
+                .transpose()?,
+            group: args
+                .socket_group
+                .map(|name| group("--socket-group", &name).map(Gid::from_raw))
+                .transpose()?,
         };
         if bind.path.as_os_str().is_empty() {
             return Err(wrong(
@@ -67,43 +89,47 @@ impl Config {
                 "name the socket to create",
             ));
         }
-        let grace = duration(&args.shutdown_grace)?;
+        let callers = Callers {
+            uids: each(&args.allow_uid, |name| user("--allow-uid", name))?,
+            gids: each(&args.allow_gid, |name| group("--allow-gid", name))?,
+        };
+        let limits = Limits {
+            connections: connections(&args.max_connections)?,
+            head: timeout("--head-timeout", &args.head_timeout)?,
+            body: size("--max-body", &args.max_body)?,
+            idle: timeout("--idle-timeout", &args.idle_timeout)?,
+        };
+        let format = format(&args.log_format)?;
+        let access = match args.access_log.to_str() {
+            Some("off") => None,
+            Some("stdout") => Some((Target::Stdout, format)),
+            Some("") => {
+                return Err(wrong(
+                    "--access-log",
+                    "the path is empty",
+                    "name a file, or write `stdout` or `off`",
+                ));
+            }
+            _ => {
+                needs.write_files.push(args.access_log.clone());
+                Some((Target::File(args.access_log), format))
+            }
+        };
+        let grace = duration("--shutdown-grace", &args.shutdown_grace)?;
         Ok(Self {
             bind,
             engine,
-            rules,
-            rules_from,
+            source,
+            loaded,
+            callers,
+            limits,
+            access,
+            becomes,
+            sandbox,
+            needs,
             grace,
             debug: args.debug,
         })
-    }
-}
-
-fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
-    let path = named.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
-    match fs::read(path) {
-        Ok(text) => {
-            let rules = RuleSet::parse(&path.display().to_string(), &text)
-                .map_err(|error| ConfigError(error.to_string()))?;
-            Ok((rules, path.display().to_string()))
-        }
-        // A link that leads nowhere does exist: somebody meant there to be rules.
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && named.is_none()
-                && fs::symlink_metadata(path).is_err() =>
-        {
-            let rules = RuleSet::embedded().map_err(|error| ConfigError(error.to_string()))?;
-            Ok((
-                rules,
-                format!("the embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)"),
-            ))
-        }
-        Err(error) => Err(wrong(
-            path.display(),
-            format_args!("cannot read the pattern file: {}", plain(&error)),
-            "name a readable file with --pattern-file; without the option the embedded defaults apply",
-        )),
     }
 }
 
@@ -225,35 +251,97 @@ fn mode(text: &str) -> Result<u32, ConfigError> {
     }
 }
 
-fn user(name: &str) -> Result<rustix::fs::Uid, ConfigError> {
-    id(name, "/etc/passwd")
-        .map(rustix::fs::Uid::from_raw)
-        .ok_or_else(|| {
-            wrong(
-                format!("--socket-owner {name}"),
-                "no such user in /etc/passwd",
-                "use a name from there, or a number",
-            )
-        })
+fn each<T>(
+    names: &[String],
+    read: impl Fn(&str) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    names.iter().map(|name| read(name)).collect()
 }
 
-fn group(name: &str) -> Result<rustix::fs::Gid, ConfigError> {
-    id(name, "/etc/group")
-        .map(rustix::fs::Gid::from_raw)
-        .ok_or_else(|| {
-            wrong(
-                format!("--socket-group {name}"),
-                "no such group in /etc/group",
-                "use a name from there, or a number",
-            )
-        })
+fn user(option: &str, name: &str) -> Result<u32, ConfigError> {
+    id(name, "/etc/passwd").ok_or_else(|| {
+        wrong(
+            format!("{option} {name}"),
+            "no such user in /etc/passwd",
+            "use a name from there, or a number",
+        )
+    })
+}
+
+fn group(option: &str, name: &str) -> Result<u32, ConfigError> {
+    id(name, "/etc/group").ok_or_else(|| {
+        wrong(
+            format!("{option} {name}"),
+            "no such group in /etc/group",
+            "use a name from there, or a number",
+        )
+    })
+}
+
+fn connections(text: &str) -> Result<usize, ConfigError> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number) if plain && number > 0 => Ok(number),
+        _ => Err(wrong(
+            format!("--max-connections {text}"),
+            "this is no number of connections",
+            "write a whole number from 1 on",
+        )),
+    }
+}
+
+/// A number of bytes, with or without a unit.
+fn size(option: &str, text: &str) -> Result<usize, ConfigError> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let unit = match text.strip_prefix(digits) {
+        Some("") => Some(0),
+        Some("k" | "K" | "KiB") => Some(10),
+        Some("m" | "M" | "MiB") => Some(20),
+        _ => None,
+    };
+    let bytes = digits.parse::<usize>().ok().filter(|_| plain);
+    match (bytes, unit) {
+        (Some(bytes), Some(unit)) if bytes > 0 && bytes << unit >> unit == bytes => {
+            Ok(bytes << unit)
+        }
+        _ => Err(wrong(
+            format!("{option} {text}"),
+            "this is no size",
+            "write a number of bytes, or one with a unit: 65536, 512k, 1M",
+        )),
+    }
+}
+
+fn format(text: &str) -> Result<Format, ConfigError> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err(wrong(
+            format!("--log-format {text}"),
+            "unknown format",
+            "write `text` or `json`",
+        )),
+    }
+}
+
+/// A limit. One of nought would end everything at once.
+fn timeout(option: &str, text: &str) -> Result<Duration, ConfigError> {
+    match duration(option, text)? {
+        Duration::ZERO => Err(wrong(
+            format!("{option} {text}"),
+            "nothing comes in no time",
+            "write a longer one, such as 30s",
+        )),
+        limit => Ok(limit),
+    }
 }
 
 /// A number, or what the third field of a name's line in `file` says.
 ///
 /// The file is read here because the C library's look-up loads plugins, and does not work in a
 /// static binary. The highest number means "leave it" to the kernel and is nobody's.
-fn id(name: &str, file: &str) -> Option<u32> {
+pub(crate) fn id(name: &str, file: &str) -> Option<u32> {
     let number = name.parse().ok().or_else(|| {
         fs::read_to_string(file).ok()?.lines().find_map(|line| {
             let mut fields = line.split(':');
@@ -263,7 +351,7 @@ fn id(name: &str, file: &str) -> Option<u32> {
     number.filter(|id| *id != u32::MAX)
 }
 
-fn duration(text: &str) -> Result<Duration, ConfigError> {
+fn duration(option: &str, text: &str) -> Result<Duration, ConfigError> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: Option<u32> = digits.parse().ok().filter(|_| !digits.starts_with('+'));
     let unit = text.strip_prefix(digits);
@@ -272,7 +360,7 @@ fn duration(text: &str) -> Result<Duration, ConfigError> {
         (Some(number), Some("ms")) => Ok(Duration::from_millis(number.into())),
         (Some(number), Some("m")) => Ok(Duration::from_secs(u64::from(number) * 60)),
         _ => Err(wrong(
-            format!("--shutdown-grace {text}"),
+            format!("{option} {text}"),
             "this is no length of time",
             "write a number of seconds, or one with a unit: 10s, 500ms, 2m",
         )),
@@ -316,10 +404,29 @@ mod tests {
             ("1 s", None),
         ] {
             assert_eq!(
-                duration(text).ok(),
+                duration("--x", text).ok(),
                 expected.map(Duration::from_millis),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("65536", Some(65_536)),
+            ("512k", Some(512 << 10)),
+            ("1M", Some(1 << 20)),
+            ("1MiB", Some(1 << 20)),
+            ("0", None),
+            ("", None),
+            ("M", None),
+            ("-1", None),
+            ("1G", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615M", None),
+        ] {
+            assert_eq!(size("--x", text).ok(), expected, "{text:?}");
         }
     }
 

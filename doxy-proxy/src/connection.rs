@@ -1,174 +1,246 @@
-//! One client's connection: hyper reads requests from it, `handler` answers them, and when the
-//! engine switches it, `tunnel` moves its bytes.
+//! One client's connection: requests are read from it one after the other, and `handler` answers
+//! them.
 //!
-//! Here is decided when a connection ends: when either side is done with it, when the client
-//! has gone, when doxy stops. A head that hyper cannot read gets its answer here, and its line
-//! in the log, like every other request.
+//! Here is decided when a connection ends: when either side is done with it, when the client has
+//! gone, when doxy stops. Between requests it owns no memory but its task.
 
-use std::convert::Infallible;
-use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use crate::client_io::Client;
-use crate::error::{Error, Malformed};
-use crate::handler::{Proxy, handle};
-use crate::record::Record;
-use crate::respond;
+use crate::buffer::{Input, LARGE, SMALL};
+use crate::error::Error;
+use crate::handler::{Proxy, handle, turn_away};
+use crate::head::{self, NoHead};
+use crate::peer::Caller;
+use crate::record::Audit;
+use crate::request::too_large;
 use crate::socket::Socket;
-use crate::tunnel::{self, Outcome};
-use crate::upstream::Switched;
 
-/// The largest head that is read, in bytes: request line and headers together.
-pub const MAX_HEAD: usize = 128 * 1024;
-/// The most header lines that are read. Real clients have been seen to send 150.
-pub const MAX_HEADERS: usize = 256;
-/// How often a client that waits for its answer is looked after.
-const PATROL: Duration = Duration::from_millis(500);
 /// How long a client that is still sending may take to notice its answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How a connection is done with as one that speaks HTTP.
-enum End {
-    /// Both sides have finished, or hyper cannot go on.
-    Http(Result<(), hyper::Error>),
-    /// The client has gone while a request was in service.
+/// What a client may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many connections are served at a time; the next is answered 503.
+    pub connections: usize,
+    /// How long the head of a request may take, from its first byte to its last, and how long a
+    /// body that a script wants to see.
+    pub head: Duration,
+    /// The largest body that a script may see, in bytes.
+    pub body: usize,
+    /// How long a connection may wait for a request. Never a limit on an answer.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            head: Duration::from_secs(30),
+            body: 1 << 20,
+            idle: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A client's connection, and what has been read from it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) socket: Socket,
+    pub(crate) input: Input,
+    pub(crate) audit: Audit,
+}
+
+impl Client {
+    /// Who has connected; nobody known over TCP.
+    #[cfg(feature = "script")]
+    pub(crate) fn caller(&mut self) -> Option<Arc<Caller>> {
+        if let (None, Socket::Unix(stream)) = (&self.audit.caller, &self.socket) {
+            self.audit.caller = Caller::of(stream, false).ok().map(Arc::new);
+        }
+        self.audit.caller.clone()
+    }
+}
+
+/// What becomes of a connection when a request is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The next request.
+    Request,
+    /// It ends, and nothing is left on it.
+    Close,
+    /// It ends, and the client may still be sending.
+    Linger,
+    /// There is nobody to be told anything more.
     Gone,
-    /// The engine has switched it. With what the client has sent behind its request.
-    Switched(Box<(Switched, Record)>, Bytes),
 }
 
 /// Serves one connection until it ends. Told to stop, it finishes the request in service.
 pub(crate) async fn serve(stream: UnixStream, proxy: Arc<Proxy>, stop: watch::Receiver<bool>) {
-    let client = Arc::new(Client::new(Socket::Unix(stream)));
-    match speak_http(&client, proxy, stop).await {
-        // What was in service is dropped, and with it the request to the engine.
-        End::Gone => {}
-        End::Http(ended) => close(&client, ended).await,
-        End::Switched(switched, early) => {
-            if let Some(socket) = client.into_socket() {
-                let (switched, record) = *switched;
-                speak_raw(socket, switched, record, early).await;
-            }
-        }
-    }
-}
-
-async fn speak_http(
-    client: &Arc<Client>,
-    proxy: Arc<Proxy>,
-    mut stop: watch::Receiver<bool>,
-) -> End {
-    let service = service_fn(|request| {
-        let (proxy, client) = (Arc::clone(&proxy), Arc::clone(client));
-        async move { Ok::<_, Infallible>(handle(request, &proxy, client).await) }
-    });
-    let mut connection = http1::Builder::new()
-        .half_close(true)
-        .auto_date_header(false)
-        .max_buf_size(MAX_HEAD)
-        .max_header_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(client.io()), service);
-    let mut stopping = false;
-    let mut told = pin!(stop.wait_for(|stop| *stop));
-    let mut gone = pin!(gone(client));
-    loop {
-        let http = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
-            Poll::Pending => client
-                .take_switched()
-                .map_or(Poll::Pending, |s| Poll::Ready(Err(s))),
-        });
-        tokio::select! {
-            biased;
-            ended = http => return match ended {
-                Ok(ended) => End::Http(ended),
-                Err(switched) => End::Switched(switched, connection.into_parts().read_buf),
-            },
-            _ = told.as_mut(), if !stopping => {
-                stopping = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            () = gone.as_mut() => return End::Gone,
-        }
-    }
-}
-
-/// Passes on what the engine said to the switch, and then bytes.
-///
-/// hyper has written every answer before this one: it does not read a request earlier.
-async fn speak_raw(client: Socket, switched: Switched, mut record: Record, early: Bytes) {
-    let Switched {
-        head,
-        engine,
-        early: from_engine,
-    } = switched;
-    record.status(head.status);
-    let outcome = match tunnel::write_all(&client, &respond::head(&head)).await {
-        Ok(()) => tunnel::run(&client, &engine, early, from_engine).await,
-        Err(_) => Outcome::ClientGone,
+    let Some((mut client, allowed)) = accept(stream, &proxy) else {
+        return;
     };
-    record.tunnel(outcome);
+    let next = match allowed {
+        Ok(()) => requests(&mut client, &proxy, stop).await,
+        Err(uid) => turn_away(&Error::Caller { uid }, &mut client).await,
+    };
+    close(client, next).await;
 }
 
-/// Says the last word where hyper has none, and closes the connection.
-async fn close(client: &Client, ended: Result<(), hyper::Error>) {
-    if let Some(error) = ended
-        .err()
-        .and_then(|error| refusal(&error, client.refused()))
-    {
-        Record::unread(&error, respond::status(&error));
-        // A client that does not wait for the answer has gone.
-        let _ = client.write_all(&respond::last_words(&error)).await;
+/// Tells a client that there is no room for it.
+pub(crate) async fn busy(stream: UnixStream, proxy: Arc<Proxy>) {
+    if let Some((mut client, _)) = accept(stream, &proxy) {
+        let limit = proxy.limits.connections;
+        let next = turn_away(&Error::Busy { limit }, &mut client).await;
+        close(client, next).await;
     }
-    client.end();
+}
+
+/// Who is it, and may it connect? Asked before a byte is read, and only if somebody wants to know:
+/// the kernel can be asked later, too. The error has the user who may not.
+fn accept(stream: UnixStream, proxy: &Proxy) -> Option<(Client, Result<(), u32>)> {
+    let named = Audit::is_wanted(proxy.access.as_ref());
+    let mut caller = None;
+    let mut allowed = Ok(());
+    if named || !proxy.callers.are_all() {
+        // Fails only for a connection that is no more.
+        let known = Caller::of(&stream, named).ok()?;
+        if !proxy.callers.allow(&known, &stream) {
+            allowed = Err(known.uid);
+        }
+        caller = Some(Arc::new(known));
+    }
+    let client = Client {
+        socket: Socket::Unix(stream),
+        input: Input::default(),
+        audit: Audit {
+            log: proxy.access.clone(),
+            caller,
+        },
+    };
+    Some((client, allowed))
+}
+
+/// Serves request after request.
+async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool>) -> Next {
+    let mut told = stop.clone();
+    let mut told = pin!(told.wait_for(|stop| *stop));
+    let mut clock = pin!(sleep(proxy.limits.idle));
+    loop {
+        // Gives other connections a turn when this one always has another request.
+        tokio::task::consume_budget().await;
+        if client.input.is_empty() {
+            let idle = Instant::now() + proxy.limits.idle;
+            // What is there already is read before anything is waited for: a connection that is told
+            // to stop has no next request.
+            tokio::select! {
+                biased;
+                read = client.input.fill(&client.socket, SMALL) => match read {
+                    Ok(0) | Err(_) => return Next::Close,
+                    Ok(_) => {}
+                },
+                _ = told.as_mut() => return Next::Gone,
+                () = until(clock.as_mut(), idle) => return Next::Close,
+            }
+        }
+        let head = tokio::select! {
+            biased;
+            head = head::whole(&mut client.input, &client.socket, SMALL) => Some(head),
+            _ = told.as_mut() => return Next::Gone,
+            () = async {
+                let late = Instant::now() + proxy.limits.head;
+                until(clock.as_mut(), late).await;
+            } => None,
+        };
+        let next = match head {
+            // On the heap while it lasts: a connection that waits has no room for it.
+            Some(Ok(length)) => Box::pin(handle(client, length, proxy, &stop)).await,
+            Some(Err(NoHead::TooLarge)) => turn_away(&too_large(), client).await,
+            Some(Err(NoHead::Ended | NoHead::Failed(_))) => Next::Close,
+            None => {
+                let seconds = proxy.limits.head.as_secs();
+                turn_away(&Error::HeadTimeout { seconds }, client).await
+            }
+        };
+        if next != Next::Request {
+            return next;
+        }
+    }
+}
+
+/// Waits until then. The timer is moved only when it must be: each request has an end of its own,
+/// and almost none of them comes.
+async fn until(mut clock: Pin<&mut Sleep>, then: Instant) {
+    if clock.deadline() > then {
+        clock.as_mut().reset(then);
+    }
+    loop {
+        clock.as_mut().await;
+        if Instant::now() >= then {
+            return;
+        }
+        clock.as_mut().reset(then);
+    }
+}
+
+/// Closes the connection, which is dropped here.
+async fn close(mut client: Client, next: Next) {
     // Closed with bytes unread, the socket would take the answer away from a client that is
     // still sending: its next write fails, and then it looks no further.
-    if client.may_be_unread() {
-        let _ = timeout(LINGER, client.drain()).await;
+    if next == Next::Linger {
+        client.socket.end();
+        let _ = timeout(LINGER, drain(&mut client)).await;
     }
 }
 
-/// Resolves when the client has closed the connection while hyper does not look.
-async fn gone(client: &Client) {
-    let mut patrol = pin!(sleep(PATROL));
-    poll_fn(|cx| {
-        // While hyper waits for a request it sees the end by itself. When one begins hyper's
-        // wake-up is this future's too: both live in one task.
-        while client.may_leave_unseen() && patrol.as_mut().poll(cx).is_ready() {
-            if client.hung_up() {
-                return Poll::Ready(());
-            }
-            patrol.as_mut().reset(Instant::now() + PATROL);
+/// Reads and throws away what the client still sends, until it ends.
+async fn drain(client: &mut Client) {
+    loop {
+        let all = client.input.unread().len();
+        client.input.consume(all);
+        if matches!(
+            client.input.fill(&client.socket, LARGE).await,
+            Ok(0) | Err(_)
+        ) {
+            return;
         }
-        Poll::Pending
-    })
-    .await;
+    }
 }
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::mem::size_of_val;
 
-/// What to tell a client whose connection hyper has given up; nothing if it has gone.
-fn refusal(error: &hyper::Error, refused: bool) -> Option<Error> {
-    if error.is_parse_version_h2() {
-        Some(Error::Malformed(Malformed::Http2))
-    } else if !refused {
-        None
-    } else if error.is_parse_too_large() {
-        Some(Error::HeadTooLarge {
-            bytes: MAX_HEAD,
-            lines: MAX_HEADERS,
-        })
-    } else {
-        Some(Error::Malformed(Malformed::Http(error.to_string())))
+    use doxy_filter::RuleSet;
+
+    use super::{Arc, Duration, Proxy, UnixStream, accept, handle, serve, watch};
+    use crate::{Engine, Policy, Upstream};
+
+    /// What waits costs its memory, and beyond 1,032 bytes glibc's allocator takes a slower way.
+    #[tokio::test]
+    async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(), Box<dyn Error>>
+    {
+        let (one, two) = UnixStream::pair()?;
+        let rules = RuleSet::embedded()?;
+        let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+        let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
+        let proxy = Arc::new(Proxy::new(Policy::new(rules), upstream));
+        let (_tell, stop) = watch::channel(false);
+        let connection = serve(one, Arc::clone(&proxy), stop.clone());
+        assert!(
+            size_of_val(&connection) <= 1024,
+            "{}",
+            size_of_val(&connection)
+        );
+        let (mut client, _) = accept(two, &proxy).ok_or("not connected")?;
+        let request = handle(&mut client, 0, &proxy, &stop);
+        assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
+        Ok(())
     }
 }

@@ -22,6 +22,18 @@ pub(crate) enum Error {
         /// The most header lines that are read.
         lines: usize,
     },
+    /// It did not come to its end.
+    #[error("the head of the request did not come within {seconds} s")]
+    HeadTimeout { seconds: u64 },
+    /// Doxy serves as many connections as it may.
+    #[error("doxy is at its limit of {limit} connections")]
+    Busy { limit: usize },
+    /// Whoever has connected may not.
+    #[error("user {uid} may not use this socket")]
+    Caller { uid: u32 },
+    /// A body that could not be read was to be forwarded, or one that was read asked for again.
+    #[error("the request cannot be judged, which is a fault of doxy")]
+    Unjudged,
     /// The policy does not allow the request.
     #[error(transparent)]
     Denied(#[from] Denial),
@@ -36,9 +48,11 @@ pub(crate) enum Malformed {
     #[error("{0}")]
     Path(#[from] PathError),
     #[error("{0} is never passed on")]
-    Method(hyper::Method),
+    Method(String),
     #[error("the target must be a path, or an http:// address with one")]
     Target,
+    #[error("the target has a fragment (`#`)")]
+    Fragment,
     #[error("HTTP/2 is not spoken here, use HTTP/1.1")]
     Http2,
     #[error("the Host header is missing")]
@@ -49,6 +63,12 @@ pub(crate) enum Malformed {
     HostInvalid,
     #[error("a transfer coding other than `chunked`")]
     TransferEncoding,
+    #[error("a transfer coding in version 1.0 of HTTP")]
+    OldCoding,
+    #[error("a Content-Length that is not one plain number")]
+    ContentLength,
+    #[error("both a Content-Length and a Transfer-Encoding")]
+    TwoFramings,
     #[error("an expectation other than `100-continue`")]
     Expectation,
     #[error("a trailer that may not come behind the body")]
@@ -57,9 +77,23 @@ pub(crate) enum Malformed {
     ContentType,
     #[error("the body ended early or is not framed correctly")]
     Body,
-    /// In the words of the HTTP library, which read the head.
-    #[error("{0}")]
-    Http(String),
+    #[error("a chunk that is not framed correctly")]
+    Chunk,
+    #[error("the head has an empty line in it")]
+    HeadEnd,
+    #[error("{}", words(*.0))]
+    Http(httparse::Error),
+}
+
+/// What the parser of heads found, said to somebody who did not write it.
+fn words(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::HeaderName => "a header line without a proper name",
+        httparse::Error::HeaderValue => "a header value with a control character in it",
+        httparse::Error::NewLine => "a line that does not end in CR LF",
+        httparse::Error::Version => "a version of HTTP other than 1.1 and 1.0",
+        _ => "a first line that is not a method, a target and a version",
+    }
 }
 
 /// What the policy says no to.
@@ -71,6 +105,17 @@ pub(crate) enum Denial {
     /// No rule allows this path, or a `!` rule (named for the log) denies it.
     #[error("'{path}' is not allowed.")]
     Path { path: String, rule: Option<String> },
+    /// The policy script says no, in its own words, or has failed (its place is named for the log).
+    #[error("{reason}")]
+    #[cfg_attr(
+        not(feature = "script"),
+        expect(dead_code, reason = "there is none then")
+    )]
+    Script {
+        reason: String,
+        status: u16,
+        place: Option<String>,
+    },
     /// The engine would merge such a body over the query that was judged.
     #[error(
         "a form body is not allowed: the Docker engine would read it as part of the query; \

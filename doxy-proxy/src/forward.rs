@@ -1,43 +1,352 @@
-//! Step four, forward: the request that a permit is for goes to the engine, once.
+//! Steps four and five: the request that a permit is for goes to the engine, once, and the answer
+//! comes back.
 //!
 //! Target, end-to-end headers and body are those the client sent. Set by doxy are the version,
 //! `Host` and the framing of its own connection.
 
+use std::borrow::Cow;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::{StatusCode, Uri, Version};
+use tokio::time::timeout;
 
-use crate::error::Error;
+use crate::answer::{self, Answer};
+use crate::body::{Body, Cut, Framing};
+use crate::buffer::{Input, LARGE};
+use crate::connection::Next;
+use crate::error::{Error, Malformed, plain};
+use crate::head::{self, NoHead};
 use crate::headers;
 use crate::policy::Permit;
-use crate::upstream::{Reply, Upstream};
+use crate::record::{Outcome, Record};
+use crate::request::Terms;
+use crate::socket::Socket;
+use crate::tunnel;
+use crate::upstream::Upstream;
 
-/// Sends the permitted request; gives the engine's answer, its body still on the way.
-pub(crate) async fn send(permit: Permit, upstream: &Arc<Upstream>) -> Result<Reply, Error> {
-    let inbound = permit.redeem();
-    let may_switch = inbound.may_switch();
-    let mut request = inbound.into_request();
-    headers::to_engine(request.headers_mut(), may_switch);
-    // A request of version 1.0 could not carry a chunked body, nor be answered with one.
-    *request.version_mut() = Version::HTTP_11;
-    if request.uri().scheme().is_some() {
-        // From absolute to origin form; the authority decides nothing on a unix socket.
-        let origin = request.uri().path_and_query().cloned();
-        *request.uri_mut() = origin.map_or_else(Uri::default, Uri::from);
+/// How long the rest of a body may take to come when its answer is complete.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A permitted request, ready to be written to the engine.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    head: Vec<u8>,
+    pub(crate) terms: Terms,
+    /// The body, where it has been judged: then it is not on its way any more.
+    body: Option<Vec<u8>>,
+}
+
+/// Writes the head that the engine gets. `body` is the very one that was judged, if one was.
+///
+/// A request for an upgrade is passed on where the engine may switch, and nowhere else. `Expect`
+/// goes: doxy itself says `100 Continue`, when the engine has been given the head.
+pub(crate) fn prepare(permit: Permit<'_>, body: Option<Vec<u8>>) -> Outbound {
+    let (parts, origin, mut terms) = permit.redeem().into_parts();
+    if let Some(body) = &body {
+        terms.body = Framing::Length(body.len() as u64);
+        terms.expects = false;
     }
-    let mut reply = if may_switch {
-        upstream.send_to_hijack(request).await?
-    } else {
-        let (response, lease) = upstream.send(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for that. Passed on, it would open a tunnel that no rule knows of.
-            return Err(upstream.broke_off("it switched protocols unasked"));
+    let upgrade = terms.may_switch && headers::all(parts.lines, "upgrade").next().is_some();
+    let lengths = parts
+        .lines
+        .iter()
+        .map(|line| line.name.len() + line.value.len() + 4);
+    let mut head = Vec::with_capacity(origin.len() + lengths.sum::<usize>() + 96);
+    head.extend_from_slice(parts.method.as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(origin.as_bytes());
+    // The engine refuses some of what clients put into Host, and routes by none of it.
+    head.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
+    for line in parts.lines {
+        let set_here = ["host", "expect", "transfer-encoding", "content-length"]
+            .iter()
+            .any(|name| line.name.eq_ignore_ascii_case(name));
+        let passes = if upgrade && line.name.eq_ignore_ascii_case("upgrade") {
+            true
+        } else {
+            !headers::hop_by_hop(line.name) && (upgrade || !headers::upgrade_detail(line.name))
+        };
+        // A body that was read has lost its trailers.
+        let gone = body.is_some() && line.name.eq_ignore_ascii_case("trailer");
+        if passes && !set_here && !gone {
+            headers::write(&mut head, line.name, line.value);
         }
-        Reply::Answer(response, lease)
-    };
-    if let Reply::Answer(response, _) = &mut reply {
-        headers::to_client(response.headers_mut());
-        *response.version_mut() = Version::HTTP_11;
     }
-    Ok(reply)
+    match terms.body {
+        Framing::Length(length) => {
+            headers::write(&mut head, "Content-Length", length.to_string().as_bytes());
+        }
+        Framing::Chunked => headers::write(&mut head, "Transfer-Encoding", b"chunked"),
+        Framing::None | Framing::Close => {}
+    }
+    if upgrade {
+        // The engine looks for `Upgrade` alone, but this is how it is said.
+        headers::write(&mut head, "Connection", b"Upgrade");
+    }
+    head.extend_from_slice(b"\r\n");
+    Outbound { head, terms, body }
+}
+
+impl Outbound {
+    /// How long the body is that is still to be read from the client, if its head tells.
+    pub(crate) fn unread_body(&self) -> Option<usize> {
+        match self.body {
+            Some(_) => Some(0),
+            None => self.terms.body.length(),
+        }
+    }
+}
+
+/// Sends a permitted request and passes the engine's answer on to the client.
+///
+/// The error is for the client, who has not been told anything yet. `input` is what has been read
+/// from the client behind the head of the request.
+pub(crate) async fn exchange(
+    outbound: &mut Outbound,
+    client: &Socket,
+    input: &mut Input,
+    upstream: &Arc<Upstream>,
+    record: &Record,
+    stopping: impl Fn() -> bool,
+) -> Result<Next, Error> {
+    let mut judged = outbound.body.take().map(Input::holding);
+    let terms = &outbound.terms;
+    let engine = tokio::select! {
+        biased;
+        engine = upstream.open(&outbound.head, terms.may_switch) => engine?,
+        () = client.gone() => {
+            record.ended(Outcome::ClientGone);
+            return Ok(Next::Gone);
+        }
+    };
+    let mut from_engine = Input::default();
+    let mut request = Body::new(terms.body, false);
+    let conversation = Box::pin(converse(
+        terms,
+        &mut request,
+        (client, judged.as_mut().unwrap_or(input)),
+        (&engine, &mut from_engine),
+        record,
+        stopping,
+    ));
+    let said = tokio::select! {
+        biased;
+        said = conversation => said,
+        () = client.gone() => {
+            // With the connection to the engine its request ends there, too.
+            record.ended(Outcome::ClientGone);
+            return Ok(Next::Gone);
+        }
+    };
+    match said {
+        Ok(Said::Answer(next, engine_stays)) => {
+            if engine_stays && from_engine.is_empty() {
+                upstream.keep(engine);
+            }
+            Ok(next)
+        }
+        // Where a piece was cut in two there is no telling what the engine has of it.
+        Ok(Said::Switched(_)) if request.is_in_flight() => {
+            Err(upstream.broke_off("it switched in the middle of the body"))
+        }
+        Ok(Said::Switched(head)) => {
+            let outcome = match client.write_all(&head).await {
+                Ok(()) => {
+                    let tunnel =
+                        tunnel::run(client, &engine, input, &mut from_engine, &record.traffic);
+                    Box::pin(tunnel).await
+                }
+                Err(_) => Outcome::ClientGone,
+            };
+            record.ended(outcome);
+            Ok(Next::Gone)
+        }
+        Err(Unanswered::Client(malformed)) => Err(malformed.into()),
+        Err(Unanswered::Engine(reason)) => Err(upstream.broke_off(&reason)),
+    }
+}
+
+/// How an exchange went on.
+enum Said {
+    /// There was an answer. What becomes of the client's connection, and whether the engine's
+    /// can serve another request.
+    Answer(Next, bool),
+    /// The connections are out of HTTP. With the head that says so.
+    Switched(Vec<u8>),
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    Client(Malformed),
+    Engine(Cow<'static, str>),
+}
+
+/// The request's body goes up, the answer comes down. Dropped in the middle, neither goes on.
+async fn converse(
+    terms: &Terms,
+    request: &mut Body,
+    (client, input): (&Socket, &mut Input),
+    (engine, from_engine): (&Socket, &mut Input),
+    record: &Record,
+    stopping: impl Fn() -> bool,
+) -> Result<Said, Unanswered> {
+    let mut upload = if request.is_done() {
+        Upload::Sent
+    } else {
+        Upload::Sending
+    };
+    // Few requests have a body: the others are spared the room for sending one.
+    let mut sending = (upload == Upload::Sending)
+        .then(|| Box::pin(send_body(request, terms, client, input, engine, record)));
+    let answer = answer_to(
+        &mut sending,
+        &mut upload,
+        read_answer(engine, from_engine, terms, stopping),
+    );
+    let answer = answer.await?;
+    record.status(answer.status);
+    if answer.switched {
+        return match upload {
+            Upload::Broken => Err(Unanswered::Engine("it switched without the body".into())),
+            _ => Ok(Said::Switched(answer.head)),
+        };
+    }
+    let mut body = Body::new(answer.body, terms.old);
+    let relay = body.relay(
+        &answer.head,
+        engine,
+        from_engine,
+        client,
+        &record.traffic.to_client,
+    );
+    let relayed = relay_beside(&mut sending, &mut upload, relay, engine).await;
+    if let Err(cut) = relayed {
+        record.ended(match cut {
+            Cut::Source(_) => Outcome::EngineGone,
+            Cut::Sink => Outcome::ClientGone,
+        });
+        return Ok(Said::Answer(Next::Gone, false));
+    }
+    record.ended(Outcome::Complete);
+    // The last bytes of a body may be on their way when the engine has heard enough.
+    if upload == Upload::Sending
+        && let Ok(Ok(())) = timeout(LINGER, body_sent(&mut sending)).await
+    {
+        upload = Upload::Sent;
+    }
+    Ok(if upload == Upload::Sent {
+        let next = if answer.client_stays {
+            Next::Request
+        } else {
+            Next::Close
+        };
+        Said::Answer(next, answer.engine_stays && !terms.may_switch)
+    } else {
+        Said::Answer(Next::Linger, false)
+    })
+}
+
+/// Waits for the head of the answer while the body is sent: the engine may answer before it has
+/// all of it, and need not wait for it.
+async fn answer_to<F: Future<Output = Result<(), Cut>>>(
+    sending: &mut Option<Pin<Box<F>>>,
+    upload: &mut Upload,
+    answer: impl Future<Output = Result<Answer, Cow<'static, str>>>,
+) -> Result<Answer, Unanswered> {
+    let mut answer = pin!(answer);
+    loop {
+        tokio::select! {
+            biased;
+            sent = body_sent(sending), if *upload == Upload::Sending => match sent {
+                Err(Cut::Source(malformed)) => return Err(Unanswered::Client(malformed)),
+                // It takes no more, and may still have an answer to give.
+                Err(Cut::Sink) => *upload = Upload::Broken,
+                Ok(()) => *upload = Upload::Sent,
+            },
+            answer = answer.as_mut() => return answer.map_err(Unanswered::Engine),
+        }
+    }
+}
+
+/// Passes the answer on while the rest of the body is sent.
+async fn relay_beside<F: Future<Output = Result<(), Cut>>>(
+    sending: &mut Option<Pin<Box<F>>>,
+    upload: &mut Upload,
+    relay: impl Future<Output = Result<(), Cut>>,
+    engine: &Socket,
+) -> Result<(), Cut> {
+    let mut relay = pin!(relay);
+    loop {
+        tokio::select! {
+            biased;
+            sent = body_sent(sending), if *upload == Upload::Sending => match sent {
+                Ok(()) => *upload = Upload::Sent,
+                Err(cut) => {
+                    *upload = Upload::Broken;
+                    if let Cut::Source(_) = cut {
+                        engine.end();
+                    }
+                }
+            },
+            relayed = relay.as_mut() => return relayed,
+        }
+    }
+}
+
+/// What has become of a request's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upload {
+    Sending,
+    Sent,
+    /// One of the two sides gave it up.
+    Broken,
+}
+
+/// Waits for the end of what there is to send, if there is anything.
+async fn body_sent<F: Future>(sending: &mut Option<Pin<Box<F>>>) -> F::Output {
+    match sending {
+        Some(sending) => sending.await,
+        None => pending().await,
+    }
+}
+
+async fn send_body(
+    body: &mut Body,
+    terms: &Terms,
+    client: &Socket,
+    input: &mut Input,
+    engine: &Socket,
+    record: &Record,
+) -> Result<(), Cut> {
+    if terms.expects && input.is_empty() {
+        let go_on = client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
+        go_on.map_err(|_| Cut::Source(Malformed::Body))?;
+    }
+    body.relay(&[], client, input, engine, &record.traffic.to_engine)
+        .await
+}
+
+/// Waits, for as long as it takes, for the head of the answer.
+async fn read_answer(
+    engine: &Socket,
+    input: &mut Input,
+    terms: &Terms,
+    stopping: impl Fn() -> bool,
+) -> Result<Answer, Cow<'static, str>> {
+    loop {
+        let length = match head::whole(input, engine, LARGE).await {
+            Ok(length) => length,
+            Err(NoHead::Ended) => return Err("it closed the connection".into()),
+            Err(NoHead::Failed(error)) => return Err(plain(&error).into()),
+            Err(NoHead::TooLarge) => return Err("the head of its answer is too large".into()),
+        };
+        let head = input.unread().get(..length).unwrap_or_default();
+        let answer = answer::read(head, terms, stopping())?;
+        input.consume(length);
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
 }

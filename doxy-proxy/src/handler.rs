@@ -2,53 +2,255 @@
 //!
 //! Every step is one call into the file that owns it; what is done here is their order.
 
-use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use crate::client_io::Client;
-use crate::policy::Policy;
-use crate::record::Record;
-use crate::stream::{self, Answer};
-use crate::upstream::{Reply, Upstream};
-use crate::{forward, request, respond};
+use crate::access::AccessLog;
+use crate::body::{Body, Unread};
+use crate::connection::{Client, Limits, Next};
+use crate::error::Error;
+use crate::forward::{self, Outbound};
+use crate::peer::{Caller, Callers};
+use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
+use crate::record::{Outcome, Record};
+use crate::request::{self, Head, Terms};
+use crate::respond;
+use crate::upstream::Upstream;
+
+/// How long a client may take to read why it was refused.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the requests of one proxy have in common.
 #[derive(Debug)]
 pub struct Proxy {
     /// Who may ask for what.
-    pub policy: Policy,
+    pub policy: CurrentPolicy,
     /// Who answers.
     pub upstream: Arc<Upstream>,
+    /// Who may connect.
+    pub callers: Callers,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// Where requests are recorded.
+    pub access: Option<AccessLog>,
 }
 
-/// Answers one request: by the engine if the policy allows it, else with the reason why not.
-///
-/// `server` accepts the connection and `connection` hands over what hyper has read from it.
+impl Proxy {
+    /// A proxy that everybody may connect to who can open its socket, without an access log.
+    pub fn new(policy: Policy, upstream: Arc<Upstream>) -> Self {
+        Self {
+            policy: CurrentPolicy::new(policy),
+            upstream,
+            callers: Callers::default(),
+            limits: Limits::default(),
+            access: None,
+        }
+    }
+}
+
+/// Answers one request, whose head of `length` bytes has come: by the engine if the policy allows
+/// it, else with the reason why not. Says what is to become of the connection.
 pub(crate) async fn handle(
-    request: Request<Incoming>,
+    client: &mut Client,
+    length: usize,
     proxy: &Proxy,
-    client: Arc<Client>,
-) -> Response<Answer> {
-    let mut record = Record::open(&request);
-    client.serving(&request);
-    let reply = async {
-        let inbound = request::read(request)?; // parse
-        let permit = proxy.policy.decide(inbound, &mut record)?; // decide
-        forward::send(permit, &proxy.upstream).await // forward
+    stop: &watch::Receiver<bool>,
+) -> Next {
+    let record = Record::open(&client.audit);
+    let policy = proxy.policy.now();
+    let caller = policy.caller(client);
+    let head = client.input.unread().get(..length).unwrap_or_default();
+    let mut judged = judge(head, None, &policy, caller.as_deref(), &record);
+    if let Judged::NeedsBody(terms) = judged {
+        let with_body = judge_with_body(client, length, terms, &policy, &proxy.limits, &record);
+        judged = Box::pin(with_body).await;
+    } else {
+        client.input.consume(length);
+    }
+    let stopping = || *stop.borrow();
+    let (error, terms, body) = match judged {
+        Judged::Permitted(mut outbound) => {
+            // Of a body there is no telling how much the engine has been sent.
+            let body = outbound.unread_body().filter(|length| *length == 0);
+            let Client { socket, input, .. } = client;
+            let upstream = &proxy.upstream;
+            let done = forward::exchange(&mut outbound, socket, input, upstream, &record, stopping);
+            match Box::pin(done).await {
+                Ok(next) => return next,
+                Err(error) => (error, Some(outbound.terms), body),
+            }
+        }
+        Judged::Refused(error, terms, body) => (error, terms, body),
+        Judged::NeedsBody(terms) => (Error::Unjudged, Some(terms), None),
     };
-    match reply.await {
-        Ok(Reply::Answer(response, lease)) => stream::relay(response, lease, record, client), // stream
-        Ok(Reply::Switched(switched)) => {
-            // No HTTP any more: `connection` takes over, and drops this future with hyper.
-            client.switch(switched, record);
-            pending().await
+    let left = body.filter(|length| *length <= client.input.unread().len());
+    refuse(&error, terms, left, client, &record, stopping()).await
+} // log: the record is written when it is dropped
+
+/// What is to be done with a request.
+enum Judged {
+    /// It is ready to be written to the engine.
+    Permitted(Outbound),
+    /// Without terms, nothing is known of how the request and its answer are framed. The length is
+    /// that of a body which is still to be read.
+    Refused(Error, Option<Terms>, Option<usize>),
+    /// The policy has to see its body before it says anything.
+    NeedsBody(Terms),
+}
+
+/// Parses and decides.
+fn judge(
+    head: &[u8],
+    body: Option<Result<Vec<u8>, &'static str>>,
+    policy: &Policy,
+    caller: Option<&Caller>,
+    record: &Record,
+) -> Judged {
+    let mut room = request::room();
+    let head = match Head::parse(head, &mut room) {
+        Ok(head) => head,
+        Err(error) => return Judged::Refused(error, None, None),
+    };
+    record.head(&head);
+    let inbound = match head.read() {
+        Ok(inbound) => inbound,
+        Err(malformed) => return Judged::Refused(malformed.into(), None, None),
+    }; // parse
+    let terms = inbound.terms();
+    let seen = match &body {
+        None => Seen::Nothing,
+        Some(Ok(body)) => Seen::Whole(body),
+        Some(Err(reason)) => Seen::Unreadable(reason),
+    };
+    match policy.decide(inbound, seen, caller, record) {
+        Ok(permit) => match body {
+            Some(Err(_)) => Judged::Refused(Error::Unjudged, Some(terms), None),
+            Some(Ok(body)) => Judged::Permitted(forward::prepare(permit, Some(body))),
+            None => Judged::Permitted(forward::prepare(permit, None)), // forward
+        },
+        Err(Unpermitted::NeedsBody) => Judged::NeedsBody(terms),
+        Err(Unpermitted::Denied(denial)) => {
+            let left = match body {
+                None => terms.body.length(),
+                Some(Ok(_)) => Some(0),
+                Some(Err(_)) => None,
+            };
+            Judged::Refused(denial.into(), Some(terms), left)
         }
-        Err(error) => {
-            record.refused(&error);
-            stream::own(respond::answer(&error), record, client)
+    } // decide
+}
+
+/// Judges a request again, with its body, which is read first.
+async fn judge_with_body(
+    client: &mut Client,
+    length: usize,
+    terms: Terms,
+    policy: &Policy,
+    limits: &Limits,
+    record: &Record,
+) -> Judged {
+    let head = client
+        .input
+        .unread()
+        .get(..length)
+        .unwrap_or_default()
+        .to_vec();
+    client.input.consume(length);
+    let body = read_body(client, &terms, limits).await;
+    judge(
+        &head,
+        Some(body),
+        policy,
+        policy.caller(client).as_deref(),
+        record,
+    )
+}
+
+/// Reads a body that the policy wants to see. The reason why it cannot be read is for the client.
+async fn read_body(
+    client: &mut Client,
+    terms: &Terms,
+    limits: &Limits,
+) -> Result<Vec<u8>, &'static str> {
+    const TOO_LARGE: &str = "the body is larger than what is judged of one";
+    if terms
+        .body
+        .length()
+        .is_some_and(|length| length > limits.body)
+    {
+        return Err(TOO_LARGE);
+    }
+    let Client { socket, input, .. } = client;
+    let read = async {
+        if terms.expects && input.is_empty() {
+            // A client that has gone is noticed by what it does not send.
+            let _ = socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
-    } // log: the body owns the record, and writes it when the answer has ended
+        Body::new(terms.body, true)
+            .read(socket, input, limits.body)
+            .await
+    };
+    match timeout(limits.head, read).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(Unread::TooLarge)) => Err(TOO_LARGE),
+        Ok(Err(Unread::Broken)) => Err("the body ended early or is not framed correctly"),
+        Err(_) => Err("the body did not come in time to be judged"),
+    }
+}
+
+/// Refuses what cannot be read as a request, or is not to be.
+pub(crate) async fn turn_away(error: &Error, client: &mut Client) -> Next {
+    let record = Record::open(&client.audit);
+    refuse(error, None, None, client, &record, false).await
+}
+
+/// Tells the client why its request is not answered by the engine.
+///
+/// `left` is how much of what has been read is the request's body, if all of it has been: then it is
+/// clear where the next request begins, and the connection can go on.
+async fn refuse(
+    error: &Error,
+    terms: Option<Terms>,
+    left: Option<usize>,
+    client: &mut Client,
+    record: &Record,
+    stopping: bool,
+) -> Next {
+    record.refused(error);
+    record.status(respond::status(error).as_u16());
+    let stays = match left {
+        Some(length) if !matches!(error, Error::Malformed(_)) => {
+            client.input.consume(length);
+            terms.is_some_and(|terms| terms.keep_alive) && !stopping
+        }
+        _ => false,
+    };
+    let head_only = terms.is_some_and(|terms| terms.head_only);
+    let old = terms.is_some_and(|terms| terms.old);
+    let answer = respond::answer(error, head_only, old, !stays);
+    // Who does not read it, and asks on, would hold the connection for ever.
+    let told = match client.socket.try_write(&answer) {
+        Ok(written) => {
+            let rest = answer.get(written..).unwrap_or_default();
+            written == answer.len()
+                || matches!(
+                    timeout(PATIENCE, client.socket.write_all(rest)).await,
+                    Ok(Ok(()))
+                )
+        }
+        Err(_) => false,
+    };
+    if !told {
+        record.ended(Outcome::ClientGone);
+        return Next::Gone;
+    }
+    record.ended(Outcome::Complete);
+    match (stays, left) {
+        (true, _) => Next::Request,
+        (false, Some(_)) => Next::Close,
+        (false, None) => Next::Linger,
+    }
 }

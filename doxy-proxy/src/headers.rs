@@ -4,168 +4,88 @@
 //! client could otherwise strike `Content-Length` or `Content-Type` out of a request between
 //! the judging of it and the engine.
 
-use std::time::SystemTime;
-
-use hyper::HeaderMap;
-use hyper::header::{
-    CONNECTION, DATE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
-};
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+/// One header line, its name as it was sent.
+pub(crate) type Line<'b> = httparse::Header<'b>;
 
 /// Removed in both directions.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    UPGRADE,
+const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "upgrade",
 ];
 
 /// What a request says of the upgrade it asks for. Gone where `Upgrade` itself is.
-const UPGRADE_DETAILS: [HeaderName; 6] = [
-    HTTP2_SETTINGS,
-    hyper::header::SEC_WEBSOCKET_ACCEPT,
-    hyper::header::SEC_WEBSOCKET_EXTENSIONS,
-    hyper::header::SEC_WEBSOCKET_KEY,
-    hyper::header::SEC_WEBSOCKET_PROTOCOL,
-    hyper::header::SEC_WEBSOCKET_VERSION,
+const UPGRADE_DETAILS: [&str; 6] = [
+    "http2-settings",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
 ];
 
-/// Turns the client's headers into those of doxy's own request to the engine.
-///
-/// A request for an upgrade is passed on where the engine `may_switch`, and nowhere else.
-/// `Transfer-Encoding` stays, in one spelling: the parse step let nothing but `chunked` through,
-/// and with it hyper frames the body anew, also behind a GET, where it would drop it otherwise.
-/// `Expect` goes: doxy itself says `100 Continue`, as soon as the engine takes the body.
-pub(crate) fn to_engine(headers: &mut HeaderMap, may_switch: bool) {
-    let upgrade = may_switch && headers.contains_key(UPGRADE);
-    for name in &HOP_BY_HOP {
-        if !(upgrade && *name == UPGRADE) {
-            headers.remove(name);
-        }
-    }
-    if upgrade {
-        // The engine looks for `Upgrade` alone, but this is how it is said.
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    } else {
-        for name in &UPGRADE_DETAILS {
-            headers.remove(name);
-        }
-    }
-    headers.remove(EXPECT);
-    if let Some(coding) = headers.get_mut(TRANSFER_ENCODING) {
-        *coding = HeaderValue::from_static("chunked");
-    }
-    // The engine refuses some of what clients put here, and routes by none of it.
-    headers.insert(HOST, HeaderValue::from_static("docker"));
+/// Fields of framing, routing and authentication, and those that change how a body is read: they
+/// may not come behind one (RFC 9110 section 6.5.1), and none may replace what was judged.
+const NO_TRAILER: [&str; 13] = [
+    "transfer-encoding",
+    "content-length",
+    "trailer",
+    "host",
+    "te",
+    "expect",
+    "cache-control",
+    "max-forwards",
+    "authorization",
+    "set-cookie",
+    "content-encoding",
+    "content-type",
+    "content-range",
+];
+
+fn among(names: &[&str], name: &[u8]) -> bool {
+    names
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// Turns the engine's headers into those of doxy's answer to the client.
-///
-/// `Transfer-Encoding` goes: how the body is framed depends on the client's version of HTTP.
-pub(crate) fn to_client(headers: &mut HeaderMap) {
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-    headers.remove(TRANSFER_ENCODING);
-    stamp(headers);
+/// Does it belong to one connection only?
+pub(crate) fn hop_by_hop(name: &str) -> bool {
+    among(&HOP_BY_HOP, name.as_bytes())
 }
 
-/// Adds a `Date` where there is none.
-///
-/// INVARIANT: every answer that passes through doxy or is made by it has a `Date`. The refusals
-/// that the HTTP library writes by itself have none; `client_io` tells them apart by this.
-pub(crate) fn stamp(headers: &mut HeaderMap) {
-    if !headers.contains_key(DATE)
-        && let Ok(now) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now()))
-    {
-        headers.insert(DATE, now);
-    }
+/// Does it belong to the request for an upgrade?
+pub(crate) fn upgrade_detail(name: &str) -> bool {
+    among(&UPGRADE_DETAILS, name.as_bytes())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// May it not come behind a body?
+pub(crate) fn no_trailer(name: &[u8]) -> bool {
+    among(&NO_TRAILER, name)
+}
 
-    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+/// The values of every line of this name, in order.
+pub(crate) fn all<'b>(lines: &'b [Line<'b>], name: &'b str) -> impl Iterator<Item = &'b [u8]> {
+    lines
+        .iter()
+        .filter(move |line| line.name.eq_ignore_ascii_case(name))
+        .map(|line| line.value)
+}
 
-    #[test]
-    fn the_list_is_fixed_whatever_connection_names() {
-        let mut headers = map(&[
-            (
-                "connection",
-                "content-length, content-type, x-registry-auth, host",
-            ),
-            ("content-length", "5"),
-            ("content-type", "application/json"),
-            ("x-registry-auth", "e30="),
-            ("host", "a/b"),
-        ]);
-        to_engine(&mut headers, true);
-        let left = map(&[
-            ("content-length", "5"),
-            ("content-type", "application/json"),
-            ("x-registry-auth", "e30="),
-            ("host", "docker"),
-        ]);
-        assert_eq!(headers, left);
-    }
+/// Does a line of this name list this word?
+pub(crate) fn lists(lines: &[Line<'_>], name: &str, word: &str) -> bool {
+    all(lines, name)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
 
-    #[test]
-    fn repeated_end_to_end_lines_stay() {
-        let mut headers = map(&[("accept", "a"), ("accept", "b"), ("te", "trailers")]);
-        to_engine(&mut headers, true);
-        let accepts: Vec<_> = headers.get_all("accept").iter().collect();
-        assert_eq!(accepts, ["a", "b"]);
-        assert!(!headers.contains_key("te"));
-    }
-
-    #[test]
-    fn an_upgrade_is_asked_for_only_where_the_engine_may_switch() {
-        let asked = [
-            ("connection", "Upgrade, HTTP2-Settings"),
-            ("upgrade", "h2c"),
-            ("http2-settings", "AA"),
-            ("sec-websocket-key", "x"),
-        ];
-        let mut headers = map(&asked);
-        to_engine(&mut headers, false);
-        assert_eq!(headers, map(&[("host", "docker")]));
-        let mut headers = map(&asked);
-        to_engine(&mut headers, true);
-        let passed = map(&[
-            ("connection", "Upgrade"),
-            ("upgrade", "h2c"),
-            ("http2-settings", "AA"),
-            ("sec-websocket-key", "x"),
-            ("host", "docker"),
-        ]);
-        assert_eq!(headers, passed);
-    }
-
-    #[test]
-    fn an_answer_keeps_the_engines_date_and_gets_one_where_there_is_none() {
-        let mut dated = map(&[("date", "Mon, 01 Jan 2001 00:00:00 GMT")]);
-        to_client(&mut dated);
-        assert_eq!(
-            dated.get(DATE).map(HeaderValue::as_bytes),
-            Some(&b"Mon, 01 Jan 2001 00:00:00 GMT"[..])
-        );
-        let mut bare = map(&[("transfer-encoding", "chunked"), ("keep-alive", "5")]);
-        to_client(&mut bare);
-        assert_eq!(bare.len(), 1);
-        assert!(bare.contains_key(DATE));
-    }
+/// Writes one line.
+pub(crate) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }

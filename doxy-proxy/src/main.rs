@@ -3,6 +3,8 @@
 mod cli;
 mod config;
 mod log;
+mod privileges;
+mod source;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -11,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use doxy_proxy::{Engine, Policy, Proxy, Upstream, plain, probe, serve};
+use doxy_proxy::{AccessLog, Engine, Proxy, Target, Upstream, plain, probe, serve};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Args;
 use crate::config::Config;
+use crate::privileges::give_up;
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_ansi(false)
         .init();
+    raise_descriptors();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -62,12 +67,21 @@ fn main() -> ExitCode {
     runtime.block_on(run(config))
 }
 
-async fn run(config: Config) -> ExitCode {
+async fn run(mut config: Config) -> ExitCode {
     // Before the socket exists: a signal in between would leave it behind.
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return complain(&error, FAILED),
     };
+    // Before anything exists that a refusal would leave behind.
+    let role = match config.becomes.take().map(|user| user.role(&config.engine)) {
+        Some(Ok(role)) => role,
+        Some(Err(error)) => return complain(&error, MISUSED),
+        None => None,
+    };
+    if let Some(role) = &role {
+        role.own(&mut config.bind);
+    }
     let listener = match config.bind.listen() {
         Ok(listener) => listener,
         Err(error) => return complain(&error, MISUSED),
@@ -84,19 +98,20 @@ async fn run(config: Config) -> ExitCode {
             MISUSED,
         );
     }
+    // Before there is another thread, and a client.
+    let role = role.as_ref();
+    let sandbox = match give_up(role, config.sandbox, &config.engine, &config.needs) {
+        Ok(in_force) => in_force,
+        Err(error) => return complain(&error, MISUSED),
+    };
+    tracing::info!("sandbox: {sandbox}");
     tracing::info!(
-        "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {} {} from {}",
+        "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {}",
         env!("CARGO_PKG_VERSION"),
         listener.path().display(),
         config.bind.mode,
         config.engine,
-        config.rules.len(),
-        if config.rules.len() == 1 {
-            "rule"
-        } else {
-            "rules"
-        },
-        config.rules_from,
+        config.loaded.described,
     );
     if let Engine::Unix(path) = &config.engine
         && let Err(error) = probe(path)
@@ -109,9 +124,31 @@ async fn run(config: Config) -> ExitCode {
             plain(&error)
         );
     }
-    let proxy = Proxy {
-        policy: Policy::new(config.rules),
-        upstream: Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE)),
+    let upstream = Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE));
+    let mut proxy = Proxy::new(config.loaded.policy, upstream);
+    proxy.callers = config.callers;
+    proxy.limits = config.limits;
+    if let Some((target, format)) = config.access {
+        proxy.access = match AccessLog::open(target.clone(), format) {
+            Ok(log) => Some(log),
+            Err(error) => return complain(&no_access_log(&target, &error), MISUSED),
+        };
+    }
+    let (policy, access) = (proxy.policy.clone(), proxy.access.clone());
+    let again = || {
+        if let Some(log) = &access {
+            log.reopen();
+        }
+        match config.source.load() {
+            Ok(loaded) => {
+                policy.replace(loaded.policy);
+                tracing::info!("reloaded: {}", loaded.described);
+            }
+            Err(error) => {
+                let error = error.to_string().replace('\n', "; ");
+                tracing::error!("not reloaded, the policy in force stays: {error}");
+            }
+        }
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let served = serve(listener, proxy, config.grace, async {
@@ -121,36 +158,61 @@ async fn run(config: Config) -> ExitCode {
     tokio::select! {
         () = served => {}
         () = async {
-            signals.next().await;
+            signals.stop(&again).await;
             let _ = stop.send(());
-            signals.next().await;
+            signals.stop(&again).await;
             tracing::info!("stopping at once");
         } => {}
     }
     ExitCode::SUCCESS
 }
 
-/// The signals that stop doxy.
-struct Signals([Signal; 3]);
+fn no_access_log(target: &Target, error: &io::Error) -> String {
+    let name = match target {
+        Target::Stdout => "stdout".to_owned(),
+        Target::File(path) => path.display().to_string(),
+    };
+    let help = "name a file that doxy may write to, in a folder that exists";
+    format!("--access-log {name}: {}\nhelp: {help}", plain(error))
+}
+
+/// As many descriptors as the system lets doxy have: each connection needs two, a tunnel up to six.
+fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // It stays as it was, and connections beyond it wait.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// The signals that doxy listens to.
+struct Signals {
+    stop: [Signal; 2],
+    reload: Signal,
+}
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        // A terminal that is closed says the last: doxy goes with it, and takes its socket along.
-        let [term, int, hangup] = [
+        let [term, int, reload] = [
             SignalKind::terminate(),
             SignalKind::interrupt(),
             SignalKind::hangup(),
         ]
         .map(signal);
-        Ok(Self([term?, int?, hangup?]))
+        Ok(Self {
+            stop: [term?, int?],
+            reload: reload?,
+        })
     }
 
-    async fn next(&mut self) {
-        let Self([term, int, hangup]) = self;
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-            _ = hangup.recv() => {}
+    /// Waits until doxy is to stop; until then calls `again` when asked to reload.
+    async fn stop(&mut self, again: impl Fn()) {
+        let [term, int] = &mut self.stop;
+        loop {
+            tokio::select! {
+                _ = term.recv() => return,
+                _ = int.recv() => return,
+                _ = self.reload.recv() => again(),
+            }
         }
     }
 }

@@ -1,145 +1,403 @@
-//! Step six, log: one line a request, written at its very end.
+//! Step six, log: what is said of a request, written at its very end.
 //!
 //! A [`Record`] is opened before the request is read and written when it is dropped, so that a
-//! request is logged whatever became of it. It carries no query, no header but `Host` and no
-//! byte of a body. With `--debug` off it costs nothing but a look at a flag.
+//! request is logged whatever became of it: as a line with `--debug`, and as a record in the access
+//! log. Neither has a query, a byte of a body, or any header but (the line) `Host`. With both off it
+//! costs nothing but a look at two flags.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use doxy_filter::{Request as Judged, RuleRef};
-use hyper::body::Incoming;
-use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use doxy_filter::Request as Judged;
 
+use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
-use crate::tunnel::Outcome;
+use crate::headers::all;
+use crate::peer::Caller;
+use crate::request::Head;
+
+/// Who hears of the requests on one connection, and who makes them.
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    pub(crate) log: Option<AccessLog>,
+    /// Known if anything is written of the requests, and else if somebody has asked.
+    pub(crate) caller: Option<Arc<Caller>>,
+}
 
 /// What will be said of one request.
 #[derive(Debug)]
-pub(crate) struct Record(Option<Box<Entry>>);
+pub(crate) struct Record {
+    entry: Option<Box<Mutex<Entry>>>,
+    pub(crate) traffic: Traffic,
+}
+
+/// How many bytes of bodies, or through a tunnel, have been passed on.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) to_engine: AtomicU64,
+    pub(crate) to_client: AtomicU64,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The client has its whole answer.
+    Complete,
+    /// The connection was switched, and both sides have ended.
+    Tunnel,
+    ClientGone,
+    EngineGone,
+    /// Doxy stopped first.
+    Cut,
+}
 
 #[derive(Debug)]
 struct Entry {
+    audit: Audit,
     started: Instant,
     host: String,
     method: String,
     path: String,
-    status: Option<StatusCode>,
-    why: String,
+    verdict: &'static str,
+    rule: String,
+    reason: String,
+    status: Option<u16>,
+    first_byte: Option<Duration>,
+    outcome: Outcome,
 }
 
-fn enabled() -> bool {
+fn debugging() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
+}
+
+impl Audit {
+    /// Is anything written of the requests on a connection?
+    pub(crate) fn is_wanted(log: Option<&AccessLog>) -> bool {
+        log.is_some() || debugging()
+    }
 }
 
 impl Record {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn open(request: &Request<Incoming>) -> Self {
-        Self(enabled().then(|| {
-            let host = request
-                .headers()
-                .get(HOST)
-                .map_or(&b""[..], |value| value.as_bytes());
-            Box::new(Entry {
+    pub(crate) fn open(audit: &Audit) -> Self {
+        let entry = Audit::is_wanted(audit.log.as_ref()).then(|| {
+            Box::new(Mutex::new(Entry {
+                audit: audit.clone(),
                 started: Instant::now(),
-                host: escaped(host),
-                method: escaped(request.method().as_str().as_bytes()),
-                path: escaped(request.uri().path().as_bytes()),
+                host: String::new(),
+                method: String::new(),
+                path: String::new(),
+                verdict: "refused",
+                rule: String::new(),
+                reason: String::new(),
                 status: None,
-                why: "the client went away before the engine answered".to_owned(),
-            })
-        }))
+                first_byte: None,
+                outcome: Outcome::Cut,
+            }))
+        });
+        Self {
+            entry,
+            traffic: Traffic::default(),
+        }
     }
 
-    /// The record of a request that hyper could not read.
-    pub(crate) fn unread(error: &Error, status: StatusCode) {
-        if enabled() {
-            let entry = Entry {
-                started: Instant::now(),
-                host: "-".to_owned(),
-                method: "-".to_owned(),
-                path: "-".to_owned(),
-                status: Some(status),
-                why: escaped(error.to_string().as_bytes()),
-            };
-            drop(Self(Some(Box::new(entry))));
+    /// What is to be said, if anything is.
+    fn entry(&self) -> Option<MutexGuard<'_, Entry>> {
+        let entry = self.entry.as_ref()?;
+        Some(entry.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What its head says, as it was sent.
+    pub(crate) fn head(&self, head: &Head<'_>) {
+        if let Some(mut entry) = self.entry() {
+            let path = head.target.split('?').next().unwrap_or_default();
+            if debugging() {
+                entry.host = escaped(all(head.lines, "host").next().unwrap_or_default());
+            }
+            entry.method = escaped(head.method.as_bytes());
+            entry.path = escaped(path.as_bytes());
         }
     }
 
     /// The path as the policy sees it, instead of as it was sent.
-    pub(crate) fn judged(&mut self, judged: &Judged<'_>) {
-        if let Some(entry) = &mut self.0 {
+    pub(crate) fn judged(&self, judged: &Judged<'_>) {
+        if let Some(mut entry) = self.entry()
+            && entry.path != judged.path
+        {
             entry.path = escaped(judged.path.as_bytes());
         }
     }
 
-    /// A rule allowed the request.
-    pub(crate) fn allowed(&mut self, rule: RuleRef<'_>) {
-        if let Some(entry) = &mut self.0 {
-            entry.why = format!("allowed by {rule}");
+    /// A rule, or a script, allowed the request.
+    pub(crate) fn allowed(&self, rule: impl std::fmt::Display) {
+        if let Some(mut entry) = self.entry() {
+            entry.verdict = "allowed";
+            // Text takes what is written to it. It is the name that the rules were given at the start.
+            let _ = write!(entry.rule, "{rule}");
         }
     }
 
     /// Doxy answers the request itself.
-    pub(crate) fn refused(&mut self, error: &Error) {
-        if let Some(entry) = &mut self.0 {
-            entry.why = match error {
-                Error::Denied(Denial::Method { .. }) => {
-                    "denied: no rule allows this method".to_owned()
-                }
-                Error::Denied(Denial::Path { rule: None, .. }) => {
-                    "denied: no rule allows this path".to_owned()
-                }
-                Error::Denied(Denial::Path {
-                    rule: Some(rule), ..
-                }) => format!("denied by {rule}"),
-                Error::Denied(Denial::FormBody) => "denied: form body".to_owned(),
-                other => escaped(other.to_string().as_bytes()),
-            };
+    pub(crate) fn refused(&self, error: &Error) {
+        if let Some(mut entry) = self.entry() {
+            if let Error::Denied(denial) = error {
+                entry.verdict = "denied";
+                entry.rule.clear();
+                entry.reason = match denial {
+                    Denial::Method { .. } => "no rule allows this method".to_owned(),
+                    Denial::Path { rule: None, .. } => "no rule allows this path".to_owned(),
+                    Denial::Path {
+                        rule: Some(rule), ..
+                    } => {
+                        entry.rule = escaped(rule.as_bytes());
+                        String::new()
+                    }
+                    // Its words may be made of what is in a body.
+                    Denial::Script {
+                        place: Some(place), ..
+                    } => {
+                        entry.rule = escaped(place.as_bytes());
+                        String::new()
+                    }
+                    Denial::Script { place: None, .. } => "the request cannot be judged".to_owned(),
+                    Denial::FormBody => "form body".to_owned(),
+                };
+            } else {
+                entry.reason = escaped(error.to_string().as_bytes());
+            }
         }
     }
 
     /// The status that the client is told.
-    pub(crate) fn status(&mut self, status: StatusCode) {
-        if let Some(entry) = &mut self.0 {
+    pub(crate) fn status(&self, status: u16) {
+        if let Some(mut entry) = self.entry() {
             entry.status = Some(status);
+            entry.first_byte = Some(entry.started.elapsed());
         }
     }
 
-    /// The connection was switched, and this is what became of it.
-    pub(crate) fn tunnel(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Complete => {}
-            Outcome::ClientGone => self.broke_off("the client went away"),
-            Outcome::EngineGone => self.broke_off("the engine went away"),
-        }
-    }
-
-    /// The answer had begun and could not be brought to its end.
-    pub(crate) fn broke_off(&mut self, by: &str) {
-        if let Some(entry) = &mut self.0 {
-            let _ = write!(entry.why, "; {by}");
+    /// How it ended.
+    pub(crate) fn ended(&self, outcome: Outcome) {
+        if let Some(mut entry) = self.entry() {
+            entry.outcome = outcome;
         }
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if let Some(entry) = self.0.take() {
-            let Entry {
-                started,
-                host,
-                method,
-                path,
-                status,
-                why,
-            } = *entry;
-            let status = status.as_ref().map_or("-", StatusCode::as_str);
-            let took = started.elapsed();
-            // The columns of the original, and the reason behind them.
-            tracing::debug!("{status} | {took:.3?} | {host} | {method} {path} | {why}");
+        if let Some(entry) = self.entry.take() {
+            let entry = entry.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let took = entry.started.elapsed();
+            if let Some(log) = &entry.audit.log {
+                log.record(|line| match log.format {
+                    Format::Text => entry.text(line, &self.traffic, took),
+                    Format::Json => entry.json(line, &self.traffic, took),
+                });
+            }
+            entry.debug(took);
         }
+    }
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Tunnel => "tunnel",
+            Self::ClientGone => "client_gone",
+            Self::EngineGone => "engine_gone",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+impl Entry {
+    /// The columns of the original, and the reason and the caller behind them.
+    fn debug(&self, took: Duration) {
+        if !debugging() {
+            return;
+        }
+        let status = self
+            .status
+            .map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let or_none = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
+        let why = match (self.verdict, &*self.rule, &*self.reason) {
+            ("refused", _, reason) => reason.to_owned(),
+            (verdict, "", reason) => format!("{verdict}: {reason}"),
+            (verdict, rule, "") => format!("{verdict} by {rule}"),
+            (verdict, rule, reason) => format!("{verdict} by {rule}; {reason}"),
+        };
+        let end = match self.outcome {
+            Outcome::ClientGone => "; the client went away",
+            Outcome::EngineGone => "; the engine broke off",
+            Outcome::Cut => "; cut",
+            Outcome::Complete | Outcome::Tunnel => "",
+        };
+        let caller = match self.audit.caller.as_deref() {
+            Some(caller) => {
+                let Caller {
+                    uid,
+                    gid,
+                    pid,
+                    command,
+                } = caller;
+                let command = escaped(command.as_bytes());
+                format!("uid {uid}, gid {gid}, pid {pid} {command}")
+            }
+            None => "-".to_owned(),
+        };
+        tracing::debug!(
+            "{status} | {took:.3?} | {} | {} {} | {why}{end} | {caller}",
+            or_none(&self.host),
+            or_none(&self.method),
+            or_none(&self.path),
+        );
+    }
+
+    fn text(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
+        let word = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                // A word of its own, whatever is in it.
+                text.replace(' ', "\\u{20}")
+            }
+        };
+        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let caller = self.audit.caller.as_deref();
+        append_now(line);
+        // A vector takes what is written to it.
+        let _ = writeln!(
+            line,
+            " {} {} {} {} uid={} gid={} pid={} command={} rule={} to_engine={} to_client={} \
+             first_byte={} took={} {} {}",
+            number(self.status.map(u64::from)),
+            self.verdict,
+            word(&self.method),
+            word(&self.path),
+            number(caller.map(|caller| caller.uid.into())),
+            number(caller.map(|caller| caller.gid.into())),
+            number(caller.and_then(|caller| caller.pid.try_into().ok())),
+            word(&escaped(
+                caller.map_or("", |caller| &caller.command).as_bytes()
+            )),
+            word(&escaped(self.rule.as_bytes())),
+            traffic.to_engine.load(Relaxed),
+            traffic.to_client.load(Relaxed),
+            number(self.first_byte.map(micros)),
+            micros(took),
+            self.outcome.name(),
+            self.reason,
+        );
+    }
+
+    fn json(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
+        let mut json = Object::begin(line);
+        json.key("time");
+        json.line.push(b'"');
+        append_now(json.line);
+        json.line.push(b'"');
+        if let Some(caller) = self.audit.caller.as_deref() {
+            json.number("uid", caller.uid);
+            json.number("gid", caller.gid);
+            json.number("pid", caller.pid);
+            json.text("command", &escaped(caller.command.as_bytes()));
+        }
+        json.text("method", &self.method);
+        json.text("path", &self.path);
+        json.plain("verdict", self.verdict);
+        json.text("rule", &self.rule);
+        json.text("reason", &self.reason);
+        match self.status {
+            Some(status) => json.number("status", status),
+            None => json.text("status", ""),
+        }
+        json.number("to_engine", traffic.to_engine.load(Relaxed));
+        json.number("to_client", traffic.to_client.load(Relaxed));
+        match self.first_byte {
+            Some(time) => json.number("first_byte_us", micros(time)),
+            None => json.text("first_byte_us", ""),
+        }
+        json.number("took_us", micros(took));
+        json.plain("outcome", self.outcome.name());
+        json.end();
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Appends the time of day to the millisecond, in UTC. It is written out anew once a millisecond, as
+/// that costs more than all the rest of a record.
+fn append_now(line: &mut Vec<u8>) {
+    thread_local! {
+        static LAST: RefCell<(u128, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    // Before 1970 every record has the first moment of it.
+    let since = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != since.as_millis() || text.is_empty() {
+            *last = since.as_millis();
+            *text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string();
+        }
+        line.extend_from_slice(text.as_bytes());
+    });
+}
+
+/// A JSON object, as it is written.
+struct Object<'a> {
+    line: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    fn begin(line: &'a mut Vec<u8>) -> Self {
+        line.push(b'{');
+        Self { line, first: true }
+    }
+
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.line.push(b',');
+        }
+        self.line.push(b'"');
+        self.line.extend_from_slice(key.as_bytes());
+        self.line.extend_from_slice(b"\":");
+    }
+
+    /// Text that needs no escaping.
+    fn plain(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.line.push(b'"');
+        self.line.extend_from_slice(text.as_bytes());
+        self.line.push(b'"');
+    }
+
+    /// Text, or null where there is none.
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        // A vector takes what is written to it.
+        let _ = serde_json::to_writer(&mut *self.line, &(!text.is_empty()).then_some(text));
+    }
+
+    fn number(&mut self, key: &str, number: impl itoa::Integer) {
+        self.key(key);
+        let mut buffer = itoa::Buffer::new();
+        self.line
+            .extend_from_slice(buffer.format(number).as_bytes());
+    }
+
+    fn end(self) {
+        self.line.extend_from_slice(b"}\n");
     }
 }
 
@@ -148,6 +406,10 @@ const LONGEST: usize = 768;
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
 fn escaped(text: &[u8]) -> String {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
+    if text.len() <= LONGEST && text.iter().all(plain) {
+        return String::from_utf8_lossy(text).into_owned();
+    }
     let mut out = String::new();
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {

@@ -1,59 +1,220 @@
 //! Step two, parse: one reading of a request, or a refusal.
 //!
-//! hyper has read the head by the time it arrives here. What hyper lets pass although the
-//! engine, or another version of it, would read it otherwise is refused, before any rule is
-//! asked. Nothing is repaired: a request is forwarded as it came, or not at all.
+//! What the engine, or another version of it, would read otherwise than doxy is refused, before
+//! any rule is asked. Nothing is repaired: a request is forwarded as it came, or not at all.
+
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use doxy_filter::{Request as Judged, canonical_path};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    EXPECT, HOST, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
-};
-use hyper::{HeaderMap, Method, Request, Uri, Version};
 
-use crate::error::Malformed;
+use crate::body::Framing;
+use crate::error::{Error, Malformed};
+use crate::head::{MAX_HEAD, MAX_HEADERS};
+use crate::headers::{self, Line, all};
 use crate::hijack;
+
+/// Room for the header lines of one head.
+pub(crate) type Lines<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];
+
+/// Room for header lines, with none in it.
+pub(crate) fn room<'b>() -> Lines<'b> {
+    [const { MaybeUninit::uninit() }; MAX_HEADERS]
+}
+
+/// The parts of a request's head, as they were sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head<'b> {
+    pub(crate) method: &'b str,
+    pub(crate) target: &'b str,
+    /// 0 or 1: the version is HTTP/1.0 or HTTP/1.1.
+    pub(crate) minor: u8,
+    pub(crate) lines: &'b [Line<'b>],
+}
+
+/// What its head says of how a request and its answer are framed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) body: Framing,
+    /// Version 1.0: its answer cannot be chunked, and ends the connection.
+    pub(crate) old: bool,
+    /// The answer has no body, whatever its head says.
+    pub(crate) head_only: bool,
+    /// The client may send another request on the connection.
+    pub(crate) keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(crate) expects: bool,
+    /// The engine may take the connection out of HTTP.
+    pub(crate) may_switch: bool,
+}
 
 /// A request that can be read in one way only. It has not been judged.
 #[derive(Debug)]
-pub(crate) struct Inbound {
-    request: Request<Incoming>,
-    /// The canonical path, where it is not the one that was sent.
-    decoded: Option<String>,
+pub(crate) struct Inbound<'b> {
+    head: Head<'b>,
+    /// Path and query, as sent.
+    origin: &'b str,
+    /// The canonical path.
+    path: Cow<'b, str>,
+    query: Option<&'b str>,
+    terms: Terms,
 }
 
-/// Reads a request; the error says what is wrong with it.
-pub(crate) fn read(request: Request<Incoming>) -> Result<Inbound, Malformed> {
-    // No rule can name these two, but `*` would allow them.
-    if let method @ (&Method::CONNECT | &Method::TRACE) = request.method() {
-        return Err(Malformed::Method(method.clone()));
+impl<'b> Head<'b> {
+    /// Takes a whole head apart.
+    pub(crate) fn parse(bytes: &'b [u8], room: &'b mut Lines<'b>) -> Result<Self, Error> {
+        let mut parsed = httparse::Request::new(&mut []);
+        match parsed.parse_with_uninit_headers(bytes, room) {
+            Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
+            // The head ends where its first empty line does.
+            Ok(_) => return Err(Malformed::HeadEnd.into()),
+            Err(_) if bytes.trim_ascii_start().starts_with(b"PRI * HTTP/2") => {
+                return Err(Malformed::Http2.into());
+            }
+            Err(httparse::Error::TooManyHeaders) => return Err(too_large()),
+            Err(error) => return Err(Malformed::Http(error).into()),
+        }
+        match parsed {
+            httparse::Request {
+                method: Some(method),
+                path: Some(target),
+                version: Some(minor),
+                headers: lines,
+            } => Ok(Self {
+                method,
+                target,
+                minor,
+                lines,
+            }),
+            _ => Err(Malformed::HeadEnd.into()),
+        }
     }
-    target(request.uri())?;
-    let raw = request.uri().path();
-    let path = canonical_path(raw)?;
-    let decoded = (path != raw).then(|| path.into_owned());
-    let headers = request.headers();
-    host(headers, request.version())?;
-    transfer_encoding(headers)?;
-    expectation(headers)?;
-    trailers(headers)?;
-    content_type(headers)?;
-    Ok(Inbound { request, decoded })
+
+    /// Reads it; the error says what is wrong with it.
+    pub(crate) fn read(self) -> Result<Inbound<'b>, Malformed> {
+        // No rule can name these two, but `*` would allow them.
+        if let "CONNECT" | "TRACE" = self.method {
+            return Err(Malformed::Method(self.method.to_owned()));
+        }
+        let origin = origin(self.target)?;
+        let (path, query) = match origin.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (origin, None),
+        };
+        let path = canonical_path(path)?;
+        self.host()?;
+        let body = self.framing()?;
+        self.expectation()?;
+        self.trailers()?;
+        self.content_type()?;
+        let old = self.minor == 0;
+        let terms = Terms {
+            body,
+            old,
+            head_only: self.method == "HEAD",
+            keep_alive: !old && !headers::lists(self.lines, "connection", "close"),
+            expects: !old && all(self.lines, "expect").next().is_some(),
+            may_switch: hijack::possible(self.method, &path),
+        };
+        Ok(Inbound {
+            head: self,
+            origin,
+            path,
+            query,
+            terms,
+        })
+    }
+
+    /// Host is replaced on the way to the engine. It is looked at all the same, because the
+    /// engine refuses these requests, as RFC 9112 section 3.2 demands.
+    fn host(&self) -> Result<(), Malformed> {
+        let mut hosts = all(self.lines, "host");
+        let Some(host) = hosts.next() else {
+            return if self.minor == 1 {
+                Err(Malformed::HostMissing)
+            } else {
+                Ok(())
+            };
+        };
+        if hosts.next().is_some() {
+            return Err(Malformed::HostRepeated);
+        }
+        // The bytes of RFC 3986's host and port; the engine's own check is the same.
+        let named =
+            |byte: &u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(byte);
+        if host.iter().all(named) {
+            Ok(())
+        } else {
+            Err(Malformed::HostInvalid)
+        }
+    }
+
+    /// One length, or one coding, or neither. Of two the engine takes one, and somebody between
+    /// might take the other.
+    fn framing(&self) -> Result<Framing, Malformed> {
+        let mut codings = all(self.lines, "transfer-encoding");
+        let mut lengths = all(self.lines, "content-length");
+        let framing = match (codings.next(), lengths.next()) {
+            (None, None) => Framing::None,
+            (None, Some(length)) => Framing::Length(plain_number(length)?),
+            (Some(_), Some(_)) => return Err(Malformed::TwoFramings),
+            (Some(_), None) if self.minor == 0 => return Err(Malformed::OldCoding),
+            // The engine knows one coding, and takes it once.
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+            (Some(_), None) => return Err(Malformed::TransferEncoding),
+        };
+        if codings.next().is_some() {
+            return Err(Malformed::TransferEncoding);
+        }
+        if lengths.next().is_some() {
+            return Err(Malformed::ContentLength);
+        }
+        Ok(framing)
+    }
+
+    fn expectation(&self) -> Result<(), Malformed> {
+        let known = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
+        if all(self.lines, "expect").all(known) {
+            Ok(())
+        } else {
+            Err(Malformed::Expectation)
+        }
+    }
+
+    fn trailers(&self) -> Result<(), Malformed> {
+        let forbidden = all(self.lines, "trailer")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|name| headers::no_trailer(name.trim_ascii()));
+        if forbidden {
+            Err(Malformed::Trailer)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Go folds letters beyond ASCII when it compares media types: to it, `mult\u{130}part` is
+    /// `multipart`.
+    fn content_type(&self) -> Result<(), Malformed> {
+        if all(self.lines, "content-type").all(<[u8]>::is_ascii) {
+            Ok(())
+        } else {
+            Err(Malformed::ContentType)
+        }
+    }
 }
 
-impl Inbound {
+impl<'b> Inbound<'b> {
     /// What the policy judges.
     pub(crate) fn judged(&self) -> Judged<'_> {
         Judged {
-            method: self.request.method().as_str(),
-            path: self
-                .decoded
-                .as_deref()
-                .unwrap_or_else(|| self.request.uri().path()),
-            query: self.request.uri().query(),
+            method: self.head.method,
+            path: &self.path,
+            query: self.query,
         }
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// Does the request carry a body that the engine would merge over the query?
@@ -62,33 +223,42 @@ impl Inbound {
     /// `FormValue` with multipart bodies of any method. It goes by the media type of the first
     /// `Content-Type` line; any line that mentions one of the two types counts here.
     pub(crate) fn has_form_body(&self) -> bool {
-        if self.request.body().is_end_stream() {
+        if !self.has_body() {
             return false;
         }
-        let merged = matches!(
-            *self.request.method(),
-            Method::POST | Method::PUT | Method::PATCH
-        );
-        self.request
-            .headers()
-            .get_all(CONTENT_TYPE)
-            .iter()
-            .any(|line| {
-                let line = line.as_bytes().to_ascii_lowercase();
-                mentions(&line, b"multipart/form-data")
-                    || (merged && mentions(&line, b"x-www-form-urlencoded"))
-            })
+        let merged = matches!(self.head.method, "POST" | "PUT" | "PATCH");
+        all(self.head.lines, "content-type").any(|line| {
+            let line = line.to_ascii_lowercase();
+            mentions(&line, b"multipart/form-data")
+                || (merged && mentions(&line, b"x-www-form-urlencoded"))
+        })
     }
 
-    /// Is this an endpoint where the engine takes the connection out of HTTP?
-    pub(crate) fn may_switch(&self) -> bool {
-        let judged = self.judged();
-        hijack::possible(judged.method, judged.path)
+    /// Does a body follow the head, or may it?
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.terms.body, Framing::None | Framing::Length(0))
     }
 
-    /// The request as it came, to be forwarded.
-    pub(crate) fn into_request(self) -> Request<Incoming> {
-        self.request
+    /// Names and values of the headers that are the request's and not the connection's.
+    #[cfg(feature = "script")]
+    pub(crate) fn passed_on(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+        let lines = self.head.lines.iter();
+        lines
+            .filter(|line| !headers::hop_by_hop(line.name))
+            .map(|line| (line.name, line.value))
+    }
+
+    /// The parts to be forwarded, the target in origin form.
+    pub(crate) fn into_parts(self) -> (Head<'b>, &'b str, Terms) {
+        (self.head, self.origin, self.terms)
+    }
+}
+
+/// The head is larger than doxy reads.
+pub(crate) fn too_large() -> Error {
+    Error::HeadTooLarge {
+        bytes: MAX_HEAD,
+        lines: MAX_HEADERS,
     }
 }
 
@@ -96,101 +266,42 @@ fn mentions(line: &[u8], word: &[u8]) -> bool {
     line.windows(word.len()).any(|part| part == word)
 }
 
-/// Origin form, or absolute form with `http`. The engine serves any scheme by its path alone,
-/// and cleans `*` and `host:port` into paths.
-fn target(uri: &Uri) -> Result<(), Malformed> {
-    match (uri.scheme_str(), uri.authority()) {
-        (None, None) if uri.path().starts_with('/') => Ok(()),
-        (Some("http"), Some(_)) => Ok(()),
-        _ => Err(Malformed::Target),
+/// Path and query, from origin form or from absolute form with `http`. The engine serves any
+/// scheme by its path alone, and cleans `*` and `host:port` into paths.
+fn origin(target: &str) -> Result<&str, Malformed> {
+    // The engine takes it as a part of the path, and others as none of the target.
+    if target.contains('#') {
+        return Err(Malformed::Fragment);
     }
-}
-
-/// Host is replaced on the way to the engine. It is looked at all the same, because the engine
-/// refuses these requests, as RFC 9112 section 3.2 demands.
-fn host(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let Some(host) = hosts.next() else {
-        return if version == Version::HTTP_11 {
-            Err(Malformed::HostMissing)
-        } else {
-            Ok(())
-        };
-    };
-    if hosts.next().is_some() {
-        return Err(Malformed::HostRepeated);
+    if target.starts_with('/') {
+        return Ok(target);
     }
-    // The bytes of RFC 3986's host and port; the engine's own check is the same.
-    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=[]_~".contains(byte);
-    if host.as_bytes().iter().all(named) {
-        Ok(())
+    let (scheme, rest) = target.split_at_checked(7).ok_or(Malformed::Target)?;
+    if !scheme.eq_ignore_ascii_case("http://") {
+        return Err(Malformed::Target);
+    }
+    // The authority decides nothing on a unix socket.
+    let (_, origin) = rest
+        .find(['/', '?'])
+        .filter(|end| *end > 0)
+        .and_then(|end| rest.split_at_checked(end))
+        .ok_or(Malformed::Target)?;
+    if origin.starts_with('/') {
+        Ok(origin)
     } else {
-        Err(Malformed::HostInvalid)
+        Err(Malformed::Target)
     }
 }
 
-/// The engine knows one coding and takes it once; hyper passes on `gzip, chunked` and repeats.
-fn transfer_encoding(headers: &HeaderMap) -> Result<(), Malformed> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = codings
-        .next()
-        .is_none_or(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if chunked && codings.next().is_none() {
-        Ok(())
-    } else {
-        Err(Malformed::TransferEncoding)
+/// A length as everybody reads it: figures, and not more than fit.
+pub(crate) fn plain_number(text: &[u8]) -> Result<u64, Malformed> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed::ContentLength);
     }
-}
-
-fn expectation(headers: &HeaderMap) -> Result<(), Malformed> {
-    let known =
-        |value: &hyper::header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(EXPECT).iter().all(known) {
-        Ok(())
-    } else {
-        Err(Malformed::Expectation)
-    }
-}
-
-/// Go folds letters beyond ASCII when it compares media types: to it, `mult\u{130}part` is
-/// `multipart`.
-fn content_type(headers: &HeaderMap) -> Result<(), Malformed> {
-    let plain = |value: &hyper::header::HeaderValue| value.as_bytes().is_ascii();
-    if headers.get_all(CONTENT_TYPE).iter().all(plain) {
-        Ok(())
-    } else {
-        Err(Malformed::ContentType)
-    }
-}
-
-/// Fields of framing, routing and authentication may not come behind the body (RFC 9110
-/// section 6.5.1); the engine refuses some of them, and none may replace what was judged.
-fn trailers(headers: &HeaderMap) -> Result<(), Malformed> {
-    let forbidden = [
-        TRANSFER_ENCODING,
-        CONTENT_LENGTH,
-        TRAILER,
-        HOST,
-        TE,
-        EXPECT,
-        CACHE_CONTROL,
-        MAX_FORWARDS,
-        AUTHORIZATION,
-        SET_COOKIE,
-        CONTENT_ENCODING,
-        CONTENT_TYPE,
-        CONTENT_RANGE,
-    ];
-    for value in headers.get_all(TRAILER) {
-        for name in value.as_bytes().split(|byte| *byte == b',') {
-            let name = name.trim_ascii();
-            if forbidden
-                .iter()
-                .any(|field| name.eq_ignore_ascii_case(field.as_str().as_bytes()))
-            {
-                return Err(Malformed::Trailer);
-            }
-        }
-    }
-    Ok(())
+    // As the engine, which counts in signed numbers.
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok())
+        .and_then(|length| u64::try_from(length).ok())
+        .ok_or(Malformed::ContentLength)
 }

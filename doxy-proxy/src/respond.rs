@@ -3,68 +3,64 @@
 //! Every one is JSON with one member, `message`, and the content type `application/json` to the
 //! letter: the docker CLI compares that string, and prints raw JSON when a charset follows.
 
-use bytes::Bytes;
-use hyper::ext::ReasonPhrase;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::http::response::Parts;
-use hyper::{Response, StatusCode};
+use std::cell::RefCell;
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
 
 use crate::error::{Denial, Error, Upstream};
-use crate::headers;
 
-/// The answer that tells a client of an error.
-pub(crate) fn answer(error: &Error) -> Response<Bytes> {
-    let body = serde_json::json!({ "message": error.to_string() }).to_string();
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status(error);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers::stamp(response.headers_mut());
-    response
-}
-
-/// The same answer as bytes, for a connection that hyper has given up. It closes it.
-pub(crate) fn last_words(error: &Error) -> Vec<u8> {
-    let (mut parts, body) = answer(error).into_parts();
-    parts
-        .headers
-        .insert(CONNECTION, HeaderValue::from_static("close"));
-    parts
-        .headers
-        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let mut bytes = head(&parts);
-    bytes.extend_from_slice(&body);
+/// The answer that tells a client of an error, whole, as it goes over the wire.
+///
+/// `head_only` leaves the body out, `old` is for a client of version 1.0, `closes` says that the
+/// connection ends with it.
+pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) -> Vec<u8> {
+    let message = error.to_string();
+    let status = status(error);
+    let mut body = Vec::with_capacity(message.len() + 32);
+    body.extend_from_slice(b"{\"message\":");
+    // A vector takes what is written to it, and text is always JSON.
+    let _ = serde_json::to_writer(&mut body, &message);
+    body.push(b'}');
+    let mut bytes = Vec::with_capacity(256 + body.len());
+    let mut put = |part: &str| bytes.extend_from_slice(part.as_bytes());
+    put(if old { "HTTP/1.0 " } else { "HTTP/1.1 " });
+    put(status.as_str());
+    put(" ");
+    put(status.canonical_reason().unwrap_or_default());
+    put("\r\nContent-Type: application/json\r\nDate: ");
+    put(&date());
+    put("\r\nContent-Length: ");
+    put(itoa::Buffer::new().format(body.len()));
+    put(if closes && !old {
+        "\r\nConnection: close\r\n\r\n"
+    } else {
+        "\r\n\r\n"
+    });
+    if !head_only {
+        bytes.extend_from_slice(&body);
+    }
     bytes
 }
 
-/// The head of an answer as bytes, for a connection that hyper does not write to any more.
-pub(crate) fn head(parts: &Parts) -> Vec<u8> {
-    let reason = match parts.extensions.get::<ReasonPhrase>() {
-        Some(reason) => reason.as_bytes(),
-        None => parts
-            .status
-            .canonical_reason()
-            .unwrap_or_default()
-            .as_bytes(),
-    };
-    let mut bytes = Vec::new();
-    for part in [
-        b"HTTP/1.1 ",
-        parts.status.as_str().as_bytes(),
-        b" ",
-        reason,
-        b"\r\n",
-    ] {
-        bytes.extend_from_slice(part);
+/// The date as HTTP writes it. Written anew once a second.
+fn date() -> String {
+    thread_local! {
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
     }
-    for (name, value) in &parts.headers {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            bytes.extend_from_slice(part);
+    let now = SystemTime::now();
+    // Before 1970 it is always the first moment of it.
+    let second = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != second || text.is_empty() {
+            *last = second;
+            *text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
         }
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes
+        text.clone()
+    })
 }
 
 /// The status that goes with an error.
@@ -72,9 +68,16 @@ pub(crate) fn status(error: &Error) -> StatusCode {
     match error {
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Error::Unjudged => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::HeadTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+        Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Caller { .. } => StatusCode::FORBIDDEN,
         // The original answers a wrong method with 400, and clients know it so.
         Error::Denied(Denial::Method { .. }) => StatusCode::BAD_REQUEST,
         Error::Denied(Denial::Path { .. }) => StatusCode::FORBIDDEN,
+        Error::Denied(Denial::Script { status, .. }) => {
+            StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
+        }
         Error::Denied(Denial::FormBody) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Upstream(Upstream::NotAccepting { .. }) => StatusCode::GATEWAY_TIMEOUT,
         Error::Upstream(_) => StatusCode::BAD_GATEWAY,

@@ -16,6 +16,8 @@ use crate::listen::Listener;
 
 /// The pause after the first failure to accept; doubled with each that follows.
 const PAUSE: Duration = Duration::from_millis(10);
+/// So many clients at a time are told that there is no room for them; more are just closed.
+const TOLD: usize = 64;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves what comes in on `listener` until `stop` resolves.
@@ -39,10 +41,16 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
                     pause = PAUSE;
-                    connections.spawn(connection::serve(stream, Arc::clone(&proxy), told.clone()));
+                    let open = connections.len();
+                    if open < proxy.limits.connections {
+                        connections.spawn(connection::serve(stream, Arc::clone(&proxy), told.clone()));
+                    } else if open < proxy.limits.connections + TOLD {
+                        connections.spawn(connection::busy(stream, Arc::clone(&proxy)));
+                    }
                 }
                 Err(error) => {
-                    // Out of file descriptors, as a rule; some will be freed.
+                    // Out of file descriptors, as a rule. Some can be freed, some will be.
+                    proxy.upstream.close_idle();
                     tracing::warn!("cannot accept a connection, next try in {pause:?}: {error}");
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

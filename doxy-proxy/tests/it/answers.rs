@@ -138,24 +138,72 @@ fn malformed_requests() {
             get("Content-Type: mult\u{130}part/form-data"),
             "a Content-Type with letters beyond ASCII",
         ),
-        // What hyper refuses by itself gets its words from there.
         (
             "G=T /info HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
-            "invalid HTTP method parsed",
+            "a first line that is not a method, a target and a version",
         ),
-        (target("/in\u{7f}fo"), "invalid URI"),
-        (get("Bad Name: x"), "invalid HTTP header parsed"),
+        (
+            target("/in\u{7f}fo"),
+            "a first line that is not a method, a target and a version",
+        ),
+        (get("Bad Name: x"), "a header line without a proper name"),
+        (target("/info#x"), "the target has a fragment (`#`)"),
+        (target("/info?a#x"), "the target has a fragment (`#`)"),
+        (
+            get("Content-Length: 1\r\nTransfer-Encoding: chunked"),
+            "both a Content-Length and a Transfer-Encoding",
+        ),
+        (
+            get("Transfer-Encoding: chunked\r\nContent-Length: 1"),
+            "both a Content-Length and a Transfer-Encoding",
+        ),
+        (
+            "GET /info HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+            "a transfer coding in version 1.0 of HTTP",
+        ),
+        (
+            get("Content-Length: +1"),
+            "a Content-Length that is not one plain number",
+        ),
+        (
+            get("Content-Length:"),
+            "a Content-Length that is not one plain number",
+        ),
+        (
+            get("Content-Length: 1, 1"),
+            "a Content-Length that is not one plain number",
+        ),
+        (
+            get("Content-Length: 9223372036854775808"),
+            "a Content-Length that is not one plain number",
+        ),
+        (
+            get("Content-Length: 1\r\nContent-Length: 1"),
+            "a Content-Length that is not one plain number",
+        ),
+        (
+            get("X: a\r\n folded"),
+            "a header line without a proper name",
+        ),
+        (
+            get("X: a\u{0}b"),
+            "a header value with a control character in it",
+        ),
+        (
+            get("X: a\rb"),
+            "a header value with a control character in it",
+        ),
         (
             get("Content-Length: 1\r\nContent-Length: 2"),
-            "invalid content-length parsed",
+            "a Content-Length that is not one plain number",
         ),
         (
             get("Transfer-Encoding: gzip"),
-            "invalid transfer-encoding parsed",
+            "a transfer coding other than `chunked`",
         ),
         (
             "GET /info HTTP/3.0\r\nHost: d\r\n\r\n".to_owned(),
-            "invalid HTTP version parsed",
+            "a version of HTTP other than 1.1 and 1.0",
         ),
     ] {
         let message = format!("malformed request: {message}");

@@ -197,3 +197,23 @@ fn two_proxies_live_in_one_process() {
     }
     assert_eq!((one.requests().len(), two.requests().len()), (1, 1));
 }
+
+#[test]
+fn a_client_that_goes_while_the_engine_does_not_accept_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let mut doxy = Doxy::patient(&path, "/.*", LONG);
+    let mut client = Client::connect(doxy.path());
+    client.send(GET);
+    // Its request is in service, or the stop below would close it as idle.
+    let mut second = Client::connect(doxy.path());
+    second.send("GET /%zz HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert_eq!(second.reply("GET").unwrap().status(), 400);
+    drop(client);
+    // Ends only when nothing is in service any more: neither the grace nor the patience are over.
+    doxy.stop();
+    doxy.join();
+}

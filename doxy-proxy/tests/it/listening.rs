@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Signal;
 
-use crate::cli::{Process, chmod, command, doxy, listing};
+use crate::cli::{chmod, listing};
+use crate::support::process::{Process, command, doxy};
 use crate::support::{Client, Fake};
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";

@@ -8,6 +8,7 @@
 //! - `cli`: what the CLI shows, and what of it is refused.
 //! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
+//! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
@@ -21,6 +22,7 @@ mod jobs;
 mod leaving;
 mod raw;
 mod real;
+mod routes;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -12,7 +12,7 @@ use super::real::Made;
 impl Pair {
     /// A container whose `cat` ends with its input: then everything of it ends.
     #[track_caller]
-    fn cat(&self) -> Made {
+    pub(super) fn cat(&self) -> Made {
         self.engine.running(&self.image, &["-i"], &["cat"])
     }
 

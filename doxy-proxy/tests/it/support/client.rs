@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use super::LIMIT;
 use super::fake::headers;
@@ -61,6 +62,11 @@ impl Client {
         }
     }
 
+    /// How long it tries to write.
+    pub(crate) fn timeout(&self, limit: Duration) {
+        self.stream.set_write_timeout(Some(limit)).unwrap();
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
@@ -96,7 +102,9 @@ impl Client {
     pub(crate) fn reply(&mut self, method: &str) -> Option<Reply> {
         let head = loop {
             if let Some(end) = find(&self.unread, b"\r\n\r\n") {
-                break String::from_utf8(self.unread.drain(..end + 4).collect()).unwrap();
+                let head: Vec<_> = self.unread.drain(..end + 4).collect();
+                // The engine puts bytes into `Location` as they came.
+                break String::from_utf8_lossy(&head).into_owned();
             }
             if !self.read() {
                 assert!(

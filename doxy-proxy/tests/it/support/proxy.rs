@@ -36,6 +36,11 @@ impl Doxy {
         Self::run(unix(engine), parse(rules), grace)
     }
 
+    /// A proxy that waits long for an engine to accept, and long for requests to end.
+    pub(crate) fn patient(engine: &Path, rules: &str, long: Duration) -> Self {
+        Self::run_with(unix(engine), parse(rules), long, long)
+    }
+
     /// A proxy to an engine at a TCP address.
     pub(crate) fn over_tcp(address: SocketAddr, rules: &str) -> Self {
         Self::run(
@@ -46,6 +51,10 @@ impl Doxy {
     }
 
     fn run(engine: Engine, rules: RuleSet, grace: Duration) -> Self {
+        Self::run_with(engine, rules, grace, PATIENCE)
+    }
+
+    fn run_with(engine: Engine, rules: RuleSet, grace: Duration, patience: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("doxy.sock");
         let bind = Bind {
@@ -54,11 +63,8 @@ impl Doxy {
             owner: None,
             group: None,
         };
-        let upstream = Arc::new(Upstream::new(engine, PATIENCE));
-        let proxy = Proxy {
-            policy: Policy::new(rules),
-            upstream,
-        };
+        let upstream = Arc::new(Upstream::new(engine, patience));
+        let proxy = Proxy::new(Policy::new(rules), upstream);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let thread = std::thread::spawn(move || {

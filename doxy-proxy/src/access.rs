@@ -1,0 +1,232 @@
+//! The access log: one record a request, in a file that never holds up a request.
+//!
+//! Records are put into memory, and a thread writes them. What the disk, or whoever reads, does not
+//! take in time is dropped, counted, and the count is said as soon as something is taken again.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+
+use crate::error::plain;
+
+/// How long records are gathered before they are written together.
+const GATHER: Duration = Duration::from_millis(50);
+/// So many bytes are written at once, without waiting for more. They stay in the processor's cache.
+const BATCH: usize = 128 * 1024;
+/// The most that is held of what could not be written yet.
+const HELD: usize = 4 * 1024 * 1024;
+/// How long what is left may take to be written when doxy stops.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// Where records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output.
+    Stdout,
+    /// A file, which is appended to, and opened anew on request.
+    File(PathBuf),
+}
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log; a clone is the same log. It is complete when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct AccessLog {
+    log: Arc<Log>,
+    pub(crate) format: Format,
+}
+
+#[derive(Debug)]
+struct Log(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when there is something to be done.
+    work: Condvar,
+    /// Told when the thread has ended.
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lines: Vec<u8>,
+    records: u64,
+    lost: u64,
+    reopen: bool,
+    closing: bool,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AccessLog {
+    /// Opens the log. Call it when doxy has given up what it does not need: its thread has what
+    /// the one that calls has.
+    pub fn open(target: Target, format: Format) -> io::Result<Self> {
+        let output = Output::open(&target)?;
+        let shared = Arc::new(Shared::default());
+        let log = Self {
+            log: Arc::new(Log(Arc::clone(&shared))),
+            format,
+        };
+        thread::Builder::new()
+            .name("access log".to_owned())
+            .spawn(move || write_records(&shared, &target, output, format))?;
+        Ok(log)
+    }
+
+    /// Opens the file again by its name: whoever rotates logs has moved the old one away.
+    pub fn reopen(&self) {
+        self.log.0.lock().reopen = true;
+        self.log.0.work.notify_one();
+    }
+
+    /// Has a record written by `render`, which gets what it is to be appended to.
+    pub(crate) fn record(&self, render: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = self.log.0.lock();
+        if state.lines.len() >= HELD {
+            state.lost += 1;
+            return;
+        }
+        let before = state.lines.len();
+        render(&mut state.lines);
+        let after = state.lines.len();
+        state.records += 1;
+        drop(state);
+        if before == 0 || (before < BATCH && after >= BATCH) {
+            self.log.0.work.notify_one();
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.closing = true;
+        self.0.work.notify_one();
+        // A disk that does not take the rest does not keep doxy from stopping.
+        let _ = self
+            .0
+            .ended
+            .wait_timeout_while(state, PARTING, |state| !state.ended);
+    }
+}
+
+/// What is written to.
+enum Output {
+    Stdout,
+    File(File),
+}
+
+impl Output {
+    fn open(target: &Target) -> io::Result<Self> {
+        let path = match target {
+            Target::Stdout => return Ok(Self::Stdout),
+            Target::File(path) => path,
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
+        // A pipe by name that nobody reads would be waited for.
+        let file = open(
+            path,
+            flags | OFlags::NONBLOCK,
+            Mode::RUSR | Mode::WUSR | Mode::RGRP,
+        )?;
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+        Ok(Self::File(File::from(file)))
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(lines)?;
+                stdout.flush()
+            }
+            Self::File(file) => file.write_all(lines),
+        }
+    }
+}
+
+/// The thread: writes what there is until the log is dropped.
+fn write_records(shared: &Shared, target: &Target, mut output: Output, format: Format) {
+    let mut lines = Vec::new();
+    let mut failing = false;
+    loop {
+        let mut state = shared.lock();
+        while state.lines.is_empty() && !state.reopen && !state.closing {
+            state = wait(&shared.work, state);
+        }
+        if !state.closing && !state.reopen && state.lines.len() < BATCH {
+            let gathered = shared.work.wait_timeout_while(state, GATHER, |state| {
+                !state.closing && state.lines.len() < BATCH
+            });
+            state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        std::mem::swap(&mut state.lines, &mut lines);
+        let records = std::mem::take(&mut state.records);
+        let lost = std::mem::take(&mut state.lost);
+        let reopen = std::mem::take(&mut state.reopen);
+        let closing = state.closing;
+        drop(state);
+        if lost > 0 {
+            render_lost(&mut lines, lost, format);
+        }
+        if let Err(error) = output.write(&lines) {
+            shared.lock().lost += lost + records;
+            if !failing {
+                tracing::warn!("the access log takes no records: {}", plain(&error));
+            }
+            failing = true;
+        } else if failing && !lines.is_empty() {
+            failing = false;
+            tracing::warn!("the access log takes records again");
+        }
+        lines.clear();
+        lines.shrink_to(BATCH * 4);
+        if reopen {
+            // What was written before belongs into the old file.
+            match Output::open(target) {
+                Ok(opened) => output = opened,
+                Err(error) => tracing::warn!(
+                    "cannot reopen the access log, it goes on in the old file: {}",
+                    plain(&error)
+                ),
+            }
+        }
+        if closing {
+            shared.lock().ended = true;
+            shared.ended.notify_all();
+            return;
+        }
+    }
+}
+
+fn wait<'a>(work: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    work.wait(state).unwrap_or_else(PoisonError::into_inner)
+}
+
+fn render_lost(lines: &mut Vec<u8>, lost: u64, format: Format) {
+    let now = humantime::format_rfc3339_millis(SystemTime::now());
+    // A vector takes what is written to it.
+    let _ = match format {
+        Format::Text => writeln!(lines, "{now} lost={lost}"),
+        Format::Json => writeln!(lines, "{{\"time\":\"{now}\",\"lost\":{lost}}}"),
+    };
+}

@@ -1,0 +1,234 @@
+//! Step five, stream: a body on its way, in either direction.
+//!
+//! It is read strictly by its framing and passed on as it comes: the next piece is asked for only
+//! when the other side has taken the last, and no clock ends it. What is long and of known length
+//! is spliced; the rest goes through one buffer.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::buffer::{Input, LARGE};
+use crate::chunks::{Chunks, Step};
+use crate::error::Malformed;
+use crate::pipe::{self, Flow, Side};
+use crate::socket::Socket;
+
+/// How the end of a body is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    None,
+    /// By its length, in bytes.
+    Length(u64),
+    /// By the chunked transfer coding.
+    Chunked,
+    /// By the end of the connection. Only an answer's can be.
+    Close,
+}
+
+impl Framing {
+    /// How long the body is, if its head tells and a buffer could hold it.
+    pub(crate) fn length(self) -> Option<usize> {
+        match self {
+            Self::None => Some(0),
+            Self::Length(length) => usize::try_from(length).ok(),
+            Self::Chunked | Self::Close => None,
+        }
+    }
+}
+
+/// Why a body could not be passed on to its end.
+#[derive(Debug)]
+pub(crate) enum Cut {
+    /// The side it comes from broke off, or its framing is wrong.
+    Source(Malformed),
+    /// The side it goes to takes no more.
+    Sink,
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    TooLarge,
+    Broken,
+}
+
+/// A body, as far as it has been passed on.
+#[derive(Debug)]
+pub(crate) struct Body {
+    left: Left,
+    in_flight: bool,
+    /// So much may yet be copied until it counts as large.
+    small: u64,
+}
+
+#[derive(Debug)]
+enum Left {
+    Length(u64),
+    Chunked(Chunks),
+    /// Until the connection ends. Whether it is passed on in chunks, so that the other one can
+    /// stay, and whether its end has come.
+    Close {
+        chunked: bool,
+        ended: bool,
+    },
+}
+
+impl Body {
+    /// A body about to begin. Written `bare` it is not chunked, though it was read so.
+    pub(crate) fn new(framing: Framing, bare: bool) -> Self {
+        let left = match framing {
+            Framing::None => Left::Length(0),
+            Framing::Length(length) => Left::Length(length),
+            Framing::Chunked => Left::Chunked(Chunks::new(bare)),
+            Framing::Close => Left::Close {
+                chunked: !bare,
+                ended: false,
+            },
+        };
+        Self {
+            left,
+            in_flight: false,
+            small: LARGE as u64 * 4,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        match &self.left {
+            Left::Length(left) => *left == 0,
+            Left::Chunked(chunks) => chunks.is_done(),
+            Left::Close { ended, .. } => *ended,
+        }
+    }
+
+    /// Has a piece of it been given to the other side, and perhaps not been taken whole?
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight
+    }
+
+    /// Passes the body on to its end, and `head` before it, in one piece with its beginning.
+    ///
+    /// `input` is what has been read of the source; what lies in it behind the body stays there.
+    /// `moved` counts the body's bytes, with the framing they are written in.
+    pub(crate) async fn relay(
+        &mut self,
+        mut head: &[u8],
+        from: &Socket,
+        input: &mut Input,
+        to: &Socket,
+        moved: &AtomicU64,
+    ) -> Result<(), Cut> {
+        loop {
+            // Gives other connections a turn when this one is always ready.
+            tokio::task::consume_budget().await;
+            let step = self.advance(input).map_err(Cut::Source)?;
+            let bytes = input.unread().get(..step.out).unwrap_or_default();
+            self.in_flight = true;
+            let written = if let Left::Close { chunked: true, .. } = self.left {
+                Box::pin(write_chunk(to, head, bytes)).await
+            } else {
+                to.write_both(head, bytes).await
+            };
+            written.map_err(|_| Cut::Sink)?;
+            self.in_flight = false;
+            if self.small > 0 {
+                self.small = self.small.saturating_sub(step.out as u64);
+                if self.small == 0 {
+                    to.widen();
+                }
+            }
+            head = &[];
+            moved.fetch_add(step.out as u64, Relaxed);
+            input.consume(step.used);
+            if self.is_done() {
+                return Ok(());
+            }
+            if input.is_empty() && self.splice(from, to, moved).await? {
+                return Ok(());
+            }
+            match (input.fill(from, LARGE).await, &mut self.left) {
+                (Ok(0), Left::Close { chunked, ended }) => {
+                    *ended = true;
+                    let last: &[u8] = if *chunked { b"0\r\n\r\n" } else { b"" };
+                    return to.write_all(last).await.map_err(|_| Cut::Sink);
+                }
+                (Ok(0) | Err(_), _) => return Err(Cut::Source(Malformed::Body)),
+                (Ok(_), _) => {}
+            }
+        }
+    }
+
+    /// Reads the body to its end instead of passing it on, without its framing: make it `bare`.
+    pub(crate) async fn read(
+        &mut self,
+        from: &Socket,
+        input: &mut Input,
+        most: usize,
+    ) -> Result<Vec<u8>, Unread> {
+        if matches!(self.left, Left::Length(left) if left > most as u64) {
+            return Err(Unread::TooLarge);
+        }
+        let mut body = Vec::new();
+        loop {
+            let step = self.advance(input).map_err(|_| Unread::Broken)?;
+            body.extend_from_slice(input.unread().get(..step.out).unwrap_or_default());
+            input.consume(step.used);
+            if body.len() > most {
+                return Err(Unread::TooLarge);
+            }
+            if self.is_done() {
+                return Ok(body);
+            }
+            if !matches!(input.fill(from, LARGE).await, Ok(1..)) {
+                return Err(Unread::Broken);
+            }
+        }
+    }
+
+    /// Reads what has come, and says how much of it is to be passed on.
+    fn advance(&mut self, input: &mut Input) -> Result<Step, Malformed> {
+        let here = input.unread().len();
+        let used = match &mut self.left {
+            Left::Chunked(chunks) => return chunks.advance(input.unread_mut()),
+            Left::Length(left) => {
+                let used = usize::try_from(*left).map_or(here, |left| left.min(here));
+                *left -= used as u64;
+                used
+            }
+            Left::Close { .. } => here,
+        };
+        Ok(Step { used, out: used })
+    }
+
+    /// Moves what is left without looking at it, where that is worth it and its length is known.
+    /// Says whether that was all.
+    async fn splice(&mut self, from: &Socket, to: &Socket, moved: &AtomicU64) -> Result<bool, Cut> {
+        let Left::Length(left) = &mut self.left else {
+            return Ok(false);
+        };
+        if *left < LARGE as u64 {
+            return Ok(false);
+        }
+        let before = *left;
+        self.in_flight = true;
+        let flow = Box::pin(pipe::flow(from, to, left)).await;
+        self.in_flight = false;
+        moved.fetch_add(before - *left, Relaxed);
+        match flow {
+            Ok(Flow::End) | Err(Side::Source) => Err(Cut::Source(Malformed::Body)),
+            Err(Side::Sink) => Err(Cut::Sink),
+            Ok(Flow::Still) => Ok(self.is_done()),
+        }
+    }
+}
+
+/// Writes a head, if there is one left, and a piece of a body as a chunk, if there is any of it.
+async fn write_chunk(to: &Socket, head: &[u8], bytes: &[u8]) -> io::Result<()> {
+    if bytes.is_empty() {
+        return to.write_all(head).await;
+    }
+    let mut before = head.to_vec();
+    before.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+    to.write_both(&before, bytes).await?;
+    to.write_all(b"\r\n").await
+}

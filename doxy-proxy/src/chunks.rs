@@ -1,0 +1,291 @@
+//! The chunked transfer coding, read strictly and written anew in its plainest form.
+//!
+//! What the two ends of a connection could read differently is refused: line ends other than
+//! CR LF, sizes that are not plain hexadecimal, trailers that may not be any. Chunks keep their
+//! bounds, since some clients take one for one message; extensions are dropped. The plain form is
+//! never longer than what it is made from, so it is written in place.
+
+use std::io::Write as _;
+
+use memchr::memchr;
+
+use crate::error::Malformed;
+use crate::headers;
+
+/// The longest line that tells a chunk's size, its extensions included.
+const LONGEST_LINE: usize = 1024;
+/// The longest trailer section.
+const LONGEST_TRAILERS: usize = 8 * 1024;
+/// The most trailer lines.
+const MOST_TRAILERS: usize = 32;
+
+/// How far a chunked body has been read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunks {
+    state: State,
+    /// Whether the framing is left out of what is written.
+    bare: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before the line that tells a size.
+    Size,
+    /// Within a chunk, so many bytes before its end.
+    Data(u64),
+    /// Before the line end behind a chunk.
+    DataEnd,
+    /// Behind the last chunk.
+    Trailers,
+    Done,
+}
+
+/// What became of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// So many bytes were read; the rest is wanted again, with more behind it.
+    pub(crate) used: usize,
+    /// So many, at the beginning, are what to pass on.
+    pub(crate) out: usize,
+}
+
+impl Chunks {
+    /// A body about to begin. Written `bare` it has neither sizes nor trailers.
+    pub(crate) fn new(bare: bool) -> Self {
+        Self {
+            state: State::Size,
+            bare,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// Reads on, and leaves the plain form of what it read at the beginning of `bytes`.
+    pub(crate) fn advance(&mut self, bytes: &mut [u8]) -> Result<Step, Malformed> {
+        let mut step = Step { used: 0, out: 0 };
+        loop {
+            let rest = bytes.get(step.used..).unwrap_or_default();
+            match self.state {
+                State::Done => return Ok(step),
+                State::Size => {
+                    let Some(end) = memchr(b'\n', rest) else {
+                        return if rest.len() > LONGEST_LINE {
+                            Err(Malformed::Chunk)
+                        } else {
+                            Ok(step)
+                        };
+                    };
+                    let size = size(rest.get(..=end).unwrap_or_default())?;
+                    step.used += end + 1;
+                    if !self.bare {
+                        let mut room = bytes.get_mut(step.out..step.used).unwrap_or_default();
+                        let before = room.len();
+                        write!(room, "{size:x}\r\n").map_err(|_| Malformed::Chunk)?;
+                        step.out += before - room.len();
+                    }
+                    self.state = match size {
+                        0 => State::Trailers,
+                        size => State::Data(size),
+                    };
+                }
+                State::Data(left) => {
+                    if rest.is_empty() {
+                        return Ok(step);
+                    }
+                    let here =
+                        usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+                    pass(bytes, &mut step, here);
+                    self.state = match left - here as u64 {
+                        0 => State::DataEnd,
+                        left => State::Data(left),
+                    };
+                }
+                State::DataEnd => {
+                    match rest {
+                        [] | [b'\r'] => return Ok(step),
+                        [b'\r', b'\n', ..] => {}
+                        _ => return Err(Malformed::Chunk),
+                    }
+                    self.pass_framing(bytes, &mut step, 2);
+                    self.state = State::Size;
+                }
+                State::Trailers => {
+                    let Some(length) = trailers(rest)? else {
+                        return Ok(step);
+                    };
+                    self.pass_framing(bytes, &mut step, length);
+                    self.state = State::Done;
+                }
+            }
+        }
+    }
+
+    fn pass_framing(&self, bytes: &mut [u8], step: &mut Step, count: usize) {
+        if self.bare {
+            step.used += count;
+        } else {
+            pass(bytes, step, count);
+        }
+    }
+}
+
+/// The next `count` bytes are passed on as they are.
+fn pass(bytes: &mut [u8], step: &mut Step, count: usize) {
+    if step.out != step.used {
+        bytes.copy_within(step.used..step.used + count, step.out);
+    }
+    step.used += count;
+    step.out += count;
+}
+
+/// The size that a line tells: `HEX CRLF`, or with extensions, `HEX ; anything CRLF`.
+fn size(line: &[u8]) -> Result<u64, Malformed> {
+    let text = line.strip_suffix(b"\r\n").ok_or(Malformed::Chunk)?;
+    if text.len() > LONGEST_LINE {
+        return Err(Malformed::Chunk);
+    }
+    let digits = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let (digits, rest) = text.split_at_checked(digits).ok_or(Malformed::Chunk)?;
+    let extensions = rest.trim_ascii_start();
+    let plain = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    if !matches!(extensions, [] | [b';', ..]) || !rest.iter().all(plain) {
+        return Err(Malformed::Chunk);
+    }
+    let digits = std::str::from_utf8(digits).map_err(|_| Malformed::Chunk)?;
+    // Refuses none at all, and more than fit; a sign is no digit.
+    u64::from_str_radix(digits, 16).map_err(|_| Malformed::Chunk)
+}
+
+/// How long the trailer section is, with the empty line at its end; nothing when that has not
+/// come yet.
+fn trailers(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    let mut at = 0;
+    while let Some(end) = memchr(b'\n', bytes.get(at..).unwrap_or_default()) {
+        let line = bytes.get(at..=at + end).unwrap_or_default();
+        if !line.ends_with(b"\r\n") {
+            return Err(Malformed::Trailer);
+        }
+        at += end + 1;
+        if line == b"\r\n" {
+            if at > 2 {
+                let mut lines = [httparse::EMPTY_HEADER; MOST_TRAILERS];
+                let section = bytes.get(..at).unwrap_or_default();
+                let Ok(httparse::Status::Complete((_, lines))) =
+                    httparse::parse_headers(section, &mut lines)
+                else {
+                    return Err(Malformed::Trailer);
+                };
+                if lines
+                    .iter()
+                    .any(|line| headers::no_trailer(line.name.as_bytes()))
+                {
+                    return Err(Malformed::Trailer);
+                }
+            }
+            return Ok(Some(at));
+        }
+        if at > LONGEST_TRAILERS {
+            break;
+        }
+    }
+    if bytes.len() > LONGEST_TRAILERS {
+        Err(Malformed::Trailer)
+    } else {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    /// Reads a body in pieces of `piece` bytes, as they would come from a socket.
+    fn read(body: &[u8], piece: usize, bare: bool) -> Result<(Vec<u8>, usize, bool), Malformed> {
+        let mut chunks = Chunks::new(bare);
+        let (mut held, mut out, mut used) = (Vec::new(), Vec::new(), 0);
+        for bytes in body.chunks(piece) {
+            held.extend_from_slice(bytes);
+            let step = chunks.advance(&mut held)?;
+            out.extend_from_slice(&held[..step.out]);
+            held.drain(..step.used);
+            used += step.used;
+        }
+        Ok((out, used, chunks.is_done()))
+    }
+
+    #[test]
+    fn the_plain_form_whatever_the_pieces() {
+        let body =
+            b"5;ext=1\r\nhello\r\n000C \t;x\r\n world again\r\n0\r\nX-Sum: 7\r\n\r\nGET /next";
+        let plain = b"5\r\nhello\r\nc\r\n world again\r\n0\r\nX-Sum: 7\r\n\r\n";
+        for piece in 1..=body.len() {
+            let (out, used, done) = read(body, piece, false).unwrap();
+            assert_eq!(
+                (out.as_slice(), done),
+                (&plain[..], true),
+                "pieces of {piece}"
+            );
+            assert_eq!(&body[used..], b"GET /next");
+            let (out, _, _) = read(body, piece, true).unwrap();
+            assert_eq!(out, b"hello world again");
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for body in [
+            "\r\n",
+            "x\r\n",
+            "0x5\r\nhello\r\n",
+            " 5\r\nhello\r\n",
+            "+5\r\nhello\r\n",
+            "-5\r\nhello\r\n",
+            "5\nhello\r\n",
+            "5 5\r\nhello\r\n",
+            "5\rhello\r\n",
+            "5;\nx\r\nhello\r\n",
+            "5;\rx\r\nhello\r\n",
+            "5\r\nhello\n",
+            "5\r\nhello!\r\n",
+            "5\r\nhell\r\n0\r\n\r\n",
+            "10000000000000000\r\n",
+            "0\r\nContent-Length: 5\r\n\r\n",
+            "0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "0\r\nX : 5\r\n\r\n",
+            "0\r\nX: 5\n\r\n",
+            "0\r\n X: 5\r\n\r\n",
+            "0\r\nno colon\r\n\r\n",
+            "0\r\n\n",
+        ] {
+            for piece in 1..=body.len() {
+                assert!(
+                    read(body.as_bytes(), piece, false).is_err(),
+                    "{body:?}, {piece}"
+                );
+            }
+        }
+        let long = format!("5;{}\r\n", "x".repeat(LONGEST_LINE));
+        assert!(read(long.as_bytes(), 100, false).is_err());
+        let long = format!("0\r\nX: {}\r\n\r\n", "x".repeat(LONGEST_TRAILERS));
+        assert!(read(long.as_bytes(), 100, false).is_err());
+    }
+
+    #[test]
+    fn the_largest_size_that_fits() {
+        let mut chunks = Chunks::new(false);
+        let mut line = *b"ffffffffffffffff\r\nx";
+        let step = chunks.advance(&mut line).unwrap();
+        assert_eq!(step, Step { used: 19, out: 19 });
+        assert!(!chunks.is_done());
+    }
+}

@@ -1,0 +1,121 @@
+//! Where the head of a message ends, and how large it may be.
+//!
+//! A head is looked through once while it comes in, however small the pieces are, and parsed when
+//! it is whole.
+
+use memchr::memchr;
+
+use crate::buffer::Input;
+use crate::socket::Socket;
+
+/// The largest head that is read, in bytes: first line and header lines together.
+pub const MAX_HEAD: usize = 128 * 1024;
+/// The most header lines that are read. Real clients have been seen to send 150.
+pub const MAX_HEADERS: usize = 256;
+
+/// Why there is no head.
+#[derive(Debug)]
+pub(crate) enum NoHead {
+    /// The connection ended first.
+    Ended,
+    /// It failed.
+    Failed(std::io::Error),
+    /// It is larger than is read.
+    TooLarge,
+}
+
+/// Waits for a whole head, and says how long it is. It stays in `input`.
+pub(crate) async fn whole(input: &mut Input, from: &Socket, size: usize) -> Result<usize, NoHead> {
+    let mut scan = Scan::default();
+    loop {
+        if let Some(end) = scan.end(input.unread())? {
+            return Ok(end);
+        }
+        match input.fill(from, size).await {
+            Ok(0) => return Err(NoHead::Ended),
+            Ok(_) => {}
+            Err(error) => return Err(NoHead::Failed(error)),
+        }
+    }
+}
+
+/// How far a head has been looked through for the empty line at its end.
+#[derive(Debug, Default)]
+struct Scan {
+    /// Before here there is no line end that has not been seen.
+    seen: usize,
+    /// Where the line begins that has not ended yet.
+    line: usize,
+    lines: usize,
+}
+
+impl Scan {
+    /// `bytes` are all that have come of the head so far, and what may be behind it.
+    fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, NoHead> {
+        while let Some(at) = memchr(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
+            let end = self.seen + at + 1;
+            let empty = matches!(bytes.get(self.line..end), Some(b"\n" | b"\r\n"));
+            (self.seen, self.line) = (end, end);
+            // Empty lines before the first one are none of the head's.
+            if !empty {
+                self.lines += 1;
+            } else if self.lines > 0 {
+                return if end > MAX_HEAD {
+                    Err(NoHead::TooLarge)
+                } else {
+                    Ok(Some(end))
+                };
+            }
+            if self.lines > MAX_HEADERS + 1 {
+                return Err(NoHead::TooLarge);
+            }
+        }
+        self.seen = bytes.len();
+        if bytes.len() > MAX_HEAD {
+            Err(NoHead::TooLarge)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_found_whatever_the_pieces() {
+        for head in [
+            "GET / HTTP/1.1\r\nHost: d\r\n\r\n",
+            "\r\n\n\r\nGET / HTTP/1.1\r\nHost: d\r\n\r\n",
+            "GET / HTTP/1.1\nHost: d\n\n",
+            "GET / HTTP/1.1\r\n\n",
+        ] {
+            let bytes = format!("{head}GET /behind HTTP/1.1\r\n\r\n");
+            for piece in 1..=bytes.len() {
+                let mut scan = Scan::default();
+                let found = (0..=bytes.len())
+                    .step_by(piece)
+                    .chain([bytes.len()])
+                    .find_map(|end| scan.end(&bytes.as_bytes()[..end]).unwrap());
+                assert_eq!(found, Some(head.len()), "{head:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_before_its_end() {
+        let long = vec![b'x'; MAX_HEAD + 1];
+        assert!(matches!(Scan::default().end(&long), Err(NoHead::TooLarge)));
+        let many = "x\r\n".repeat(MAX_HEADERS + 2);
+        assert!(matches!(
+            Scan::default().end(many.as_bytes()),
+            Err(NoHead::TooLarge)
+        ));
+    }
+}

@@ -1,0 +1,350 @@
+//! The access log: one record a request, whatever becomes of it.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::process::{Signal, getuid};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::process::{Process, doxy};
+use crate::support::{Client, Fake, LIMIT};
+
+const GET: &str = "GET /info?secret=1 HTTP/1.1\r\nHost: d\r\nX-Registry-Auth: secret\r\n\r\n";
+
+struct Logged {
+    process: Process,
+    fake: Fake,
+    folder: TempDir,
+}
+
+impl Logged {
+    #[track_caller]
+    fn with(fake: Fake, target: &str, format: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("rules"),
+            "/info\n/_ping\nPOST /containers/x/attach\n!/secrets\n",
+        )
+        .unwrap();
+        let mut command = doxy(folder.path());
+        command
+            .env("DOXY_DOCKER_SOCKET", fake.path())
+            .args(["--pattern-file", "rules", "--shutdown-grace", "0"])
+            .args(["--access-log", target, "--log-format", format]);
+        Self {
+            process: Process::start(&mut command),
+            fake,
+            folder,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(&self.path("doxy.sock"))
+    }
+}
+
+/// Waits until a file has so many lines, and returns them.
+#[track_caller]
+fn lines(path: &Path, count: usize) -> Vec<String> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.lines().count() >= count && text.ends_with('\n') {
+            let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+            assert_eq!(lines.len(), count, "{text}");
+            return lines;
+        }
+        assert!(Instant::now() < deadline, "{count} lines wanted: {text:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+}
+
+#[test]
+fn every_request_has_its_record() {
+    let logged = Logged::with(Fake::start(), "log", "json");
+    let log = logged.path("log");
+    let uid = getuid().as_raw();
+    let pid = std::process::id();
+    for (number, (raw, method, path, verdict, rule, status)) in [
+        (GET, "GET", "/info", "allowed", "rules:1", 200),
+        (
+            "HEAD /_ping HTTP/1.1\r\nHost: d\r\n\r\n",
+            "HEAD",
+            "/_ping",
+            "allowed",
+            "rules:2",
+            200,
+        ),
+        (
+            "GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n",
+            "GET",
+            "/secrets",
+            "denied",
+            "rules:4",
+            403,
+        ),
+        (
+            "GET /n%C3%BCx%0A HTTP/1.1\r\nHost: d\r\n\r\n",
+            "GET",
+            "/n%C3%BCx%0A",
+            "refused",
+            "",
+            400,
+        ),
+        (
+            "GET /x\"y HTTP/1.1\r\nHost: d\r\n\r\n",
+            "GET",
+            "/x\"y",
+            "denied",
+            "",
+            403,
+        ),
+        ("nonsense\r\n\r\n", "", "", "refused", "", 400),
+        (
+            "GET /info HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: x\r\n\r\n",
+            "GET",
+            "/info",
+            "refused",
+            "",
+            400,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut client = logged.connect();
+        client.send(raw);
+        assert_eq!(client.reply(method).unwrap().status(), status, "{raw:?}");
+        let record = json(&lines(&log, number + 1)[number]);
+        let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!(text("method"), method, "{record}");
+        assert_eq!(text("path"), path, "{record}");
+        assert_eq!(text("verdict"), verdict, "{record}");
+        assert_eq!(text("rule"), rule, "{record}");
+        assert_eq!(record["status"], status, "{record}");
+        assert_eq!(text("outcome"), "complete", "{record}");
+        assert_eq!((&record["uid"], &record["pid"]), (&uid.into(), &pid.into()));
+        assert!(!text("command").is_empty(), "{record}");
+        assert!(record["first_byte_us"].as_u64() <= record["took_us"].as_u64());
+        assert!(text("time").ends_with('Z'), "{record}");
+        let denied = verdict != "allowed" && rule.is_empty();
+        assert_eq!(record["reason"].is_string(), denied, "{record}");
+    }
+    assert!(!fs::read_to_string(&log).unwrap().contains("secret="));
+    assert!(!fs::read_to_string(&log).unwrap().contains("Auth"));
+    logged.process.stop();
+}
+
+#[test]
+fn what_became_of_a_request_is_recorded_when_it_ends() {
+    // The engine's scripts: a whole answer, half of one, none, and a switch.
+    let fake = Fake::with(|request, stream| {
+        let answer: &[u8] = match request.target() {
+            "/info?cut" => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
+            "/info?wait" => b"",
+            "/containers/x/attach" => b"HTTP/1.1 101 UPGRADED\r\n\r\nhello",
+            _ => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        };
+        stream.write_all(answer).unwrap();
+        !matches!(request.target(), "/info?cut" | "/containers/x/attach")
+    });
+    let logged = Logged::with(fake, "log", "json");
+    let log = logged.path("log");
+    let get = |query: &str| format!("GET /info?{query} HTTP/1.1\r\nHost: d\r\n\r\n");
+
+    assert_eq!(logged.connect().ask(get("whole")).body, b"hi");
+    let record = json(&lines(&log, 1)[0]);
+    assert_eq!(record["outcome"], "complete");
+    assert_eq!(
+        (&record["to_engine"], &record["to_client"]),
+        (&0.into(), &12.into())
+    );
+
+    let mut client = logged.connect();
+    client.send(get("cut"));
+    client.rest();
+    let record = json(&lines(&log, 2)[1]);
+    assert_eq!(record["outcome"], "engine_gone");
+    assert_eq!(
+        (&record["status"], &record["to_client"]),
+        (&200.into(), &4.into())
+    );
+
+    let mut client = logged.connect();
+    client.send(get("wait"));
+    logged.fake.wait_for(3);
+    drop(client);
+    let record = json(&lines(&log, 3)[2]);
+    assert_eq!(record["outcome"], "client_gone");
+    assert_eq!(
+        (&record["status"], &record["verdict"]),
+        (&Value::Null, &"allowed".into())
+    );
+
+    let mut client = logged.connect();
+    client.send("POST /containers/x/attach HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\n\r\n");
+    client.until(b"hello");
+    client.end();
+    client.rest();
+    let record = json(&lines(&log, 4)[3]);
+    assert_eq!(
+        (&record["outcome"], &record["status"]),
+        (&"tunnel".into(), &101.into())
+    );
+    assert_eq!(record["to_client"], 5);
+
+    let mut client = logged.connect();
+    client.send(get("wait"));
+    logged.fake.wait_for(5);
+    logged.process.stop();
+    let record = json(&lines(&log, 5)[4]);
+    assert_eq!(record["outcome"], "cut");
+}
+
+#[test]
+fn the_text_has_one_line_and_the_same_words() {
+    let logged = Logged::with(Fake::start(), "log", "text");
+    logged.connect().ask(GET);
+    logged
+        .connect()
+        .ask("GET /se%20cr|et HTTP/1.1\r\nHost: d\r\n\r\n");
+    let lines = lines(&logged.path("log"), 2);
+    let words: Vec<_> = lines[0].split(' ').collect();
+    assert_eq!(words[1..5], ["200", "allowed", "GET", "/info"], "{lines:?}");
+    assert!(lines[0].contains(" rule=rules:1 to_engine=0 to_client=2 first_byte="));
+    assert!(lines[0].trim_end().ends_with(" complete"), "{lines:?}");
+    assert!(
+        lines[1].contains(" 403 denied GET /se\\u{20}cr\\u{7c}et uid="),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].ends_with(" complete no rule allows this path"),
+        "{lines:?}"
+    );
+    logged.process.stop();
+}
+
+#[test]
+fn a_log_that_was_moved_away_is_opened_anew() {
+    let logged = Logged::with(Fake::start(), "log", "json");
+    let (log, moved) = (logged.path("log"), logged.path("log.1"));
+    logged.connect().ask(GET);
+    lines(&log, 1);
+    fs::rename(&log, &moved).unwrap();
+    logged.connect().ask(GET);
+    lines(&moved, 2);
+    logged.process.signal(Signal::HUP);
+    let deadline = Instant::now() + LIMIT;
+    while !log.exists() {
+        assert!(Instant::now() < deadline, "not opened again");
+        std::thread::yield_now();
+    }
+    logged.connect().ask(GET);
+    lines(&log, 1);
+    lines(&moved, 2);
+    // One that cannot be opened is said, and the old one goes on.
+    fs::rename(&log, logged.path("log.2")).unwrap();
+    fs::create_dir(&log).unwrap();
+    logged.process.signal(Signal::HUP);
+    logged.process.logged("cannot reopen the access log");
+    logged.connect().ask(GET);
+    lines(&logged.path("log.2"), 2);
+    logged.process.stop();
+}
+
+#[test]
+fn it_can_go_to_standard_output() {
+    let logged = Logged::with(Fake::start(), "stdout", "json");
+    for _ in 0..100 {
+        logged.connect().ask(GET);
+    }
+    // What is left is written when doxy stops.
+    let printed = logged.process.stop().stdout;
+    assert_eq!(printed.lines().count(), 100, "{printed}");
+    json(printed.lines().last().unwrap());
+}
+
+#[test]
+fn a_full_disk_holds_nothing_up_and_is_said() {
+    let logged = Logged::with(Fake::start(), "/dev/full", "json");
+    for _ in 0..100 {
+        assert_eq!(logged.connect().ask(GET).status(), 200);
+    }
+    logged
+        .process
+        .logged("the access log takes no records: no space left on device");
+    assert_eq!(logged.connect().ask(GET).status(), 200);
+    logged.process.stop();
+}
+
+#[test]
+fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    // Read and write, so that neither side waits for the other to open.
+    let mut reader = File::options().read(true).write(true).open(&fifo).unwrap();
+    let logged = Logged::with(Fake::start(), fifo.to_str().unwrap(), "json");
+    let many = 40_000;
+    let mut client = logged.connect();
+    let requests = "GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n".repeat(1000);
+    for _ in 0..many / 1000 {
+        client.send(&requests);
+        for _ in 0..1000 {
+            assert_eq!(client.reply("GET").unwrap().status(), 403);
+        }
+    }
+    // More than pipe and memory hold. Now it reads, and one more record comes through.
+    let mut text = String::new();
+    let (mut records, mut lost) = (0, 0);
+    let mut chunk = vec![0; 1 << 16];
+    while records + lost < many {
+        let read = reader.read(&mut chunk).unwrap();
+        text.push_str(std::str::from_utf8(&chunk[..read]).unwrap());
+        while let Some((line, rest)) = text.split_once('\n') {
+            match json(line)["lost"].as_u64() {
+                Some(count) => lost += count,
+                None => records += 1,
+            }
+            text = rest.to_owned();
+        }
+        if records + lost >= many - 10_000 && lost == 0 {
+            client.send("GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n");
+        }
+    }
+    assert!(lost > 0 && records > 0, "{records} and {lost} lost");
+    logged.process.stop();
+}
+
+#[test]
+fn what_cannot_be_opened_is_an_error_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (target, why) in [
+        ("/no/such/folder/log", "no such file or directory"),
+        (".", "is a directory"),
+    ] {
+        let ended = Process::spawn(doxy(folder.path()).args(["--access-log", target])).end();
+        assert_eq!(ended.code, Some(2));
+        let error = ended.stderr.lines().find(|line| line.starts_with("doxy: "));
+        assert_eq!(error, Some(&*format!("doxy: --access-log {target}: {why}")));
+        assert!(!folder.path().join("doxy.sock").exists());
+    }
+}

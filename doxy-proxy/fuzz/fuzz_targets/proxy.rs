@@ -1,0 +1,362 @@
+//! The whole proxy, fed raw bytes over a real socket, in front of an engine that records.
+//!
+//! Four bytes of the input say how: the rules, the size of the pieces it is sent in, how the engine
+//! answers, how the client ends. Behind them is what the client sends; where 0xFF 0xFF stands in it,
+//! another client goes on. One thread runs everything, and between two inputs nothing is left over
+//! but the proxy itself.
+//!
+//! What must hold, by a second reading of both sides that shares no code with doxy (`wire`):
+//!
+//! - The engine gets nothing but requests in the one form that doxy writes, each of which the rules
+//!   allow.
+//! - What it gets are requests that the client sent, in their order, each once, with the body
+//!   and the headers that they were judged with.
+//! - For each there is an answer: it got no more than were judged; and no client gets the answer to
+//!   a request that is not its own.
+//! - Where the engine switches the connection it gets what the client sent behind that
+//!   request, and only where it may switch.
+//! - Nothing panics, and everything ends.
+
+#![no_main]
+
+#[path = "proxy/engine.rs"]
+mod engine;
+#[path = "proxy/replies.rs"]
+mod replies;
+#[allow(dead_code, reason = "shared with the tests of doxy-proxy")]
+#[path = "../../tests/it/support/wire.rs"]
+mod wire;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use doxy_filter::{Request, RuleSet, Verdict};
+use doxy_proxy::{Bind, Engine as Address, Policy, Proxy, Script, Upstream, serve};
+use libfuzzer_sys::fuzz_target;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::timeout;
+
+use engine::{Engine, Exchange, Style};
+use wire::Message;
+
+/// Five policies: the default, a narrow one that opens what may switch, a wide one, everything, and
+/// one with a script beside it that wants to see bodies.
+const RULES: [&str; 5] = [
+    doxy_filter::DEFAULT_PATTERNS,
+    "GET,POST /(v[\\d.]+/)?containers/[^/]+/(json|attach|attach/ws|start)\nPOST /(exec/x/start|session)\n!.*/secret/.*",
+    "GET,POST,PUT,DELETE /.*\n!(/v[\\d.]+)?/secrets(/.*)?\n!GET .*/attach/ws\n/_ping",
+    "* /.*",
+    "/.*\n!(/v[\\d.]+)?/secrets(/.*)?",
+];
+const SCRIPTED: usize = 4;
+const SCRIPT: &str = r#"
+fn decide(req) {
+    if req.method != "POST" { return pass(); }
+    let body = req.json();
+    if body.a == 1 { allow() } else { deny("no") }
+}
+"#;
+/// When an input counts as one that never ends.
+const LIMIT: Duration = Duration::from_secs(8);
+/// So many pieces at most; the rest goes in one.
+const PIECES: usize = 48;
+
+thread_local! {
+    static HARNESS: RefCell<Harness> = RefCell::new(Harness::start());
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(([rules, piece, style, end], input)) = data.split_first_chunk() else {
+        return;
+    };
+    let input = Input {
+        rules: usize::from(*rules) % RULES.len(),
+        piece: usize::from(*piece),
+        style: Style::from(*style),
+        leaves: end % 8 == 7,
+        clients: split(input),
+    };
+    HARNESS.with_borrow_mut(|harness| harness.run(&input));
+});
+
+struct Input<'d> {
+    rules: usize,
+    piece: usize,
+    style: Style,
+    /// The client closes the connection without waiting for anything.
+    leaves: bool,
+    clients: Vec<&'d [u8]>,
+}
+
+fn split(mut input: &[u8]) -> Vec<&[u8]> {
+    let mut clients = Vec::new();
+    while clients.len() < 3
+        && let Some(at) = input.windows(2).position(|pair| pair == [0xFF; 2])
+    {
+        clients.push(&input[..at]);
+        input = &input[at + 2..];
+    }
+    clients.push(input);
+    clients
+}
+
+struct Harness {
+    runtime: Runtime,
+    engine: Engine,
+    proxies: Vec<Served>,
+    _folder: tempfile::TempDir,
+}
+
+/// A proxy in service.
+struct Served {
+    rules: RuleSet,
+    socket: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Harness {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().join("engine.sock");
+        let (engine, proxies) = runtime.block_on(async {
+            // Rust's own `main` ignores it, and libFuzzer's does not.
+            signal(SignalKind::pipe()).expect("a signal");
+            let engine = Engine::listen(&at);
+            let proxies = (0..RULES.len())
+                .map(|number| Served::start(number, folder.path().join(number.to_string()), &at));
+            (engine, proxies.collect())
+        });
+        Self {
+            runtime,
+            engine,
+            proxies,
+            _folder: folder,
+        }
+    }
+
+    fn run(&mut self, input: &Input<'_>) {
+        let Self {
+            runtime,
+            engine,
+            proxies,
+            ..
+        } = self;
+        let proxy = &mut proxies[input.rules];
+        runtime.block_on(async {
+            // What is a tail for the clients is an answer for an engine that talks nonsense.
+            let nonsense = input.clients.last().copied().unwrap_or_default();
+            engine.begin(input.style, nonsense);
+            let mut seen = Vec::new();
+            for client in &input.clients {
+                let output = timeout(LIMIT, talk(&proxy.socket, client, input)).await;
+                seen.push(output.expect("the connection ends"));
+            }
+            if input.leaves {
+                proxy.restart(input.rules, engine.path()).await;
+            }
+            let exchanges = timeout(LIMIT, engine.finish()).await;
+            let exchanges = exchanges.expect("the engine's connections end");
+            check(input, &proxy.rules, &seen, &exchanges);
+        });
+    }
+}
+
+impl Served {
+    fn start(number: usize, socket: PathBuf, engine: &Path) -> Self {
+        let parse = || RuleSet::parse("rules", RULES[number].as_bytes()).expect("rules");
+        let bind = Bind {
+            path: socket.clone(),
+            mode: 0o600,
+            owner: None,
+            group: None,
+        };
+        let engine = Address::Unix(engine.to_owned());
+        let upstream = Arc::new(Upstream::new(engine, LIMIT));
+        let policy = match number {
+            SCRIPTED => {
+                let script = Script::compile("script", SCRIPT.as_bytes()).expect("a script");
+                Policy::with_script(parse(), script, "socket".to_owned())
+            }
+            _ => Policy::new(parse()),
+        };
+        let proxy = Proxy::new(policy, upstream);
+        let listener = bind.listen().expect("a socket");
+        let task = tokio::spawn(serve(listener, proxy, LIMIT, std::future::pending()));
+        Self {
+            rules: parse(),
+            socket,
+            task,
+        }
+    }
+
+    /// Ends it, with all that it still does for clients that have left.
+    async fn restart(&mut self, rules: usize, engine: &Path) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        settle().await;
+        *self = Self::start(rules, self.socket.clone(), engine);
+    }
+}
+
+/// Lets everybody else do what there is to do.
+async fn settle() {
+    for _ in 0..6 {
+        yield_now().await;
+    }
+}
+
+/// Sends everything, ends, and takes what comes back until the other side ends, too.
+async fn talk(socket: &Path, bytes: &[u8], input: &Input<'_>) -> Vec<u8> {
+    let stream = UnixStream::connect(socket)
+        .await
+        .expect("the proxy listens");
+    let (mut from, mut to) = stream.into_split();
+    let send = async {
+        let size = match input.piece {
+            0 => usize::MAX,
+            size => size,
+        };
+        let mut rest = bytes;
+        for sent in 0..=PIECES {
+            let size = if sent == PIECES { usize::MAX } else { size };
+            let (piece, behind) = rest.split_at(size.min(rest.len()));
+            // Doxy may have answered and closed before all of it is written.
+            if piece.is_empty() || to.write_all(piece).await.is_err() {
+                break;
+            }
+            rest = behind;
+            settle().await;
+        }
+        let _ = to.shutdown().await;
+    };
+    if input.leaves {
+        send.await;
+        return Vec::new();
+    }
+    let mut output = Vec::new();
+    let (read, ()) = tokio::join!(from.read_to_end(&mut output), send);
+    // A reset is an end, too; what came before it is there.
+    let _ = read;
+    output
+}
+
+fn check(input: &Input<'_>, rules: &RuleSet, seen: &[Vec<u8>], exchanges: &[Exchange]) {
+    let told = || {
+        let seen = seen.iter().map(Vec::as_slice);
+        let texts = input
+            .clients
+            .iter()
+            .copied()
+            .chain([&b"---"[..]])
+            .chain(seen);
+        let texts: Vec<_> = texts.map(String::from_utf8_lossy).collect();
+        format!(
+            "rules {}, {:?}\n{texts:#?}\n{exchanges:#?}",
+            input.rules, input.style
+        )
+    };
+    let sent: Vec<_> = input
+        .clients
+        .iter()
+        .map(|bytes| wire::sent(bytes))
+        .collect();
+    let mut wanted = sent.iter().flatten();
+    for exchange in exchanges {
+        let got = match &exchange.request {
+            Ok(got) => got,
+            Err(words) => panic!("not what doxy writes: {words}\n{}", told()),
+        };
+        // The script has seen the whole body; what it does not see it does not allow.
+        let scripted = input.rules == SCRIPTED && got.method == "POST";
+        let right = match scripted {
+            true => !got.whole || says_one(&got.body),
+            false => allowed(rules, got),
+        };
+        assert!(right && !is_form(got), "not allowed: {got:#?}\n{}", told());
+        assert!(
+            wanted.any(|sent| same(sent, got, scripted)),
+            "not what was sent and judged: {got:#?}\n{}",
+            told()
+        );
+        if let Some(tunnel) = &exchange.tunnel {
+            let opens = wire::hijackable(got);
+            assert!(opens || tunnel.is_empty(), "a tunnel: {got:#?}\n{}", told());
+            let tail = |client: &&[u8]| client.ends_with(tunnel);
+            assert!(input.clients.iter().any(tail), "{}", told());
+        }
+    }
+    if input.leaves || !input.style.is_http() {
+        return;
+    }
+    let mut answered = Vec::new();
+    for (output, sent) in seen.iter().zip(&sent) {
+        match replies::read(output, sent) {
+            Ok(replies) => {
+                assert!(replies.len() <= sent.len() + 1, "{}", told());
+                answered.extend(replies);
+            }
+            Err(words) => panic!("answers: {words}\n{}", told()),
+        }
+    }
+    assert!(exchanges.len() <= answered.len(), "unjudged: {}", told());
+    let numbers: Vec<_> = answered.into_iter().flatten().collect();
+    let rising = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    assert!(
+        rising && numbers.iter().all(|number| *number < exchanges.len()),
+        "whose answer is that? {numbers:?}\n{}",
+        told()
+    );
+}
+
+fn allowed(rules: &RuleSet, got: &Message) -> bool {
+    let request = Request {
+        method: &got.method,
+        path: &got.path,
+        query: None,
+    };
+    matches!(rules.decide(&request), Verdict::Allow(_))
+}
+
+/// What the script asks of a body.
+fn says_one(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|json| json["a"] == 1)
+}
+
+/// A body that the engine would merge over the query.
+fn is_form(got: &Message) -> bool {
+    let form = got.headers.iter().any(|(name, value)| {
+        let value = value.to_ascii_lowercase();
+        let is = |word: &[u8]| value.windows(word.len()).any(|part| part == word);
+        name == "content-type"
+            && (is(b"multipart/form-data") || is(b"application/x-www-form-urlencoded"))
+    });
+    matches!(&*got.method, "POST" | "PUT" | "PATCH") && form && !got.body.is_empty()
+}
+
+/// Is it this request that has arrived, whole or as far as it was well framed? A body that was read
+/// before has lost its trailers.
+fn same(sent: &Message, got: &Message, read: bool) -> bool {
+    let headers = |message: &Message| -> Vec<_> {
+        let kept = message.headers.iter().cloned();
+        kept.filter(|(name, _)| !read || name != "trailer")
+            .collect()
+    };
+    sent.method == got.method
+        && sent.target == got.target
+        && headers(sent) == headers(got)
+        && if got.whole {
+            sent.whole && sent.body == got.body && (read || sent.trailers == got.trailers)
+        } else {
+            sent.body.starts_with(&got.body)
+        }
+}

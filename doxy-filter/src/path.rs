@@ -58,7 +58,7 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if !raw.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }
-    let path = if raw.contains('%') {
+    let path = if raw.as_bytes().contains(&b'%') {
         Cow::Owned(decode(raw)?)
     } else {
         Cow::Borrowed(raw)
@@ -67,24 +67,37 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.len() > MAX_PATH {
         return Err(PathError::TooLong);
     }
-    for c in path.chars() {
-        match c {
-            '%' => return Err(PathError::EncodedTwice),
-            '\\' => return Err(PathError::Backslash),
-            c if c.is_control() => return Err(PathError::Control),
-            _ => {}
+    clean(&path)?;
+    Ok(path)
+}
+
+/// Looks for what makes a path ambiguous. It is asked about every request: one look at each byte.
+fn clean(path: &str) -> Result<(), PathError> {
+    // Of the segment so far: its length, and how many of its bytes are dots.
+    let (mut length, mut dots) = (0_usize, 0_usize);
+    let mut before = b'/';
+    for byte in path.bytes().skip(1) {
+        match byte {
+            b'/' if length == 0 => return Err(PathError::EmptySegment),
+            b'/' if length == dots && length <= 2 => return Err(PathError::DotSegment),
+            b'/' => (length, dots) = (0, 0),
+            b'%' => return Err(PathError::EncodedTwice),
+            b'\\' => return Err(PathError::Backslash),
+            0..=0x1F | 0x7F => return Err(PathError::Control),
+            // U+0080 to U+009F are control characters as well.
+            0x80..=0x9F if before == 0xC2 => return Err(PathError::Control),
+            _ => {
+                length += 1;
+                dots += usize::from(byte == b'.');
+            }
         }
+        before = byte;
     }
-    if path.contains("//") {
-        return Err(PathError::EmptySegment);
-    }
-    if path
-        .split('/')
-        .any(|segment| segment == "." || segment == "..")
-    {
+    // A slash at the end has an empty segment behind it, which is none.
+    if length > 0 && length == dots && length <= 2 {
         return Err(PathError::DotSegment);
     }
-    Ok(path)
+    Ok(())
 }
 
 /// The API version in front of a canonical path, and the rest, which is the endpoint: `("1.41", "/info")`.

@@ -122,12 +122,12 @@ impl Body {
             // Gives other connections a turn when this one is always ready.
             tokio::task::consume_budget().await;
             let step = self.advance(input).map_err(Cut::Source)?;
-            let bytes = input.unread().get(..step.out).unwrap_or_default();
             self.in_flight = true;
             let written = if let Left::Close { chunked: true, .. } = self.left {
+                let bytes = input.unread().get(..step.out).unwrap_or_default();
                 Box::pin(write_chunk(to, head, bytes)).await
             } else {
-                to.write_both(head, bytes).await
+                write(to, head, input, step.out).await
             };
             written.map_err(|_| Cut::Sink)?;
             self.in_flight = false;
@@ -220,6 +220,21 @@ impl Body {
             Ok(Flow::Still) => Ok(self.is_done()),
         }
     }
+}
+
+/// Writes a head, if there is one left, and so many bytes of what has been read: in one piece, where
+/// the head fits in before them. The bytes stay where they are.
+async fn write(to: &Socket, head: &[u8], input: &mut Input, count: usize) -> io::Result<()> {
+    if !head.is_empty() && count > 0 && input.prepend(head) {
+        let all = head.len() + count;
+        let written = to
+            .write_all(input.unread().get(..all).unwrap_or_default())
+            .await;
+        input.consume(head.len());
+        return written;
+    }
+    let bytes = input.unread().get(..count).unwrap_or_default();
+    to.write_both(head, bytes).await
 }
 
 /// Writes a head, if there is one left, and a piece of a body as a chunk, if there is any of it.

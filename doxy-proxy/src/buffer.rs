@@ -14,6 +14,9 @@ pub(crate) const SMALL: usize = 8 * 1024;
 /// Room for an answer, or a piece of a body. Measured: four times as much leaves the processor's
 /// cache and costs a third more.
 pub(crate) const LARGE: usize = 64 * 1024;
+/// Room that is left before what is read: a head that is written anew may be longer than it was, and
+/// still stands in one piece with the body behind it.
+const FRONT: usize = 128;
 /// How many of each size are kept for the next who needs one.
 const KEPT: usize = 16;
 
@@ -62,6 +65,24 @@ impl Input {
         }
     }
 
+    /// Puts bytes before those that have not been used, if there is room where used ones were.
+    pub(crate) fn prepend(&mut self, bytes: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(bytes.len()) else {
+            return false;
+        };
+        let Some(room) = self.bytes.get_mut(start..self.start) else {
+            return false;
+        };
+        room.copy_from_slice(bytes);
+        self.start = start;
+        true
+    }
+
+    /// Did the last read take as much as there was room for? Then there may be more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end == self.bytes.len()
+    }
+
     /// Waits for bytes and reads what is there: once, and not more than fits.
     ///
     /// `size` is that of a new buffer; one in use that is full is doubled. Nought bytes are the
@@ -79,8 +100,9 @@ impl Input {
     fn try_fill(&mut self, from: &Socket, size: usize) -> io::Result<Option<usize>> {
         if self.bytes.is_empty() {
             self.bytes = take(size);
-        } else if self.end == self.bytes.len() {
-            if self.start > 0 {
+            (self.start, self.end) = (FRONT, FRONT);
+        } else if self.is_full() {
+            if self.start > FRONT {
                 self.bytes.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
@@ -132,4 +154,49 @@ fn keep(buffer: Vec<u8>) {
             spare.push(buffer);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write as _};
+
+    use tokio::net::UnixStream;
+
+    use super::{FRONT, Input, SMALL, Socket};
+
+    async fn filled(bytes: &[u8]) -> io::Result<(Input, Socket)> {
+        let (mut other, one) = std::os::unix::net::UnixStream::pair()?;
+        other.write_all(bytes)?;
+        one.set_nonblocking(true)?;
+        let socket = Socket::Unix(UnixStream::from_std(one)?);
+        let mut input = Input::default();
+        input.fill(&socket, SMALL).await?;
+        Ok((input, socket))
+    }
+
+    #[tokio::test]
+    async fn what_fits_before_the_unread_bytes_is_one_piece_with_them() -> io::Result<()> {
+        let (mut input, _) = filled(b"HEADbody").await?;
+        input.consume(4);
+        let longest = vec![b'x'; FRONT + 4];
+        assert!(!input.prepend(&[&longest[..], b"x"].concat()));
+        assert_eq!(input.unread(), b"body");
+        assert!(input.prepend(&longest));
+        assert_eq!(input.unread(), [&longest[..], b"body"].concat());
+        input.consume(longest.len() + 1);
+        assert_eq!(input.unread(), b"ody");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_buffer_is_full_when_there_was_more_than_room() -> io::Result<()> {
+        let (input, _) = filled(&[7; 2 * SMALL]).await?;
+        assert!(input.is_full());
+        let (mut input, socket) = filled(&[7; SMALL - FRONT - 1]).await?;
+        assert!(!input.is_full());
+        // The other end is closed: that is no byte more.
+        assert_eq!(input.fill(&socket, SMALL).await?, 0);
+        assert!(!input.is_full());
+        Ok(())
+    }
 }

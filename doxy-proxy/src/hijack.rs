@@ -10,19 +10,20 @@ use crate::headers::{Line, all};
 
 /// Does the engine take over connections on this endpoint? `path` is canonical.
 pub(crate) fn possible(method: &str, path: &str) -> bool {
-    let (_, endpoint) = split_version(path);
+    let endpoint = || split_version(path).1;
     let under = |folder: &str, action: &str| {
-        endpoint
-            .strip_prefix(folder)
-            .and_then(|rest| rest.strip_suffix(action))
-            .is_some_and(|name| !name.is_empty())
+        // Most requests end otherwise; only then is the version looked for.
+        path.ends_with(action)
+            && endpoint()
+                .strip_prefix(folder)
+                .and_then(|rest| rest.strip_suffix(action))
+                .is_some_and(|name| !name.is_empty())
     };
     match method {
         "POST" => {
             under("/containers/", "/attach")
                 || under("/exec/", "/start")
-                || endpoint == "/session"
-                || endpoint == "/grpc"
+                || matches!(endpoint(), "/session" | "/grpc")
         }
         "GET" => under("/containers/", "/attach/ws"),
         _ => false,

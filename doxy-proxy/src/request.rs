@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use doxy_filter::{Request as Judged, canonical_path};
+use memchr::memchr;
 
 use crate::body::Framing;
 use crate::error::{Error, Malformed};
@@ -97,8 +98,8 @@ impl<'b> Head<'b> {
             return Err(Malformed::Method(self.method.to_owned()));
         }
         let origin = origin(self.target)?;
-        let (path, query) = match origin.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
+        let (path, query) = match memchr(b'?', origin.as_bytes()) {
+            Some(at) => (origin.get(..at).unwrap_or_default(), origin.get(at + 1..)),
             None => (origin, None),
         };
         let path = canonical_path(path)?;
@@ -270,7 +271,7 @@ fn mentions(line: &[u8], word: &[u8]) -> bool {
 /// scheme by its path alone, and cleans `*` and `host:port` into paths.
 fn origin(target: &str) -> Result<&str, Malformed> {
     // The engine takes it as a part of the path, and others as none of the target.
-    if target.contains('#') {
+    if memchr(b'#', target.as_bytes()).is_some() {
         return Err(Malformed::Fragment);
     }
     if target.starts_with('/') {

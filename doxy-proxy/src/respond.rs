@@ -4,6 +4,7 @@
 //! letter: the docker CLI compares that string, and prints raw JSON when a charset follows.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
@@ -15,7 +16,10 @@ use crate::error::{Denial, Error, Upstream};
 /// `head_only` leaves the body out, `old` is for a client of version 1.0, `closes` says that the
 /// connection ends with it.
 pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) -> Vec<u8> {
-    let message = error.to_string();
+    // Room for most of them, so that they are written in one go.
+    let mut message = String::with_capacity(128);
+    // Text takes what is written to it.
+    let _ = write!(message, "{error}");
     let status = status(error);
     let mut body = Vec::with_capacity(message.len() + 32);
     body.extend_from_slice(b"{\"message\":");

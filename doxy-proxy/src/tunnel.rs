@@ -119,7 +119,7 @@ async fn pump(from: &Socket, to: &Socket, input: &mut Input, moved: &AtomicU64) 
         }
         full = match input.fill(from, SCRATCH).await {
             Ok(0) => return End::Source,
-            Ok(read) => read == SCRATCH,
+            Ok(_) => input.is_full(),
             Err(_) => return End::SourceFailed,
         };
     }

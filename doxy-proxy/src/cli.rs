@@ -97,6 +97,10 @@ pub(crate) struct Args {
     )]
     pub(crate) max_connections: String,
 
+    /// How many threads serve connections. One is enough for tens of thousands of requests a second
+    #[arg(long, env = "DOXY_THREADS", value_name = "N", default_value = "1")]
+    pub(crate) threads: String,
+
     /// How long the head of a request may take to come
     #[arg(
         long,

@@ -17,6 +17,9 @@ use crate::cli::Args;
 use crate::privileges::{Sandbox, User};
 use crate::source::{Loaded, Source};
 
+/// More threads than any machine that this runs on has processors.
+const MOST_THREADS: usize = 1024;
+
 /// Everything that doxy needs to know to run.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -26,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) loaded: Loaded,
     pub(crate) callers: Callers,
     pub(crate) limits: Limits,
+    pub(crate) threads: usize,
     pub(crate) access: Option<(Target, Format)>,
     /// Who to become.
     pub(crate) becomes: Option<User>,
@@ -94,11 +98,22 @@ impl Config {
             gids: each(&args.allow_gid, |name| group("--allow-gid", name))?,
         };
         let limits = Limits {
-            connections: connections(&args.max_connections)?,
+            connections: number(
+                "--max-connections",
+                &args.max_connections,
+                "this is no number of connections",
+                usize::MAX,
+            )?,
             head: timeout("--head-timeout", &args.head_timeout)?,
             body: size("--max-body", &args.max_body)?,
             idle: timeout("--idle-timeout", &args.idle_timeout)?,
         };
+        let threads = number(
+            "--threads",
+            &args.threads,
+            "this is no number of threads",
+            MOST_THREADS,
+        )?;
         let format = format(&args.log_format)?;
         let access = match args.access_log.to_str() {
             Some("off") => None,
@@ -123,6 +138,7 @@ impl Config {
             loaded,
             callers,
             limits,
+            threads,
             access,
             becomes,
             sandbox,
@@ -278,15 +294,17 @@ fn group(option: &str, name: &str) -> Result<u32, ConfigError> {
     })
 }
 
-fn connections(text: &str) -> Result<usize, ConfigError> {
+fn number(option: &str, text: &str, why: &str, most: usize) -> Result<usize, ConfigError> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
-        Ok(number) if plain && number > 0 => Ok(number),
-        _ => Err(wrong(
-            format!("--max-connections {text}"),
-            "this is no number of connections",
-            "write a whole number from 1 on",
-        )),
+        Ok(number) if plain && (1..=most).contains(&number) => Ok(number),
+        _ => {
+            let help = match most {
+                usize::MAX => "write a whole number from 1 on".to_owned(),
+                most => format!("write a whole number from 1 to {most}"),
+            };
+            Err(wrong(format!("{option} {text}"), why, &help))
+        }
     }
 }
 

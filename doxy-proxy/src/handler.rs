@@ -36,10 +36,13 @@ pub struct Proxy {
     pub limits: Limits,
     /// Where requests are recorded.
     pub access: Option<AccessLog>,
+    /// How many threads serve connections, the one that accepts them among them. At least one.
+    pub threads: usize,
 }
 
 impl Proxy {
-    /// A proxy that everybody may connect to who can open its socket, without an access log.
+    /// A proxy that everybody may connect to who can open its socket, without an access log, on one
+    /// thread.
     pub fn new(policy: Policy, upstream: Arc<Upstream>) -> Self {
         Self {
             policy: CurrentPolicy::new(policy),
@@ -47,6 +50,19 @@ impl Proxy {
             callers: Callers::default(),
             limits: Limits::default(),
             access: None,
+            threads: 1,
+        }
+    }
+
+    /// The same proxy for another thread: what each request needs is not shared between threads.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Self {
+            policy: self.policy.for_another_thread(),
+            upstream: Arc::new(self.upstream.for_another_thread()),
+            callers: self.callers.clone(),
+            limits: self.limits,
+            access: self.access.clone(),
+            threads: self.threads,
         }
     }
 }

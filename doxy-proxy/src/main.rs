@@ -128,6 +128,7 @@ async fn run(mut config: Config) -> ExitCode {
     let mut proxy = Proxy::new(config.loaded.policy, upstream);
     proxy.callers = config.callers;
     proxy.limits = config.limits;
+    proxy.threads = config.threads;
     if let Some((target, format)) = config.access {
         proxy.access = match AccessLog::open(target.clone(), format) {
             Ok(log) => Some(log),
@@ -156,7 +157,9 @@ async fn run(mut config: Config) -> ExitCode {
         let _ = stopped.await;
     });
     tokio::select! {
-        () = served => {}
+        served = served => if let Err(error) = served {
+            return complain(&format!("cannot start a thread: {error}"), FAILED);
+        },
         () = async {
             signals.stop(&again).await;
             let _ = stop.send(());

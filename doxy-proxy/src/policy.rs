@@ -13,7 +13,7 @@
     )
 )]
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use doxy_filter::{Reason, RuleSet, Verdict};
 
@@ -55,21 +55,55 @@ pub(crate) enum Unpermitted {
 
 /// The policy in force; a clone is the same. A request keeps the one it began with.
 #[derive(Debug, Clone)]
-pub struct CurrentPolicy(Arc<RwLock<Arc<Policy>>>);
+pub struct CurrentPolicy {
+    mine: Place,
+    /// One for each thread that serves, so that none waits for another to look at its own.
+    all: Arc<Mutex<Vec<Place>>>,
+}
+
+/// Where one thread looks. The count of references that each request changes is the thread's own: that
+/// is what the outer one is for.
+type Place = Arc<RwLock<Arc<Arc<Policy>>>>;
 
 impl CurrentPolicy {
     /// Puts a policy in force.
     pub fn new(policy: Policy) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(policy))))
+        let mine = Place::new(RwLock::new(Arc::new(Arc::new(policy))));
+        Self {
+            all: Arc::new(Mutex::new(vec![Arc::clone(&mine)])),
+            mine,
+        }
     }
 
     /// Puts another one in its place, for all requests that begin from now on.
     pub fn replace(&self, policy: Policy) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        let policy = Arc::new(policy);
+        for place in self
+            .all
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            let own = Arc::new(Arc::clone(&policy));
+            *place.write().unwrap_or_else(PoisonError::into_inner) = own;
+        }
     }
 
-    pub(crate) fn now(&self) -> Arc<Policy> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    /// The same policy, and all that will replace it, for another thread to look at.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = Arc::clone(&*self.now());
+        let mine = Place::new(RwLock::new(Arc::new(policy)));
+        all.push(Arc::clone(&mine));
+        Self {
+            mine,
+            all: Arc::clone(&self.all),
+        }
+    }
+
+    #[expect(clippy::redundant_allocation, reason = "as in `Place`")]
+    pub(crate) fn now(&self) -> Arc<Arc<Policy>> {
+        Arc::clone(&self.mine.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,12 +1,19 @@
-//! Step one, accept: connections come in, each gets a task; and the orderly end of them all.
+//! Step one, accept: connections come in, each gets a task on one of the threads; and the orderly end
+//! of them all.
 //!
-//! An error on one connection, or while accepting one, never ends the server.
+//! An error on one connection, or while accepting one, never ends the server. A connection stays on
+//! its thread, and so does what it needs of the engine's.
 
+use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -24,13 +31,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// Then the socket is removed, requests in service get `grace` to finish, and what is left is
 /// cut. Dropping this future ends everything at once.
+///
+/// # Errors
+///
+/// If a thread cannot be started. Nothing has been served then.
 pub async fn serve(
     listener: Listener,
     proxy: Proxy,
     grace: Duration,
     stop: impl Future<Output = ()>,
-) {
-    let proxy = Arc::new(proxy);
+) -> io::Result<()> {
+    let workers = Worker::all(proxy)?;
     let (tell, told) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -41,16 +52,22 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
                     pause = PAUSE;
-                    let open = connections.len();
+                    // There is one at least: the thread that this runs on.
+                    let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) else {
+                        continue;
+                    };
+                    let (open, proxy) = (connections.len(), Arc::clone(&worker.proxy));
                     if open < proxy.limits.connections {
-                        connections.spawn(connection::serve(stream, Arc::clone(&proxy), told.clone()));
+                        worker.take(stream, told.clone(), &mut connections);
                     } else if open < proxy.limits.connections + TOLD {
-                        connections.spawn(connection::busy(stream, Arc::clone(&proxy)));
+                        connections.spawn(connection::busy(stream, proxy));
                     }
                 }
                 Err(error) => {
                     // Out of file descriptors, as a rule. Some can be freed, some will be.
-                    proxy.upstream.close_idle();
+                    for worker in &workers {
+                        worker.proxy.upstream.close_idle();
+                    }
                     tracing::warn!("cannot accept a connection, next try in {pause:?}: {error}");
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -71,6 +88,89 @@ pub async fn serve(
     if drained.await.is_err() {
         tracing::info!("connections cut after {grace:?}: {}", connections.len());
         connections.shutdown().await;
+    }
+    Ok(())
+}
+
+/// A thread that serves connections.
+struct Worker {
+    proxy: Arc<Proxy>,
+    /// None for the thread that accepts.
+    other: Option<Other>,
+}
+
+/// A thread besides the one that accepts.
+struct Other {
+    runtime: Handle,
+    /// It ends when this is dropped.
+    _end: oneshot::Sender<Infallible>,
+}
+
+impl Worker {
+    /// This thread, and as many others as the proxy asks for.
+    fn all(proxy: Proxy) -> io::Result<Vec<Self>> {
+        let others: Vec<_> = (1..proxy.threads)
+            .map(|_| Self::start(proxy.for_another_thread()))
+            .collect::<io::Result<_>>()?;
+        let this = Self {
+            proxy: Arc::new(proxy),
+            other: None,
+        };
+        Ok([this].into_iter().chain(others).collect())
+    }
+
+    /// Starts a thread, and waits until it can serve.
+    fn start(proxy: Proxy) -> io::Result<Self> {
+        let (end, ended) = oneshot::channel();
+        let (tell, started) = mpsc::channel();
+        thread::Builder::new()
+            .name("worker".to_owned())
+            .spawn(move || {
+                let runtime = Builder::new_current_thread()
+                    .enable_io()
+                    .enable_time()
+                    .build();
+                match runtime {
+                    // Nobody listens where the server has been dropped meanwhile.
+                    Ok(runtime) => {
+                        let _ = tell.send(Ok(runtime.handle().clone()));
+                        // Nothing is ever sent: the other end is dropped.
+                        let _ = runtime.block_on(ended);
+                    }
+                    Err(error) => {
+                        let _ = tell.send(Err(error));
+                    }
+                }
+            })?;
+        let runtime = started.recv().map_err(io::Error::other)??;
+        let other = Other { runtime, _end: end };
+        Ok(Self {
+            proxy: Arc::new(proxy),
+            other: Some(other),
+        })
+    }
+
+    /// Serves a connection on this thread.
+    fn take(&self, stream: UnixStream, stop: watch::Receiver<bool>, connections: &mut JoinSet<()>) {
+        let proxy = Arc::clone(&self.proxy);
+        let Some(other) = &self.other else {
+            connections.spawn(connection::serve(stream, proxy, stop));
+            return;
+        };
+        // It was accepted for the runtime of this thread. Fails only where that ends.
+        if let Ok(stream) = stream.into_std() {
+            let there = async move {
+                if let Ok(stream) = UnixStream::from_std(stream) {
+                    connection::serve(stream, proxy, stop).await;
+                }
+            };
+            connections.spawn_on(there, &other.runtime);
+        }
+    }
+
+    /// How many connections it serves: each holds the proxy.
+    fn load(&self) -> usize {
+        Arc::strong_count(&self.proxy)
     }
 }
 

@@ -72,6 +72,11 @@ impl Upstream {
         }
     }
 
+    /// The same engine for another thread, with connections of its own.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Self::new(self.engine.clone(), self.patience)
+    }
+
     /// Writes the head of a request to a connection, and gives the connection out.
     ///
     /// Dropped, the connection is closed, and the engine sees that nobody waits any more.

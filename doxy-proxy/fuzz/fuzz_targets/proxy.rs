@@ -117,7 +117,7 @@ struct Harness {
 struct Served {
     rules: RuleSet,
     socket: PathBuf,
-    task: JoinHandle<()>,
+    task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Harness {

@@ -46,4 +46,5 @@ mod soak;
 // A recording engine, a proxy in this process, a client that speaks bytes.
 mod support;
 // Connections that the engine switches: bytes both ways, and how they end.
+mod threads;
 mod tunnels;

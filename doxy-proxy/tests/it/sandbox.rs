@@ -172,7 +172,7 @@ fn inside_with_a_unix_engine() {
             assert_eq!(ask(), 200);
             drop(stop);
         });
-        served.await;
+        served.await.unwrap();
         client.join().unwrap();
     });
 }

@@ -79,7 +79,8 @@ impl Doxy {
                 serve(listener, proxy, grace, async {
                     let _ = stopped.await;
                 })
-                .await;
+                .await
+                .unwrap();
             });
         });
         is_ready.recv().unwrap();

@@ -163,31 +163,41 @@ mod tests {
         assert_eq!(field_kib(status, "VmHWM"), None);
     }
 
+    /// A shell, killed when dropped.
+    struct Shell(std::process::Child);
+
+    impl Shell {
+        fn run(script: &str) -> Self {
+            let mut shell = std::process::Command::new("sh");
+            Self(shell.args(["-c", script]).spawn().unwrap())
+        }
+    }
+
+    impl Drop for Shell {
+        fn drop(&mut self) {
+            // Both fail only for one that has ended already.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
     #[test]
     fn a_busy_process_uses_more_and_more() {
         // A process of its own: this one's threads are tests, and take what they used with them.
-        let mut busy = std::process::Command::new("sh")
-            .args(["-c", "while :; do :; done"])
-            .spawn()
-            .unwrap();
-        let pid = busy.id();
-        let before = cpu(pid).unwrap();
-        while cpu(pid).unwrap() - before < Duration::from_millis(2) {}
+        let busy = Shell::run("while :; do :; done");
+        let pid = busy.0.id();
+        // One that has not been on a CPU yet has used nothing, which is as if it were gone.
+        let used = || cpu(pid).unwrap_or_default();
+        let before = used();
+        while used() < before + Duration::from_millis(2) {}
         assert!(resident(pid).unwrap() > 100);
-        busy.kill().unwrap();
-        busy.wait().unwrap();
     }
 
     #[test]
     fn children_are_counted() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
+        let child = Shell::run("exec sleep 60");
         let found = tree(std::process::id());
-        assert!(found.contains(&child.id()));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(found.contains(&child.0.id()));
     }
 
     #[test]

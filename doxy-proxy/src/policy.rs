@@ -157,7 +157,7 @@ impl Policy {
         if let Some(scripted) = &self.script {
             match scripted.ask(&inbound, body, caller, verdict)? {
                 Answer::Allowed => {
-                    record.allowed(scripted.script.name());
+                    record.allowed(scripted.script.name(), None);
                     return Ok(Permit { inbound });
                 }
                 Answer::Passed => {}
@@ -167,7 +167,7 @@ impl Policy {
             // A rule allows the request that its head describes; this body would change it.
             Verdict::Allow(_) if inbound.has_form_body() => Denial::FormBody,
             Verdict::Allow(rule) => {
-                record.allowed(rule);
+                record.allowed(rule.source, Some(rule.line));
                 return Ok(Permit { inbound });
             }
             Verdict::Deny(Reason::Method { allowed }) => Denial::Method {

@@ -5,14 +5,15 @@
 //! log. Neither has a query, a byte of a body, or any header but (the line) `Host`. With both off it
 //! costs nothing but a look at two flags.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use doxy_filter::Request as Judged;
+use memchr::memchr2;
 
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
@@ -116,10 +117,10 @@ impl Record {
         if let Some(mut entry) = self.entry() {
             let path = head.target.split('?').next().unwrap_or_default();
             if debugging() {
-                entry.host = escaped(all(head.lines, "host").next().unwrap_or_default());
+                entry.host = escaped(all(head.lines, "host").next().unwrap_or_default()).into();
             }
-            entry.method = escaped(head.method.as_bytes());
-            entry.path = escaped(path.as_bytes());
+            entry.method = escaped(head.method.as_bytes()).into();
+            entry.path = escaped(path.as_bytes()).into();
         }
     }
 
@@ -128,16 +129,19 @@ impl Record {
         if let Some(mut entry) = self.entry()
             && entry.path != judged.path
         {
-            entry.path = escaped(judged.path.as_bytes());
+            entry.path = escaped(judged.path.as_bytes()).into();
         }
     }
 
-    /// A rule, or a script, allowed the request.
-    pub(crate) fn allowed(&self, rule: impl std::fmt::Display) {
+    /// A rule, or a script as a whole, allowed the request.
+    pub(crate) fn allowed(&self, file: &str, rule: Option<usize>) {
         if let Some(mut entry) = self.entry() {
             entry.verdict = "allowed";
-            // Text takes what is written to it. It is the name that the rules were given at the start.
-            let _ = write!(entry.rule, "{rule}");
+            entry.rule.push_str(&escaped(file.as_bytes()));
+            if let Some(line) = rule {
+                entry.rule.push(':');
+                entry.rule.push_str(itoa::Buffer::new().format(line));
+            }
         }
     }
 
@@ -153,21 +157,21 @@ impl Record {
                     Denial::Path {
                         rule: Some(rule), ..
                     } => {
-                        entry.rule = escaped(rule.as_bytes());
+                        entry.rule = escaped(rule.as_bytes()).into();
                         String::new()
                     }
                     // Its words may be made of what is in a body.
                     Denial::Script {
                         place: Some(place), ..
                     } => {
-                        entry.rule = escaped(place.as_bytes());
+                        entry.rule = escaped(place.as_bytes()).into();
                         String::new()
                     }
                     Denial::Script { place: None, .. } => "the request cannot be judged".to_owned(),
                     Denial::FormBody => "form body".to_owned(),
                 };
             } else {
-                entry.reason = escaped(error.to_string().as_bytes());
+                entry.reason = escaped(error.to_string().as_bytes()).into();
             }
         }
     }
@@ -260,72 +264,98 @@ impl Entry {
     }
 
     fn text(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
-        let word = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                // A word of its own, whatever is in it.
-                text.replace(' ', "\\u{20}")
-            }
-        };
-        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let caller = self.audit.caller.as_deref();
         append_now(line);
-        // A vector takes what is written to it.
-        let _ = writeln!(
-            line,
-            " {} {} {} {} uid={} gid={} pid={} command={} rule={} to_engine={} to_client={} \
-             first_byte={} took={} {} {}",
-            number(self.status.map(u64::from)),
-            self.verdict,
-            word(&self.method),
-            word(&self.path),
-            number(caller.map(|caller| caller.uid.into())),
-            number(caller.map(|caller| caller.gid.into())),
-            number(caller.and_then(|caller| caller.pid.try_into().ok())),
-            word(&escaped(
-                caller.map_or("", |caller| &caller.command).as_bytes()
-            )),
-            word(&escaped(self.rule.as_bytes())),
-            traffic.to_engine.load(Relaxed),
-            traffic.to_client.load(Relaxed),
-            number(self.first_byte.map(micros)),
-            micros(took),
-            self.outcome.name(),
-            self.reason,
-        );
+        number_or(line, " ", self.status, "-");
+        word(line, " ", self.verdict);
+        word(line, " ", &self.method);
+        word(line, " ", &self.path);
+        number_or(line, " uid=", caller.map(|caller| caller.uid), "-");
+        number_or(line, " gid=", caller.map(|caller| caller.gid), "-");
+        number_or(line, " pid=", caller.map(|caller| caller.pid), "-");
+        let command = caller.map_or("", |caller| &caller.command);
+        word(line, " command=", &escaped(command.as_bytes()));
+        word(line, " rule=", &self.rule);
+        number(line, " to_engine=", traffic.to_engine.load(Relaxed));
+        number(line, " to_client=", traffic.to_client.load(Relaxed));
+        number_or(line, " first_byte=", self.first_byte.map(micros), "-");
+        number(line, " took=", micros(took));
+        word(line, " ", self.outcome.name());
+        put(line, " ");
+        put(line, &self.reason);
+        put(line, "\n");
     }
 
     fn json(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
-        let mut json = Object::begin(line);
-        json.key("time");
-        json.line.push(b'"');
-        append_now(json.line);
-        json.line.push(b'"');
+        put(line, "{\"time\":\"");
+        append_now(line);
+        put(line, "\"");
         if let Some(caller) = self.audit.caller.as_deref() {
-            json.number("uid", caller.uid);
-            json.number("gid", caller.gid);
-            json.number("pid", caller.pid);
-            json.text("command", &escaped(caller.command.as_bytes()));
+            number(line, ",\"uid\":", caller.uid);
+            number(line, ",\"gid\":", caller.gid);
+            number(line, ",\"pid\":", caller.pid);
+            quoted(line, ",\"command\":", &escaped(caller.command.as_bytes()));
         }
-        json.text("method", &self.method);
-        json.text("path", &self.path);
-        json.plain("verdict", self.verdict);
-        json.text("rule", &self.rule);
-        json.text("reason", &self.reason);
-        match self.status {
-            Some(status) => json.number("status", status),
-            None => json.text("status", ""),
+        quoted(line, ",\"method\":", &self.method);
+        quoted(line, ",\"path\":", &self.path);
+        quoted(line, ",\"verdict\":", self.verdict);
+        quoted(line, ",\"rule\":", &self.rule);
+        quoted(line, ",\"reason\":", &self.reason);
+        number_or(line, ",\"status\":", self.status, "null");
+        number(line, ",\"to_engine\":", traffic.to_engine.load(Relaxed));
+        number(line, ",\"to_client\":", traffic.to_client.load(Relaxed));
+        let first_byte = self.first_byte.map(micros);
+        number_or(line, ",\"first_byte_us\":", first_byte, "null");
+        number(line, ",\"took_us\":", micros(took));
+        quoted(line, ",\"outcome\":", self.outcome.name());
+        put(line, "}\n");
+    }
+}
+
+// A record is written for every request, piece by piece: going through `write!` costs thrice as much.
+
+fn put(line: &mut Vec<u8>, text: &str) {
+    line.extend_from_slice(text.as_bytes());
+}
+
+fn number(line: &mut Vec<u8>, before: &str, number: impl itoa::Integer) {
+    put(line, before);
+    put(line, itoa::Buffer::new().format(number));
+}
+
+fn number_or(line: &mut Vec<u8>, before: &str, value: Option<impl itoa::Integer>, none: &str) {
+    match value {
+        Some(value) => number(line, before, value),
+        None => {
+            put(line, before);
+            put(line, none);
         }
-        json.number("to_engine", traffic.to_engine.load(Relaxed));
-        json.number("to_client", traffic.to_client.load(Relaxed));
-        match self.first_byte {
-            Some(time) => json.number("first_byte_us", micros(time)),
-            None => json.text("first_byte_us", ""),
-        }
-        json.number("took_us", micros(took));
-        json.plain("outcome", self.outcome.name());
-        json.end();
+    }
+}
+
+/// A word of its own, whatever is in it.
+fn word(line: &mut Vec<u8>, before: &str, text: &str) {
+    put(line, before);
+    match text {
+        "" => put(line, "-"),
+        text if text.contains(' ') => put(line, &text.replace(' ', "\\u{20}")),
+        text => put(line, text),
+    }
+}
+
+/// A JSON string, or null where there is no text. Without control characters, as whatever is
+/// escaped is, or doxy's own.
+fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
+    put(line, before);
+    if text.is_empty() {
+        put(line, "null");
+    } else if memchr2(b'"', b'\\', text.as_bytes()).is_some() {
+        // A vector takes what is written to it, and text is always JSON.
+        let _ = serde_json::to_writer(&mut *line, text);
+    } else {
+        put(line, "\"");
+        put(line, text);
+        put(line, "\"");
     }
 }
 
@@ -353,69 +383,24 @@ fn append_now(line: &mut Vec<u8>) {
     });
 }
 
-/// A JSON object, as it is written.
-struct Object<'a> {
-    line: &'a mut Vec<u8>,
-    first: bool,
-}
-
-impl<'a> Object<'a> {
-    fn begin(line: &'a mut Vec<u8>) -> Self {
-        line.push(b'{');
-        Self { line, first: true }
-    }
-
-    fn key(&mut self, key: &str) {
-        if !std::mem::take(&mut self.first) {
-            self.line.push(b',');
-        }
-        self.line.push(b'"');
-        self.line.extend_from_slice(key.as_bytes());
-        self.line.extend_from_slice(b"\":");
-    }
-
-    /// Text that needs no escaping.
-    fn plain(&mut self, key: &str, text: &str) {
-        self.key(key);
-        self.line.push(b'"');
-        self.line.extend_from_slice(text.as_bytes());
-        self.line.push(b'"');
-    }
-
-    /// Text, or null where there is none.
-    fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
-        // A vector takes what is written to it.
-        let _ = serde_json::to_writer(&mut *self.line, &(!text.is_empty()).then_some(text));
-    }
-
-    fn number(&mut self, key: &str, number: impl itoa::Integer) {
-        self.key(key);
-        let mut buffer = itoa::Buffer::new();
-        self.line
-            .extend_from_slice(buffer.format(number).as_bytes());
-    }
-
-    fn end(self) {
-        self.line.extend_from_slice(b"}\n");
-    }
-}
-
 /// The most that is logged of one thing that a client sent, in characters.
 const LONGEST: usize = 768;
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
-fn escaped(text: &[u8]) -> String {
+fn escaped(text: &[u8]) -> Cow<'_, str> {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
-    if text.len() <= LONGEST && text.iter().all(plain) {
-        return String::from_utf8_lossy(text).into_owned();
+    if text.len() <= LONGEST
+        && text.iter().all(plain)
+        && let Ok(text) = str::from_utf8(text)
+    {
+        return text.into();
     }
     let mut out = String::new();
     for chunk in text.utf8_chunks() {
         for char in chunk.valid().chars() {
             if out.len() > LONGEST {
                 out.push('\u{2026}');
-                return out;
+                return out.into();
             }
             // `|` parts the columns; what is neither a letter nor a figure may turn the line around.
             let plain = char.is_alphanumeric() || (char.is_ascii() && !char.is_ascii_control());
@@ -429,7 +414,7 @@ fn escaped(text: &[u8]) -> String {
             let _ = write!(out, "\\x{byte:02x}");
         }
     }
-    out
+    out.into()
 }
 
 #[cfg(test)]

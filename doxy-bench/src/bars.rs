@@ -99,8 +99,13 @@ impl Scale {
             return vec![0.0];
         }
         if self.log {
+            // Over more than two decades there is no room for those between.
+            let digits = match self.most / self.least > 200.0 {
+                true => &[1.0][..],
+                false => &[1.0, 2.0, 5.0],
+            };
             return (-6..=0)
-                .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
+                .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
                 .map(|part| part * magnitude)
                 .filter(|&tick| tick >= self.least && tick <= self.most)
                 .collect();
@@ -110,7 +115,8 @@ impl Scale {
             .into_iter()
             .find(|step| self.most / step <= 8.0)
             .unwrap_or(self.most);
-        let count = (self.most / step) as u32;
+        // What is whole but for rounding counts as whole.
+        let count = (self.most / step + 1e-9) as u32;
         (0..=count).map(|n| f64::from(n) * step).collect()
     }
 }
@@ -300,6 +306,7 @@ mod tests {
         );
         assert_eq!(ticks(0.0, 0.7, false).len(), 8);
         assert_eq!(ticks(60.0, 1100.0, true), ["100", "200", "500", "1000"]);
+        assert_eq!(ticks(5.0, 10_500.0, true), ["10", "100", "1000", "10000"]);
         assert_eq!(ticks(0.0, 0.0, false), ["0"]);
     }
 }

@@ -218,6 +218,7 @@ impl<'a> Flood<'a> {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::os::unix::net::UnixListener;
+    use std::sync::{Arc, Mutex};
     use std::thread;
 
     use super::*;
@@ -235,21 +236,23 @@ mod tests {
         }
     }
 
-    /// Answers whatever comes, in two pieces; before the `stall`th answer of a connection it
-    /// stands still for a while.
+    /// Answers whatever comes, in two pieces; before the `stall`th answer all of it stands still
+    /// for a while.
     fn server(listener: UnixListener, stall: usize, still: Duration) {
+        let answers = Arc::new(Mutex::new(0));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
+                let answers = Arc::clone(&answers);
                 thread::spawn(move || {
                     let mut room = [0; 1024];
-                    let mut count = 0;
                     while stream.read(&mut room).is_ok_and(|read| read > 0) {
-                        count += 1;
-                        if count == stall {
+                        let mut count = answers.lock().unwrap();
+                        *count += 1;
+                        if *count == stall {
                             thread::sleep(still);
                         }
-                        let (one, two) = ANSWER.split_at(count % ANSWER.len());
+                        let (one, two) = ANSWER.split_at(*count % ANSWER.len());
                         stream.write_all(one).unwrap();
                         stream.write_all(two).unwrap();
                     }
@@ -288,8 +291,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         let still = Duration::from_millis(200);
-        // Both connections stall at about the same time, at their 50th answer.
-        server(UnixListener::bind(&path).unwrap(), 50, still);
+        server(UnixListener::bind(&path).unwrap(), 100, still);
         let ask = ask(false, 5);
         let mut flood = Flood::new(&path, &ask, 2).unwrap();
         flood.warm_up().unwrap();

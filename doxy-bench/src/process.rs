@@ -152,3 +152,26 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     rustix::process::setrlimit(Resource::Nofile, raised)?;
     Ok(maximum.unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_brought_here_and_back() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let own = sched_getaffinity(Some(pid)).unwrap();
+        let one = one(*cpus().unwrap().last().unwrap());
+        let here = moved(None, &one).unwrap();
+        let there = brought_here(child.id()).unwrap();
+        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), one);
+        drop(there);
+        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), own);
+        drop(here);
+        assert_eq!(sched_getaffinity(None).unwrap(), own);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

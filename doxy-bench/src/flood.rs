@@ -272,8 +272,9 @@ mod tests {
             flood.warm_up().unwrap();
             let pace = Pace::fixed(Instant::now(), 10_000, Duration::from_millis(20));
             assert_eq!(flood.at(pace).unwrap().len(), 200);
-            let pace = Pace::flat_out(Instant::now(), Duration::from_millis(20));
-            assert!(flood.at(pace).unwrap().len() > 10);
+            // How many that gives is up to the machine.
+            let pace = Pace::flat_out(Instant::now(), Duration::from_millis(100));
+            assert!(!flood.at(pace).unwrap().is_empty());
         }
     }
 

@@ -172,11 +172,20 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = busy.id();
-        let before = cpu(pid).unwrap();
-        while cpu(pid).unwrap() - before < Duration::from_millis(2) {}
-        assert!(resident(pid).unwrap() > 100);
+        // On a busy machine it may take a while until it has run at all.
+        let since = std::time::Instant::now();
+        let used = |least| {
+            std::iter::repeat_with(|| cpu(pid).unwrap_or_default())
+                .find(|used| *used >= least || since.elapsed().as_secs() > 20)
+        };
+        let first = used(Duration::from_nanos(1));
+        let second = used(first.unwrap_or_default() + Duration::from_millis(2));
+        let resident = resident(pid);
+        // Ended before anything is found wrong: it would go on for ever.
         busy.kill().unwrap();
         busy.wait().unwrap();
+        assert!(first > Some(Duration::ZERO) && second > first);
+        assert!(resident.unwrap() > 100);
     }
 
     #[test]

@@ -62,6 +62,13 @@ impl Client {
         }
     }
 
+    /// A connection that had one answer, and may ask again.
+    pub(crate) async fn kept_alive(socket: &Path, target: &str) -> io::Result<Wire> {
+        let mut client = Self::connect(socket).await?;
+        client.fetch(target).await?;
+        Ok(client.wire)
+    }
+
     /// Gets the head of a body without an end; what follows is chunked.
     pub(crate) async fn stream(socket: &Path, target: &str) -> io::Result<Wire> {
         let mut client = Self::connect(socket).await?;

@@ -14,10 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::client::Client;
-use crate::load::{ECHO, Figures, Sizes, figure, metered, percentiles};
+use crate::figure::{Better, Figure, Figures, figure};
+use crate::meter::{metered, percentiles};
 use crate::peers::Peer;
-use crate::report::{Better, Figure};
+use crate::streams::ECHO;
 use crate::wire::{GULP, Wire, wide};
+use crate::workload::Sizes;
 
 /// What a slow reader reads at a time, and how often.
 const SIP: u64 = 16 * 1024;
@@ -103,8 +105,8 @@ pub(crate) async fn run(peer: &Peer, sizes: &Sizes) -> io::Result<Figures> {
         .map(|(member, (before, after))| (member.kind, after - before))
         .collect();
     let seconds = wall.as_secs_f64();
-    let mut figures = percentiles(quiet, QUIET50, QUIET99);
-    figures.extend(percentiles(busy, BUSY50, BUSY99));
+    let mut figures = percentiles(quiet, &[(QUIET50, 500), (QUIET99, 990)]);
+    figures.extend(percentiles(busy, &[(BUSY50, 500), (BUSY99, 990)]));
     if let Some(used) = used {
         figures.push((CPU, used.as_secs_f64() / seconds));
     }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
@@ -14,7 +15,7 @@ use crate::chunked::{LAST, push_chunk};
 use crate::wire::{Framing, GULP, Head, Wire, number, wide};
 
 /// The size of an answer about containers or networks.
-const LIST: usize = 3 * 1024;
+pub(crate) const LIST: usize = 3 * 1024;
 /// The size of a large body, if the request does not say.
 const BIG: u64 = 64 * 1024 * 1024;
 /// What one event looks like.
@@ -104,15 +105,43 @@ fn parameter(query: &[u8], name: &[u8]) -> Option<u64> {
         .and_then(number)
 }
 
+/// The list in both framings, as it is sent. Made once: a connection has to cost little.
+#[derive(Debug)]
+struct Lists {
+    plain: Vec<u8>,
+    chunked: Vec<u8>,
+}
+
+impl Lists {
+    fn new() -> Self {
+        let list = "x".repeat(LIST);
+        let plain = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {LIST}\r\n\r\n{list}"
+        );
+        let mut chunked = CHUNKED_HEAD.to_vec();
+        // Go sends what does not fit its buffer of 2 KiB in chunks of that size.
+        for piece in list.as_bytes().chunks(2048) {
+            push_chunk(&mut chunked, piece);
+        }
+        chunked.extend_from_slice(LAST);
+        Self {
+            plain: plain.into_bytes(),
+            chunked,
+        }
+    }
+}
+
 /// Serves until it is ended from outside.
 pub(crate) async fn serve(socket: &Path) -> io::Result<()> {
     let listener = UnixListener::bind(socket)?;
+    let lists = Arc::new(Lists::new());
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let lists = Arc::clone(&lists);
                 tokio::spawn(async move {
                     // A client that goes away in the middle is the client's affair.
-                    let _ = connection(Wire::new(stream)).await;
+                    let _ = connection(Wire::new(stream), &lists).await;
                 });
             }
             // Out of descriptors, most likely: others have to end first.
@@ -121,18 +150,7 @@ pub(crate) async fn serve(socket: &Path) -> io::Result<()> {
     }
 }
 
-async fn connection(mut wire: Wire) -> io::Result<()> {
-    let list = "x".repeat(LIST);
-    let plain = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {LIST}\r\n\r\n{list}"
-    );
-    let mut chunked = CHUNKED_HEAD.to_vec();
-    // Go sends what does not fit its buffer of 2 KiB in chunks of that size.
-    for piece in list.as_bytes().chunks(2048) {
-        push_chunk(&mut chunked, piece);
-    }
-    chunked.extend_from_slice(LAST);
-
+async fn connection(mut wire: Wire, lists: &Lists) -> io::Result<()> {
     while let Some(request) = wire.head(Request::read).await? {
         if request.expects {
             wire.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
@@ -142,8 +160,8 @@ async fn connection(mut wire: Wire) -> io::Result<()> {
             Route::Attach(mode) => return attached(wire, mode, &request).await,
             Route::Events => return events(wire, &request).await,
             Route::Ping => wire.write(PING).await?,
-            Route::List => wire.write(plain.as_bytes()).await?,
-            Route::ListChunked => wire.write(&chunked).await?,
+            Route::List => wire.write(&lists.plain).await?,
+            Route::ListChunked => wire.write(&lists.chunked).await?,
             Route::Big => {
                 let head = format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"

@@ -1,31 +1,46 @@
-//! The binary `doxy-bench`: doxy beside HAProxy and the engine itself, in one run.
+//! The binary `doxy-bench`: doxy beside HAProxy, nginx and the engine itself, in one run.
 //!
-//! `streams` starts everything, in a folder of its own, measures, and ends it. The stand-in
+//! `compare` starts everything, in a folder of its own, measures, and ends it. The stand-in
 //! engine is the same binary as a child.
 
+mod answer;
+mod bars;
 mod chunked;
 mod client;
+mod compare;
 mod crowd;
 mod engine;
-mod load;
+mod figure;
+mod flood;
+mod lab;
 mod measure;
+mod memory;
+mod meter;
+mod pace;
 mod peers;
+mod plots;
 mod process;
 mod report;
+mod requests;
+mod rules;
+mod runs;
+mod start;
 mod streams;
 mod wire;
+mod workload;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::load::{Sizes, Workload};
+use crate::compare::Plan;
 use crate::peers::{Foreign, Named};
-use crate::streams::Plan;
+use crate::workload::{Sizes, Workload};
 
 #[derive(Debug, Parser)]
 #[command(name = "doxy-bench", about = "Measures doxy beside other proxies")]
@@ -36,8 +51,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Tunnels, large bodies and many streams at once: cost, rate, memory and latency
-    Streams(StreamsArgs),
+    /// Requests, tunnels, large bodies, many streams at once: cost, rate, latency, memory, start-up
+    Compare(CompareArgs),
     /// The stand-in engine by itself, on a socket
     Engine {
         /// Where to listen
@@ -55,7 +70,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct StreamsArgs {
+struct CompareArgs {
     /// How often everything is measured
     #[arg(long, default_value_t = 5, value_name = "N")]
     reps: usize,
@@ -71,42 +86,55 @@ struct StreamsArgs {
     /// Only these proxies; `direct` is always there
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these workloads
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = workload)]
-    workloads: Vec<Workload>,
-    /// A line of JSON for every run goes here
-    #[arg(long, value_name = "FILE")]
+    /// Only these workloads, or those of the groups requests, streams, memory and start
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    workloads: Vec<String>,
+    /// How long requests are sent, for each figure
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    secs: Option<Duration>,
+    /// Requests per second where the rate is fixed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// A folder for runs.jsonl, summary.md and pictures
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Very little of everything: whether it works, not how fast
     #[arg(long, hide = true)]
     tiny: bool,
 }
 
-impl StreamsArgs {
-    fn plan(self) -> Plan {
-        Plan {
+impl CompareArgs {
+    fn plan(self) -> io::Result<Plan> {
+        let mut workloads = Vec::new();
+        for name in &self.workloads {
+            workloads.extend(Workload::named(name).map_err(io::Error::other)?);
+        }
+        let chosen = |workload: &Workload| workloads.is_empty() || workloads.contains(workload);
+        let mut sizes = match self.tiny {
+            true => Sizes::TINY,
+            false => Sizes::FULL,
+        };
+        sizes.time = self.secs.unwrap_or(sizes.time);
+        sizes.rate = self.rate.unwrap_or(sizes.rate);
+        Ok(Plan {
             reps: self.reps,
             doxy: self.doxy,
             haproxies: self.haproxy,
             foreign: self.peer,
             only: self.only,
-            workloads: match self.workloads.is_empty() {
-                true => Workload::ALL.to_vec(),
-                false => self.workloads,
-            },
+            workloads: Workload::ALL.into_iter().filter(chosen).collect(),
             out: self.out,
-            sizes: match self.tiny {
-                true => Sizes::TINY,
-                false => Sizes::FULL,
-            },
-        }
+            sizes,
+        })
     }
 }
 
-fn workload(name: &str) -> Result<Workload, String> {
-    let all = Workload::ALL;
-    let found = all.into_iter().find(|workload| workload.name() == name);
-    found.ok_or_else(|| format!("there are: {}", all.map(Workload::name).join(", ")))
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| "not a time in seconds".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -129,12 +157,12 @@ fn run(command: Command) -> io::Result<()> {
     match command {
         Command::Confine { cpu, command } => Err(process::confine(&command, cpu)),
         Command::Engine { socket } => runtime()?.block_on(engine::serve(&socket)),
-        Command::Streams(args) => runtime()?.block_on(async {
+        Command::Compare(args) => runtime()?.block_on(async {
             let mut int = signal(SignalKind::interrupt())?;
             let mut term = signal(SignalKind::terminate())?;
             // What was started ends when it is dropped, which happens in every case.
             tokio::select! {
-                done = Box::pin(streams::run(args.plan())) => done,
+                done = Box::pin(compare::run(args.plan()?)) => done,
                 _ = int.recv() => Err(io::Error::other("interrupted")),
                 _ = term.recv() => Err(io::Error::other("terminated")),
             }

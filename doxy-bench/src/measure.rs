@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 /// The process and its descendants: some proxies fork workers.
-fn tree(pid: u32) -> Vec<u32> {
+pub(crate) fn tree(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     let mut open = vec![pid];
     while let Some(pid) = open.pop() {
@@ -19,7 +19,7 @@ fn tree(pid: u32) -> Vec<u32> {
     found
 }
 
-fn threads(pid: u32) -> Vec<u32> {
+pub(crate) fn threads(pid: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
     };
@@ -111,9 +111,9 @@ fn field_kib(status: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// The value that so many percent of the sorted ones do not exceed: the nearest rank.
-pub(crate) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+/// The value that so many of a thousand of the sorted ones do not exceed: the nearest rank.
+pub(crate) fn percentile<T: Copy>(sorted: &[T], permille: usize) -> Option<T> {
+    let rank = (sorted.len() * permille).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied()
 }
 
@@ -134,14 +134,15 @@ mod tests {
     #[test]
     fn percentiles() {
         let hundred: Vec<u32> = (1..=100).collect();
-        assert_eq!(percentile(&hundred, 50), Some(50));
-        assert_eq!(percentile(&hundred, 99), Some(99));
-        assert_eq!(percentile(&hundred, 100), Some(100));
+        assert_eq!(percentile(&hundred, 500), Some(50));
+        assert_eq!(percentile(&hundred, 990), Some(99));
+        assert_eq!(percentile(&hundred, 999), Some(100));
+        assert_eq!(percentile(&hundred, 1000), Some(100));
         assert_eq!(percentile(&hundred, 0), Some(1));
-        assert_eq!(percentile(&[1, 2, 3], 50), Some(2));
-        assert_eq!(percentile(&[1, 2, 3], 99), Some(3));
-        assert_eq!(percentile(&[7], 50), Some(7));
-        assert_eq!(percentile::<u32>(&[], 50), None);
+        assert_eq!(percentile(&[1, 2, 3], 500), Some(2));
+        assert_eq!(percentile(&[1, 2, 3], 990), Some(3));
+        assert_eq!(percentile(&[7], 500), Some(7));
+        assert_eq!(percentile::<u32>(&[], 500), None);
     }
 
     #[test]

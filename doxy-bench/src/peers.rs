@@ -1,6 +1,6 @@
 //! Who is measured: the engine itself, doxy, HAProxy, and whatever else listens on a socket.
 //!
-//! All judge by one list of rules, written here in the language of each.
+//! All judge by the list of rules in [`crate::rules`].
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,25 +8,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::client::Client;
 use crate::process::Running;
+use crate::rules;
 
-/// What is allowed: exactly what the workloads ask for.
-const RULES: [(&str, &str); 7] = [
-    ("GET", r"/_ping"),
-    ("GET", r"/v1\.41/containers/json"),
-    ("GET", r"/v1\.41/networks"),
-    ("GET", r"/v1\.41/events"),
-    ("GET", r"/v1\.41/containers/big/(json|export)"),
-    ("POST", r"/v1\.41/images/load"),
-    ("POST", r"/v1\.41/containers/(source|sink|echo)/attach"),
-];
 /// How long a process may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How a file of records of requests is called.
+const RECORDS: &str = "records";
 
 /// A command line to start, `[NAME=]COMMAND…`.
 #[derive(Debug, Clone)]
@@ -117,60 +110,99 @@ impl Peer {
         }
     }
 
-    pub(crate) fn doxy(
-        binary: &Path,
-        engine: &Path,
-        dir: &Path,
-        cpu: Option<usize>,
-    ) -> io::Result<Self> {
-        let rules = dir.join("doxy.pattern");
-        fs::write(&rules, doxy_rules())?;
-        let socket = dir.join("doxy.sock");
-        let command = vec![
+    /// doxy, with or without a record of each request.
+    pub(crate) fn doxy(binary: &Path, logs: bool, place: &Place<'_>) -> io::Result<Self> {
+        let name = if logs { "doxy-log" } else { "doxy" };
+        let patterns = place.dir.join(format!("{name}.pattern"));
+        fs::write(&patterns, rules::doxy())?;
+        let socket = place.socket(name);
+        let mut command = vec![
             binary.into(),
             "--docker-socket".into(),
-            engine.into(),
+            place.engine.into(),
             "--proxy-socket".into(),
             socket.clone().into(),
             "--pattern-file".into(),
-            rules.into(),
+            patterns.into(),
+            "--max-connections".into(),
+            "6000".into(),
         ];
-        Ok(Self {
-            name: "doxy".to_owned(),
-            socket,
-            about: version(&[binary.into()], "--version"),
-            process: Process::Own {
-                command,
-                cpu,
-                running: None,
-            },
-        })
+        if logs {
+            command.extend(["--log-format".into(), "json".into(), "--access-log".into()]);
+            command.push(socket.with_extension(RECORDS).into());
+        }
+        let about = version(&[binary.into()], "--version");
+        Ok(Self::own(name, about, command, place))
     }
 
-    pub(crate) fn haproxy(
-        named: Named,
-        engine: &Path,
-        dir: &Path,
-        cpu: Option<usize>,
-    ) -> io::Result<Self> {
+    /// HAProxy at its best.
+    pub(crate) fn haproxy(named: Named, place: &Place<'_>) -> io::Result<Self> {
         let name = named.name.unwrap_or_else(|| "haproxy".to_owned());
-        let socket = dir.join(format!("{name}.sock"));
-        let config = dir.join(format!("{name}.cfg"));
-        fs::write(&config, haproxy_config(engine, &socket))?;
-        let about = version(&named.command, "-v");
-        let mut command = named.command;
+        let [get, post] = ["get", "post"].map(|method| place.dir.join(format!("{name}.{method}")));
+        fs::write(&get, rules::get_patterns())?;
+        fs::write(&post, rules::post_patterns())?;
+        let text = rules::haproxy(place.engine, &place.socket(&name), &get, &post);
+        Self::haproxy_with(&name, named.command, &text, place)
+    }
+
+    /// HAProxy as it is used for this.
+    pub(crate) fn haproxy_deployed(program: &Path, place: &Place<'_>) -> io::Result<Self> {
+        let name = "haproxy-deployed";
+        let text = rules::haproxy_deployed(place.engine, &place.socket(name));
+        Self::haproxy_with(name, vec![program.into()], &text, place)
+    }
+
+    fn haproxy_with(
+        name: &str,
+        mut command: Vec<OsString>,
+        text: &str,
+        place: &Place<'_>,
+    ) -> io::Result<Self> {
+        let config = place.dir.join(format!("{name}.cfg"));
+        fs::write(&config, text)?;
+        let about = version(&command, "-v");
         // In the foreground, without a master process.
         command.extend(["-db".into(), "-f".into(), config.into()]);
-        Ok(Self {
-            name,
-            socket,
+        Ok(Self::own(name, about, command, place))
+    }
+
+    pub(crate) fn nginx(program: &Path, place: &Place<'_>) -> io::Result<Self> {
+        let name = "nginx";
+        let config = place.dir.join("nginx.conf");
+        let text = rules::nginx(place.engine, &place.socket(name), place.dir);
+        fs::write(&config, text)?;
+        let about = version(&[program.into()], "-v");
+        let command = vec![
+            program.into(),
+            // Where it would say what goes wrong before it has read the configuration.
+            "-e".into(),
+            "stderr".into(),
+            "-c".into(),
+            config.into(),
+        ];
+        Ok(Self::own(name, about, command, place))
+    }
+
+    fn own(name: &str, about: String, command: Vec<OsString>, place: &Place<'_>) -> Self {
+        Self {
+            name: name.to_owned(),
+            socket: place.socket(name),
             about,
             process: Process::Own {
                 command,
-                cpu,
+                cpu: place.cpu,
                 running: None,
             },
-        })
+        }
+    }
+
+    pub(crate) const fn is_direct(&self) -> bool {
+        matches!(self.process, Process::Direct)
+    }
+
+    /// Is it started and ended here?
+    pub(crate) const fn is_own(&self) -> bool {
+        matches!(self.process, Process::Own { .. })
     }
 
     /// Whose time and memory are counted; none for the engine asked directly.
@@ -184,22 +216,64 @@ impl Peer {
 
     /// Starts it anew, where it is ours, and waits until it serves.
     pub(crate) async fn restart(&mut self) -> io::Result<()> {
-        if let Process::Own {
+        self.end()?;
+        let Process::Own {
             command,
             cpu,
             running,
         } = &mut self.process
-        {
+        else {
+            return Ok(());
+        };
+        let log = self.socket.with_extension("log");
+        let started = running.insert(Running::start(command, *cpu, &log)?);
+        ready(&self.name, &self.socket, started, &log).await
+    }
+
+    /// Starts it anew, with nothing in between and without waiting for anything. Gives when.
+    pub(crate) fn start_bare(&mut self) -> io::Result<Instant> {
+        self.end()?;
+        let Process::Own {
+            command,
+            cpu,
+            running,
+        } = &mut self.process
+        else {
+            return Err(io::Error::other("not started here"));
+        };
+        let log = self.socket.with_extension("log");
+        let since = Instant::now();
+        *running = Some(Running::start_bare(command, *cpu, &log)?);
+        Ok(since)
+    }
+
+    /// Ends it, where it is ours, and removes what it leaves.
+    fn end(&mut self) -> io::Result<()> {
+        if let Process::Own { running, .. } = &mut self.process {
             *running = None;
-            match fs::remove_file(&self.socket) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            for left in [self.socket.clone(), self.socket.with_extension(RECORDS)] {
+                match fs::remove_file(left) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
-            let log = self.socket.with_extension("log");
-            let started = running.insert(Running::start(command, *cpu, &log)?);
-            return ready(&self.name, &self.socket, started, &log).await;
         }
         Ok(())
+    }
+}
+
+/// Where those that are started here listen, and whom they ask.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) engine: &'a Path,
+    pub(crate) dir: &'a Path,
+    /// The proxies' own.
+    pub(crate) cpu: Option<usize>,
+}
+
+impl Place<'_> {
+    fn socket(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.sock"))
     }
 }
 
@@ -243,52 +317,11 @@ pub(crate) fn version(command: &[OsString], flag: &str) -> String {
             .arg(flag)
             .output()
             .ok()?;
-        String::from_utf8(output.stdout).ok()
+        // nginx says it where errors go.
+        String::from_utf8([output.stdout, output.stderr].concat()).ok()
     });
     let first = said.as_deref().and_then(|said| said.lines().next());
     first.unwrap_or("unknown").to_owned()
-}
-
-fn doxy_rules() -> String {
-    RULES
-        .iter()
-        .map(|(method, path)| format!("{method} {path}\n"))
-        .collect()
-}
-
-/// HAProxy at its best for this: one thread, connections kept, `splice(2)`, no log.
-fn haproxy_config(engine: &Path, socket: &Path) -> String {
-    let acls: String = RULES
-        .iter()
-        .map(|(method, path)| {
-            let name = method.to_ascii_lowercase();
-            format!("    acl {name} path -m reg ^{path}$\n")
-        })
-        .collect();
-    format!(
-        "global
-    nbthread 1
-    maxconn 6000
-defaults
-    mode http
-    option http-keep-alive
-    option splice-auto
-    http-reuse always
-    timeout connect 10s
-    timeout client 1h
-    timeout server 1h
-    timeout tunnel 1h
-    timeout http-keep-alive 1h
-frontend docker
-    bind {socket}
-{acls}    http-request deny unless METH_GET get or METH_POST post
-    default_backend engine
-backend engine
-    server engine unix@{engine}
-",
-        socket = socket.display(),
-        engine = engine.display(),
-    )
 }
 
 #[cfg(test)]
@@ -320,17 +353,6 @@ mod tests {
         assert_eq!(foreign, expected);
         for wrong in ["nginx", "nginx=/tmp/a", "nginx=/tmp/a,x"] {
             assert!(wrong.parse::<Foreign>().is_err());
-        }
-    }
-
-    #[test]
-    fn one_list_in_both_languages() {
-        let config = haproxy_config(Path::new("/e"), Path::new("/s"));
-        let rules = doxy_rules();
-        for (method, path) in RULES {
-            let acl = format!("acl {} path -m reg ^{path}$", method.to_lowercase());
-            assert!(config.contains(&acl), "{acl}");
-            assert!(rules.contains(&format!("{method} {path}\n")));
         }
     }
 }

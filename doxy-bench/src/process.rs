@@ -7,8 +7,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Resource, Rlimit, Signal};
-use rustix::thread::CpuSet;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::measure::{threads, tree};
 
 /// A process that is killed when this is dropped.
 #[derive(Debug)]
@@ -26,6 +28,28 @@ impl Running {
         let child = confined
             .arg("--")
             .args(command)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        Ok(Self(child))
+    }
+
+    /// Starts a command line on a CPU, or on any, as a child like any other: nothing runs before
+    /// it, but it would outlive a process that is killed.
+    pub(crate) fn start_bare(
+        command: &[OsString],
+        cpu: Option<usize>,
+        log: &Path,
+    ) -> io::Result<Self> {
+        let Some((program, arguments)) = command.split_first() else {
+            return Err(io::Error::other("no command"));
+        };
+        let log = File::create(log)?;
+        // A child is where its parent was.
+        let _there = cpu.map(|cpu| moved(None, &one(cpu))).transpose()?;
+        let child = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -65,16 +89,54 @@ pub(crate) fn confine(command: &[OsString], cpu: Option<usize>) -> io::Error {
 /// Keeps this process, and what it starts from now on, to a CPU.
 pub(crate) fn pin(cpu: Option<usize>) -> io::Result<()> {
     if let Some(cpu) = cpu {
-        let mut set = CpuSet::new();
-        set.set(cpu);
-        rustix::thread::sched_setaffinity(None, &set)?;
+        sched_setaffinity(None, &one(cpu))?;
     }
     Ok(())
 }
 
+fn one(cpu: usize) -> CpuSet {
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    set
+}
+
+/// A thread that is on other CPUs than its own, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    thread: Option<Pid>,
+    own: CpuSet,
+}
+
+/// Moves a thread, or this one.
+fn moved(thread: Option<Pid>, to: &CpuSet) -> io::Result<Moved> {
+    let own = sched_getaffinity(thread)?;
+    sched_setaffinity(thread, to)?;
+    Ok(Moved { thread, own })
+}
+
+impl Drop for Moved {
+    fn drop(&mut self) {
+        // Fails when the thread has ended.
+        let _ = sched_setaffinity(self.thread, &self.own);
+    }
+}
+
+/// Moves all threads of a process and its descendants to where this one is.
+pub(crate) fn brought_here(pid: u32) -> io::Result<Vec<Moved>> {
+    let here = sched_getaffinity(None)?;
+    tree(pid)
+        .into_iter()
+        .flat_map(threads)
+        .map(|thread| {
+            let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
+            moved(thread, &here)
+        })
+        .collect()
+}
+
 /// The CPUs that this process may use.
 pub(crate) fn cpus() -> io::Result<Vec<usize>> {
-    let set = rustix::thread::sched_getaffinity(None)?;
+    let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU)
         .filter(|&cpu| set.is_set(cpu))
         .collect())
@@ -89,4 +151,27 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     };
     rustix::process::setrlimit(Resource::Nofile, raised)?;
     Ok(maximum.unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_brought_here_and_back() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let own = sched_getaffinity(Some(pid)).unwrap();
+        let one = one(*cpus().unwrap().last().unwrap());
+        let here = moved(None, &one).unwrap();
+        let there = brought_here(child.id()).unwrap();
+        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), one);
+        drop(there);
+        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), own);
+        drop(here);
+        assert_eq!(sched_getaffinity(None).unwrap(), own);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -1,76 +1,95 @@
-//! What came out: a line of JSON a run, and one table of medians for people.
+//! What came out, for people who read: who took part, one table of medians, what was left out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
+use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
+use crate::figure::{Figure, Outcome, Sample, values};
 use crate::measure::median;
 
-/// Something that a run measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Figure {
-    /// In JSON.
-    pub(crate) key: &'static str,
-    /// In the table.
-    pub(crate) title: &'static str,
-    pub(crate) better: Better,
-    pub(crate) digits: usize,
-}
-
-/// Which way is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Better {
-    Higher,
-    Lower,
-}
-
-/// One run of a workload against a peer.
+/// What there is to know about a run of the suite.
 #[derive(Debug)]
-pub(crate) struct Sample {
-    pub(crate) rep: usize,
-    pub(crate) workload: &'static str,
-    pub(crate) peer: String,
-    pub(crate) result: Result<Vec<(Figure, f64)>, String>,
+pub(crate) struct Facts {
+    pub(crate) machine: String,
+    pub(crate) load_before: String,
+    pub(crate) reps: usize,
+    /// How long requests were sent.
+    pub(crate) time: Duration,
+    /// Names, and what each says of itself.
+    pub(crate) peers: Vec<(String, String)>,
+    pub(crate) reference: Option<String>,
+    pub(crate) missing: Vec<String>,
 }
 
-impl Sample {
-    pub(crate) fn json(&self) -> Value {
-        let mut line = Map::new();
-        line.insert("rep".to_owned(), json!(self.rep));
-        line.insert("workload".to_owned(), json!(self.workload));
-        line.insert("peer".to_owned(), json!(self.peer));
-        match &self.result {
-            Ok(figures) => {
-                for (figure, value) in figures {
-                    line.insert(figure.key.to_owned(), json!(value));
-                }
-            }
-            Err(error) => {
-                line.insert("error".to_owned(), json!(error));
-            }
-        }
-        Value::Object(line)
+impl Facts {
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.peers.iter().map(|(name, _)| name.as_str()).collect()
     }
+}
+
+/// Everything, as Markdown.
+pub(crate) fn summary(facts: &Facts, load_after: &str, samples: &[Sample]) -> String {
+    let Facts {
+        machine,
+        load_before,
+        reps,
+        ..
+    } = facts;
+    let mut text = format!("{machine}\nload average {load_before} before, {load_after} after\n\n");
+    for (name, about) in &facts.peers {
+        text.push_str(&format!("- {name}: {about}\n"));
+    }
+    for missing in &facts.missing {
+        text.push_str(&format!("- {missing}\n"));
+    }
+    let legend = match &facts.reference {
+        Some(reference) => {
+            format!("median (best) and its ratio to direct, d, and to {reference}, h")
+        }
+        None => "median (best) and its ratio to direct, d".to_owned(),
+    };
+    text.push_str(&format!("\n{legend}; {reps} repetitions\n\n"));
+    text.push_str(&table(samples, &facts.names(), facts.reference.as_deref()));
+    text.push_str(&left_out(samples));
+    text
+}
+
+/// What was not tried: the workloads and peers of each reason.
+fn left_out(samples: &[Sample]) -> String {
+    let mut reasons: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for sample in samples {
+        if let Outcome::Skipped(reason) = sample.outcome {
+            let key = (sample.peer.as_str(), reason);
+            reasons.entry(key).or_default().insert(sample.workload);
+        }
+    }
+    let mut text = String::new();
+    for ((peer, reason), workloads) in reasons {
+        let workloads: Vec<&str> = workloads.into_iter().collect();
+        let workloads = workloads.join(", ");
+        text.push_str(&format!("\nNot asked of {peer}: {workloads} ({reason})"));
+    }
+    text.push('\n');
+    text
 }
 
 /// The table: a row a figure, a column a peer; in a cell the median, the best, and the ratios of
 /// the median to that of the direct call (`d`) and of the `reference` (`h`).
-pub(crate) fn table(samples: &[Sample], peers: &[&str], reference: Option<&str>) -> String {
+fn table(samples: &[Sample], peers: &[&str], reference: Option<&str>) -> String {
     let mut rows = vec![header(peers)];
-    let mut seen: Vec<(&str, &str)> = Vec::new();
-    for sample in samples {
-        for (figure, _) in sample.result.iter().flatten() {
-            let row = (sample.workload, figure.key);
-            if !seen.contains(&row) {
-                seen.push(row);
-                rows.push(figure_row(
-                    samples,
-                    peers,
-                    reference,
-                    sample.workload,
-                    *figure,
-                ));
-            }
+    let mut seen: Vec<&str> = Vec::new();
+    for Sample { workload, .. } in samples {
+        if seen.contains(workload) {
+            continue;
+        }
+        seen.push(workload);
+        // A run of whoever has all figures: the direct call has no cost.
+        let runs = samples.iter().filter(|sample| sample.workload == *workload);
+        let most = runs
+            .map(Sample::figures)
+            .max_by_key(|figures| figures.len());
+        for (figure, _) in most.unwrap_or_default() {
+            rows.push(figure_row(samples, peers, reference, workload, *figure));
         }
     }
     rows.push(failures(samples, peers));
@@ -90,15 +109,7 @@ fn figure_row(
     workload: &str,
     figure: Figure,
 ) -> Vec<String> {
-    let values = |peer: &str| -> Vec<f64> {
-        samples
-            .iter()
-            .filter(|sample| sample.workload == workload && sample.peer == peer)
-            .flat_map(|sample| sample.result.iter().flatten())
-            .filter(|(other, _)| other.key == figure.key)
-            .map(|(_, value)| *value)
-            .collect()
-    };
+    let values = |peer: &str| values(samples, workload, peer, figure.key);
     let direct = median(&values("direct"));
     let other = reference.and_then(|name| median(&values(name)));
     let mut row = vec![workload.to_owned(), figure.title.to_owned()];
@@ -107,10 +118,7 @@ fn figure_row(
         let Some(middle) = median(&values) else {
             return "-".to_owned();
         };
-        let best = match figure.better {
-            Better::Higher => values.iter().copied().fold(f64::MIN, f64::max),
-            Better::Lower => values.iter().copied().fold(f64::MAX, f64::min),
-        };
+        let best = figure.best(&values);
         let digits = figure.digits;
         let mut cell = format!("{middle:.digits$} ({best:.digits$})");
         for (mark, base, wanted) in [
@@ -138,7 +146,7 @@ fn failures(samples: &[Sample], peers: &[&str]) -> Vec<String> {
     row.extend(peers.iter().map(|&peer| {
         let failed = samples
             .iter()
-            .filter(|sample| sample.peer == peer && sample.result.is_err());
+            .filter(|sample| sample.peer == peer && sample.failed());
         failed.count().to_string()
     }));
     row
@@ -183,6 +191,7 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::Better;
 
     const CPU: Figure = Figure {
         key: "cpu",
@@ -203,7 +212,7 @@ mod tests {
             rep: 1,
             workload: "down",
             peer: peer.to_owned(),
-            result: Ok(cpu.into_iter().chain([(RATE, rate)]).collect()),
+            outcome: Outcome::Measured(cpu.into_iter().chain([(RATE, rate)]).collect()),
         }
     }
 
@@ -221,7 +230,7 @@ mod tests {
             rep: 1,
             workload: "up",
             peer: "doxy".to_owned(),
-            result: Err("x".to_owned()),
+            outcome: Outcome::Failed("x".to_owned()),
         });
         let table = table(&samples, &["direct", "hap", "doxy"], Some("hap"));
         let lines: Vec<Vec<&str>> = table
@@ -231,6 +240,7 @@ mod tests {
         let expected = [
             vec!["workload", "figure", "direct", "hap", "doxy"],
             vec![],
+            vec!["down", "CPU", "-", "0.60 (0.50)", "0.30 (0.20) 0.50h"],
             vec![
                 "down",
                 "GB/s",
@@ -238,7 +248,6 @@ mod tests {
                 "3.0 (4.0) 0.60d",
                 "4.0 (5.0) 0.80d 1.33h",
             ],
-            vec!["down", "CPU", "-", "0.60 (0.50)", "0.30 (0.20) 0.50h"],
             vec!["all", "failed runs", "0", "0", "1"],
         ];
         assert_eq!(lines.len(), expected.len());
@@ -250,18 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_out_silently() {
+        let skipped = |workload| Sample {
+            rep: 1,
+            workload,
+            peer: "direct".to_owned(),
+            outcome: Outcome::Skipped("why"),
+        };
+        let samples = [skipped("b"), skipped("a"), skipped("b")];
+        assert_eq!(left_out(&samples), "\nNot asked of direct: a, b (why)\n");
+    }
+
+    #[test]
     fn no_ratio_to_nothing() {
         assert_eq!(ratio(1.0, 0.0), None);
         assert_eq!(ratio(-1.0, 2.0), None);
         assert_eq!(ratio(1.0, 4.0), Some(0.25));
-    }
-
-    #[test]
-    fn lines_of_json() {
-        let line = sample("doxy", Some(0.5), 2.0).json().to_string();
-        assert_eq!(
-            line,
-            r#"{"cpu":0.5,"peer":"doxy","rate":2.0,"rep":1,"workload":"down"}"#
-        );
     }
 }

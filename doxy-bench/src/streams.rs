@@ -1,264 +1,142 @@
-//! One run of the suite: who takes part, in what order, and where the results go.
+//! Tunnels and large bodies: what a byte costs, and how long a round trip takes.
+//!
+//! Each moves every byte it is to move, or fails.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::future::Future;
+use std::io;
+use std::time::Instant;
 
-use serde_json::json;
-use tokio::time::timeout;
+use crate::client::Client;
+use crate::figure::{Better, Figure, Figures, figure};
+use crate::meter::{P50, P99, metered, percentiles};
+use crate::peers::Peer;
+use crate::wire::{GULP, Wire, wide};
 
-use crate::load::{Sizes, Workload, ping};
-use crate::measure::{kernel, load_average, processor};
-use crate::peers::{Foreign, Named, Peer, engine, version};
-use crate::process::{Running, cpus, pin, raise_descriptors};
-use crate::report::{Sample, print, progress, table};
+const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
+/// The size of one large body.
+const BODY: u64 = 64 * 1024 * 1024;
+/// What is sent to and fro over an echoing tunnel.
+pub(crate) const MESSAGE: u64 = 64;
+/// A tunnel whose other end sends back what it gets.
+pub(crate) const ECHO: &str = "/v1.41/containers/echo/attach";
 
-/// How long one run of a workload may take.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const CPU_GIB: Figure = figure("cpu_s_per_gib", "CPU s/GiB", Better::Lower, 3);
+const RATE: Figure = figure("gb_per_s", "GB/s", Better::Higher, 2);
+const CPU_TRIP: Figure = figure("cpu_us_per_trip", "CPU us/trip", Better::Lower, 1);
 
-/// What is to be measured.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) reps: usize,
-    pub(crate) doxy: Option<PathBuf>,
-    pub(crate) haproxies: Vec<Named>,
-    pub(crate) foreign: Vec<Foreign>,
-    pub(crate) only: Vec<String>,
-    pub(crate) workloads: Vec<Workload>,
-    pub(crate) out: Option<PathBuf>,
-    pub(crate) sizes: Sizes,
+/// Bytes from the engine through a tunnel.
+pub(crate) async fn tunnel_down(peer: &Peer, bytes: u64) -> io::Result<Figures> {
+    let target = format!("/v1.41/containers/source/attach?n={bytes}");
+    moved(peer, bytes, async {
+        let mut wire = Client::tunnel(&peer.socket, &target).await?;
+        wire.exactly(bytes).await?;
+        at_end(&mut wire).await
+    })
+    .await
 }
 
-/// What runs. Processes end before the folder goes that their sockets are in.
-#[derive(Debug)]
-struct Lab {
-    peers: Vec<Peer>,
-    /// The HAProxy that the others are compared with: the last one named.
-    reference: Option<String>,
-    _engine: Running,
-    _dir: tempfile::TempDir,
+/// Bytes to the engine through a tunnel.
+pub(crate) async fn tunnel_up(peer: &Peer, bytes: u64) -> io::Result<Figures> {
+    let target = format!("/v1.41/containers/sink/attach?n={bytes}");
+    moved(peer, bytes, async {
+        let mut wire = Client::tunnel(&peer.socket, &target).await?;
+        wire.fill(bytes).await?;
+        // The engine ends when it has them all.
+        at_end(&mut wire).await
+    })
+    .await
 }
 
-/// Which CPU the driver and the engine have, and which the proxies.
-#[derive(Debug, Clone, Copy)]
-struct Cpus {
-    driver: Option<usize>,
-    proxy: Option<usize>,
-}
-
-impl Cpus {
-    fn choose() -> io::Result<Self> {
-        Ok(match cpus()?.as_slice() {
-            [first, second, ..] => Self {
-                driver: Some(*first),
-                proxy: Some(*second),
-            },
-            _ => Self {
-                driver: None,
-                proxy: None,
-            },
-        })
-    }
-
-    fn describe(self) -> String {
-        match (self.driver, self.proxy) {
-            (Some(driver), Some(proxy)) => {
-                format!("engine and driver on CPU {driver}, proxies on CPU {proxy}")
+/// Bodies from the engine.
+pub(crate) async fn down(peer: &Peer, path: &str, bytes: u64) -> io::Result<Figures> {
+    moved(peer, bytes, async {
+        let mut client = Client::connect(&peer.socket).await?;
+        for size in parts(bytes) {
+            let got = client.fetch(&format!("{path}?n={size}")).await?;
+            if got != size {
+                return Err(io::Error::other(format!("of {size} bytes {got} came")));
             }
-            _ => "nothing pinned: there is one CPU only".to_owned(),
         }
-    }
+        Ok(())
+    })
+    .await
 }
 
-pub(crate) async fn run(plan: Plan) -> io::Result<()> {
-    let descriptors = raise_descriptors()?;
-    let cpus = Cpus::choose()?;
-    pin(cpus.driver)?;
-    let mut out = plan.out.as_deref().map(File::create).transpose()?;
-    let mut lab = Lab::set_up(&plan, cpus).await?;
-
-    let facts = format!(
-        "{}, Linux {}, {} descriptors; {}",
-        processor(),
-        kernel(),
-        descriptors,
-        cpus.describe()
-    );
-    let load = load_average();
-    let abouts: Vec<(String, String)> = lab
-        .peers
-        .iter()
-        .map(|peer| (peer.name.clone(), peer.about.clone()))
-        .collect();
-    if let Some(out) = &mut out {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let head = json!({
-            "unix_time": now.map_or(0, |now| now.as_secs()),
-            "machine": facts,
-            "load_average": load,
-            "reps": plan.reps,
-            "peers": abouts.iter().cloned().collect::<BTreeMap<_, _>>(),
-        });
-        writeln!(out, "{head}")?;
-    }
-
-    let samples = lab.measure(&plan, out.as_mut()).await?;
-
-    print(&format!(
-        "{facts}\nload average {load} before, {} after",
-        load_average()
-    ))?;
-    for (name, about) in &abouts {
-        print(&format!("{name}: {about}"))?;
-    }
-    let legend = match &lab.reference {
-        Some(reference) => {
-            format!("median (best) and its ratio to direct, d, and to {reference}, h")
+/// Bodies to the engine, in chunks.
+pub(crate) async fn up(peer: &Peer, path: &str, bytes: u64) -> io::Result<Figures> {
+    moved(peer, bytes, async {
+        let mut client = Client::connect(&peer.socket).await?;
+        for size in parts(bytes) {
+            client.upload(path, size).await?;
         }
-        None => "median (best) and its ratio to direct, d".to_owned(),
-    };
-    print(&format!("{legend}; {} repetitions\n", plan.reps))?;
-    let names: Vec<&str> = abouts.iter().map(|(name, _)| name.as_str()).collect();
-    print(&table(&samples, &names, lab.reference.as_deref()))?;
-    let failed = samples.iter().filter(|sample| sample.result.is_err());
-    match failed.count() {
+        Ok(())
+    })
+    .await
+}
+
+/// Round trips over one tunnel.
+pub(crate) async fn echo(peer: &Peer, trips: usize) -> io::Result<Figures> {
+    let mut wire = Client::tunnel(&peer.socket, ECHO).await?;
+    let mut took = Vec::with_capacity(trips);
+    let ((), _, used) = metered(peer, async {
+        for _ in 0..trips {
+            let since = Instant::now();
+            wire.fill(MESSAGE).await?;
+            wire.exactly(MESSAGE).await?;
+            took.push(since.elapsed());
+        }
+        Ok(())
+    })
+    .await?;
+    let mut figures: Figures = Vec::new();
+    if let Some(used) = used {
+        figures.push((CPU_TRIP, used.as_secs_f64() * 1e6 / wide(trips) as f64));
+    }
+    figures.extend(percentiles(took, &[(P50, 500), (P99, 990)]));
+    Ok(figures)
+}
+
+/// Waits for the other side to end, which must be what it does next.
+async fn at_end(wire: &mut Wire) -> io::Result<()> {
+    match wire.some(GULP).await? {
         0 => Ok(()),
-        count => Err(io::Error::other(format!("{count} runs failed"))),
+        more => Err(io::Error::other(format!("{more} bytes too many"))),
     }
 }
 
-impl Lab {
-    async fn set_up(plan: &Plan, cpus: Cpus) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("doxy-bench").tempdir()?;
-        let path = dir.path();
-        let socket = path.join("engine.sock");
-        let running = engine(&socket, cpus.driver).await?;
-
-        let wanted = |name: &str| plan.only.is_empty() || plan.only.iter().any(|only| only == name);
-        let mut peers = vec![Peer::direct(&socket)];
-        let mut reference = None;
-        for named in haproxies(plan) {
-            let peer = Peer::haproxy(named, &socket, path, cpus.proxy)?;
-            if wanted(&peer.name) {
-                reference = Some(peer.name.clone());
-                peers.push(peer);
-            }
-        }
-        for foreign in plan.foreign.iter().filter(|peer| wanted(&peer.name)) {
-            peers.push(Peer::foreign(foreign.clone()));
-        }
-        if wanted("doxy") {
-            let binary = match &plan.doxy {
-                Some(binary) => binary.clone(),
-                None => beside_this("doxy")?,
-            };
-            peers.push(Peer::doxy(&binary, &socket, path, cpus.proxy)?);
-        }
-        for (number, peer) in peers.iter().enumerate() {
-            if peers
-                .iter()
-                .skip(number + 1)
-                .any(|other| other.name == peer.name)
-            {
-                let text = format!("two peers are called {}", peer.name);
-                return Err(io::Error::other(text));
-            }
-        }
-        for peer in &mut peers {
-            peer.restart().await?;
-        }
-        Ok(Self {
-            peers,
-            reference,
-            _engine: running,
-            _dir: dir,
-        })
+/// The cost and the rate of moving so many bytes.
+async fn moved(
+    peer: &Peer,
+    bytes: u64,
+    work: impl Future<Output = io::Result<()>>,
+) -> io::Result<Figures> {
+    let ((), wall, used) = metered(peer, work).await?;
+    let bytes = bytes as f64;
+    let mut figures: Figures = Vec::new();
+    if let Some(used) = used {
+        figures.push((CPU_GIB, used.as_secs_f64() * GIB / bytes));
     }
-
-    /// Every workload, for all peers one after the other; every other time the other way round,
-    /// but the direct call first, as the floor.
-    async fn measure(
-        &mut self,
-        plan: &Plan,
-        mut out: Option<&mut File>,
-    ) -> io::Result<Vec<Sample>> {
-        let mut samples = Vec::new();
-        for rep in 1..=plan.reps {
-            progress(&format!("repetition {rep} of {}", plan.reps));
-            for &workload in &plan.workloads {
-                if rep > workload.reps(plan.reps) {
-                    continue;
-                }
-                for peer in in_turn(&mut self.peers, rep % 2 == 0) {
-                    let ran = timeout(LIMIT, workload.run(peer, &plan.sizes)).await;
-                    let result = ran
-                        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-                        .map_err(|error| error.to_string());
-                    let sample = Sample {
-                        rep,
-                        workload: workload.name(),
-                        peer: peer.name.clone(),
-                        result,
-                    };
-                    let line = sample.json();
-                    match &sample.result {
-                        Ok(figures) if figures.is_empty() => continue,
-                        Ok(_) => {}
-                        Err(_) => progress(&line.to_string()),
-                    }
-                    if let Some(out) = &mut out {
-                        writeln!(out, "{line}")?;
-                    }
-                    if sample.result.is_err() {
-                        revive(peer).await?;
-                    }
-                    samples.push(sample);
-                }
-            }
-        }
-        Ok(samples)
-    }
+    figures.push((RATE, bytes / wall.as_secs_f64() / 1e9));
+    Ok(figures)
 }
 
-/// The peers, the first of them first in any case.
-fn in_turn(peers: &mut [Peer], backwards: bool) -> Vec<&mut Peer> {
-    let mut turn: Vec<&mut Peer> = peers.iter_mut().collect();
-    if backwards && let Some(others) = turn.get_mut(1..) {
-        others.reverse();
-    }
-    turn
+/// Bodies of the usual size that make up so many bytes, on one connection.
+fn parts(bytes: u64) -> impl Iterator<Item = u64> {
+    let whole = usize::try_from(bytes / BODY).unwrap_or(usize::MAX);
+    let rest = bytes % BODY;
+    std::iter::repeat_n(BODY, whole).chain((rest > 0).then_some(rest))
 }
 
-/// After a failure: the next run is not to suffer from it.
-async fn revive(peer: &mut Peer) -> io::Result<()> {
-    peer.restart().await?;
-    ping(&peer.socket).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Those that were named, or the one that is installed.
-fn haproxies(plan: &Plan) -> Vec<Named> {
-    if !plan.haproxies.is_empty() {
-        return plan.haproxies.clone();
+    #[test]
+    fn bodies_make_up_the_sum() {
+        for (bytes, count) in [(0, 0), (1, 1), (BODY, 1), (BODY + 1, 2), (1 << 30, 16)] {
+            let parts: Vec<u64> = parts(bytes).collect();
+            assert_eq!(parts.len(), count);
+            assert_eq!(parts.iter().sum::<u64>(), bytes);
+        }
     }
-    let installed = Named {
-        name: None,
-        command: vec!["haproxy".into()],
-    };
-    let found = version(&installed.command, "-v").starts_with("HA");
-    found.then_some(installed).into_iter().collect()
-}
-
-/// Another binary of the same build.
-fn beside_this(name: &str) -> io::Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let path = this.parent().unwrap_or(Path::new("")).join(name);
-    if path.exists() {
-        return Ok(path);
-    }
-    Err(io::Error::other(format!(
-        "{}: no such file\nhelp: build it, or name it with `--doxy PATH`",
-        path.display()
-    )))
 }

@@ -15,24 +15,26 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 const BENCH: &str = env!("CARGO_BIN_EXE_doxy-bench");
 
 /// `cargo test --workspace` builds doxy before anything is run; a test of this crate alone may not.
+/// The others take part where they are installed.
 fn peers() -> &'static str {
     if Path::new(BENCH).with_file_name("doxy").exists() {
-        return "direct,doxy";
+        return "direct,haproxy,nginx,doxy,doxy-log";
     }
-    eprintln!("doxy is not built: only the direct call is tried");
-    "direct"
+    eprintln!("doxy is not built: it is not tried");
+    "direct,haproxy,nginx"
 }
 
 #[test]
 fn all_workloads() {
     let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out.jsonl");
+    let out = dir.path().join("out");
     let done = Command::new(BENCH)
-        .args(["streams", "--tiny", "--reps", "1", "--only", peers()])
+        .args(["compare", "--tiny", "--reps", "1", "--only", peers()])
         .arg("--out")
         .arg(&out)
         .env("TMPDIR", dir.path())
@@ -41,36 +43,82 @@ fn all_workloads() {
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{said}");
 
-    let lines: Vec<serde_json::Value> = fs::read_to_string(&out)
+    let lines: Vec<Value> = fs::read_to_string(out.join("runs.jsonl"))
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let count = |peer: &str| lines.iter().filter(|line| line["peer"] == peer).count();
-    // Memory is not asked of the engine.
-    assert_eq!(count("direct"), 7, "{lines:?}");
-    if peers().contains("doxy") {
-        assert_eq!(count("doxy"), 11, "{lines:?}");
+    let (head, runs) = lines.split_first().unwrap();
+    assert!(head["machine"].is_string() && head["unix_time"].is_u64());
+    let taking_part: Vec<&String> = head["peers"].as_object().unwrap().keys().collect();
+    for peer in &taking_part {
+        let of = || runs.iter().filter(|run| run["peer"] == peer.as_str());
+        // All of them, and what was not asked is there with its reason.
+        assert_eq!(of().count(), 22, "{peer}");
+        let skipped = of().filter(|run| run["skipped"].is_string()).count();
+        assert_eq!(skipped, if *peer == "direct" { 8 } else { 0 }, "{peer}");
     }
-    let crowds: Vec<_> = lines
-        .iter()
-        .filter(|line| line["workload"] == "crowd")
-        .collect();
-    assert!(
-        crowds.iter().all(|crowd| crowd["stalled"] == 0.0),
-        "{crowds:?}"
-    );
+    let run = |peer: &str, workload: &str| -> &Value {
+        runs.iter()
+            .find(|run| run["peer"] == peer && run["workload"] == workload)
+            .unwrap()
+    };
+    // So many were due in 20 ms, and none is missing.
+    let rate = run("direct", "rate-32")["requests_per_s"].as_f64().unwrap();
+    assert!((500.0..1200.0).contains(&rate), "{rate}");
+    for key in ["p50_us", "p90_us", "p99_us", "p999_us"] {
+        assert!(run("direct", "keep-32")[key].as_f64().unwrap() > 0.0);
+    }
+    for peer in &taking_part {
+        assert_eq!(run(peer, "crowd")["stalled"], 0.0, "{peer}");
+        if *peer != "direct" {
+            assert!(run(peer, "keep-1")["cpu_us_per_request"].as_f64().unwrap() > 0.0);
+            assert!(run(peer, "start")["start_ms"].as_f64().unwrap() > 0.0);
+        }
+    }
+
     let table = String::from_utf8(done.stdout).unwrap();
-    assert!(table.contains("| tunnel-down "), "{table}");
+    let summary = fs::read_to_string(out.join("summary.md")).unwrap();
+    assert!(table.contains("| tunnel-down ") && summary.contains("| tunnel-down "));
+    assert!(
+        summary.contains("Not asked of direct: denied-32"),
+        "{summary}"
+    );
+    // What shows the cost of a proxy takes one.
+    let pictures = if taking_part.len() > 1 { 7 } else { 2 };
+    assert_eq!(summary.matches("![").count(), pictures);
+    for link in summary.split("](").skip(1) {
+        let (name, _) = link.split_once(')').unwrap();
+        let svg = fs::read_to_string(out.join(name)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    }
     // The folder of the sockets went with the run.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn names_that_there_are_not() {
+    for (arguments, expected) in [
+        (["--only", "squid"], "no peer is called squid"),
+        (["--workloads", "keep"], "there are the groups requests, "),
+        (["--secs", "0"], "not a time in seconds"),
+    ] {
+        let done = Command::new(BENCH)
+            .arg("compare")
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!done.status.success());
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]
 fn interrupted() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Command::new(BENCH)
-        .args(["streams", "--reps", "1000", "--only", peers()])
+        .args(["compare", "--reps", "1000", "--only", peers()])
         .env("TMPDIR", dir.path())
         .stderr(Stdio::piped())
         .spawn()

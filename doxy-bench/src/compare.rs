@@ -1,0 +1,138 @@
+//! One run of the suite: in what order, and where the results go.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::figure::{Outcome, Sample};
+use crate::lab::{Cpus, Lab};
+use crate::measure::{kernel, load_average, processor};
+use crate::peers::{Foreign, Named, Peer};
+use crate::plots;
+use crate::process::{pin, raise_descriptors};
+use crate::report::{Facts, print, progress, summary};
+use crate::runs::Runs;
+use crate::workload::{Sizes, Workload};
+
+/// How long one run of a workload may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What is to be measured.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) reps: usize,
+    pub(crate) doxy: Option<PathBuf>,
+    pub(crate) haproxies: Vec<Named>,
+    pub(crate) foreign: Vec<Foreign>,
+    pub(crate) only: Vec<String>,
+    pub(crate) workloads: Vec<Workload>,
+    /// The folder for what is to be kept.
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) sizes: Sizes,
+}
+
+pub(crate) async fn run(plan: Plan) -> io::Result<()> {
+    let descriptors = raise_descriptors()?;
+    let cpus = Cpus::choose()?;
+    pin(cpus.driver)?;
+    let mut lab = Lab::set_up(&plan, cpus).await?;
+    let facts = Facts {
+        machine: format!(
+            "{}, Linux {}, {descriptors} descriptors; {}",
+            processor(),
+            kernel(),
+            cpus.describe()
+        ),
+        load_before: load_average(),
+        reps: plan.reps,
+        time: plan.sizes.time,
+        peers: lab
+            .peers
+            .iter()
+            .map(|peer| (peer.name.clone(), peer.about.clone()))
+            .collect(),
+        reference: lab.reference.clone(),
+        missing: lab.missing.clone(),
+    };
+    let mut runs = match &plan.out {
+        Some(folder) => {
+            fs::create_dir_all(folder)?;
+            Some(Runs::create(folder, &facts)?)
+        }
+        None => None,
+    };
+
+    let samples = measure(&mut lab.peers, &plan, runs.as_mut()).await?;
+
+    let summary = summary(&facts, &load_average(), &samples);
+    print(&summary)?;
+    if let Some(folder) = &plan.out {
+        let pictures = plots::draw(folder, &samples, &facts)?;
+        let links = pictures.iter().map(|name| format!("![{name}]({name})\n\n"));
+        let text = format!("{summary}\n{}", links.collect::<String>());
+        fs::write(folder.join("summary.md"), text)?;
+    }
+    match samples.iter().filter(|sample| sample.failed()).count() {
+        0 => Ok(()),
+        count => Err(io::Error::other(format!("{count} runs failed"))),
+    }
+}
+
+/// Every workload, for all peers one after the other; every other time the other way round, but
+/// the direct call first, as the floor.
+async fn measure(
+    peers: &mut [Peer],
+    plan: &Plan,
+    mut runs: Option<&mut Runs>,
+) -> io::Result<Vec<Sample>> {
+    let mut samples = Vec::new();
+    for rep in 1..=plan.reps {
+        progress(&format!("repetition {rep} of {}", plan.reps));
+        for &workload in &plan.workloads {
+            if rep > workload.reps(plan.reps) {
+                continue;
+            }
+            for peer in in_turn(peers, rep % 2 == 0) {
+                let sample = Sample {
+                    rep,
+                    workload: workload.name(),
+                    peer: peer.name.clone(),
+                    outcome: attempt(workload, peer, &plan.sizes).await,
+                };
+                if let Some(runs) = &mut runs {
+                    runs.add(&sample)?;
+                }
+                if sample.failed() {
+                    progress(&sample.json().to_string());
+                    // The next run is not to suffer from it.
+                    peer.restart().await?;
+                }
+                samples.push(sample);
+            }
+        }
+    }
+    Ok(samples)
+}
+
+async fn attempt(workload: Workload, peer: &mut Peer, sizes: &Sizes) -> Outcome {
+    if let Some(reason) = workload.skipped(peer) {
+        return Outcome::Skipped(reason);
+    }
+    match timeout(LIMIT, workload.run(peer, sizes)).await {
+        Ok(Ok(figures)) => Outcome::Measured(figures),
+        Ok(Err(error)) => Outcome::Failed(error.to_string()),
+        Err(_) => Outcome::Failed(format!("not done in {} s", LIMIT.as_secs())),
+    }
+}
+
+/// The peers, the first of them first in any case.
+fn in_turn(peers: &mut [Peer], backwards: bool) -> Vec<&mut Peer> {
+    let mut turn: Vec<&mut Peer> = peers.iter_mut().collect();
+    if backwards && let Some(others) = turn.get_mut(1..) {
+        others.reverse();
+    }
+    turn
+}

@@ -1,0 +1,121 @@
+//! The memory of connections that do nothing, and of one that moves much.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::client::Client;
+use crate::figure::{Better, Figure, Figures, figure};
+use crate::measure::{descriptors, resident};
+use crate::peers::Peer;
+use crate::streams::{ECHO, MESSAGE};
+use crate::wire::{GULP, Wire, wide};
+
+/// How much a tunnel moves before it is idle, where it is to have been busy.
+const BUSY: u64 = 256 * 1024;
+
+pub(crate) const EACH: Figure = figure("kib_each", "KiB each", Better::Lower, 2);
+const LEFT: Figure = figure("kib_left", "KiB left when closed", Better::Lower, 0);
+const OPEN: Figure = figure("fds_left", "descriptors left", Better::Lower, 0);
+const RESIDENT: Figure = figure("resident_kib", "RSS before, KiB", Better::Lower, 0);
+const GROWTH: Figure = figure("growth_kib", "RSS grown, KiB", Better::Lower, 0);
+
+/// What is open but does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// Each had one answer, and may ask again.
+    KeptAlive,
+    /// Each said something once.
+    Tunnels,
+    /// Each moved something first.
+    UsedTunnels,
+    /// Each had one event.
+    Events,
+}
+
+/// The memory of so many open connections that do nothing, and what of it stays afterwards.
+///
+/// The first connections are made before the counting: what is loaded once is not theirs.
+pub(crate) async fn idle(
+    peer: &Peer,
+    idle: Idle,
+    count: u32,
+    settle: Duration,
+) -> io::Result<Figures> {
+    let pid = own(peer)?;
+    for _ in 0..2 {
+        drop(open(&peer.socket, idle).await?);
+    }
+    sleep(settle / 5).await;
+    let open_before = descriptors(pid);
+    let before = resident(pid)?;
+    let mut wires = Vec::new();
+    for _ in 0..count {
+        wires.push(open(&peer.socket, idle).await?);
+    }
+    sleep(settle).await;
+    let during = resident(pid)?;
+    drop(wires);
+    sleep(settle).await;
+    let after = resident(pid)?;
+    Ok(vec![
+        (EACH, growth_kib(before, during) / f64::from(count)),
+        (LEFT, growth_kib(before, after)),
+        (
+            OPEN,
+            wide(descriptors(pid)) as f64 - wide(open_before) as f64,
+        ),
+        (RESIDENT, before as f64),
+    ])
+}
+
+async fn open(socket: &Path, idle: Idle) -> io::Result<Wire> {
+    match idle {
+        Idle::KeptAlive => Client::kept_alive(socket, "/v1.41/containers/json").await,
+        Idle::Tunnels => {
+            let mut wire = Client::tunnel(socket, ECHO).await?;
+            wire.fill(MESSAGE).await?;
+            wire.exactly(MESSAGE).await?;
+            Ok(wire)
+        }
+        Idle::UsedTunnels => {
+            let target = format!("/v1.41/containers/source/attach?n={BUSY}&stay=1");
+            let mut wire = Client::tunnel(socket, &target).await?;
+            wire.exactly(BUSY).await?;
+            Ok(wire)
+        }
+        Idle::Events => {
+            let mut wire = Client::stream(socket, "/v1.41/events?every=3600000").await?;
+            wire.some(GULP).await?;
+            Ok(wire)
+        }
+    }
+}
+
+/// Whether memory grows with what one tunnel has moved.
+pub(crate) async fn growth(peer: &Peer, bytes: u64) -> io::Result<Figures> {
+    let pid = own(peer)?;
+    let warm = bytes / 64;
+    let total = bytes + warm;
+    let target = format!("/v1.41/containers/source/attach?n={total}&stay=1");
+    let mut wire = Client::tunnel(&peer.socket, &target).await?;
+    wire.exactly(warm).await?;
+    let before = resident(pid)?;
+    wire.exactly(bytes).await?;
+    let after = resident(pid)?;
+    Ok(vec![
+        (GROWTH, growth_kib(before, after)),
+        (RESIDENT, before as f64),
+    ])
+}
+
+fn own(peer: &Peer) -> io::Result<u32> {
+    peer.pid()
+        .ok_or_else(|| io::Error::other("no process of its own"))
+}
+
+fn growth_kib(before: u64, after: u64) -> f64 {
+    after as f64 - before as f64
+}

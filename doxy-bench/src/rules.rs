@@ -1,0 +1,233 @@
+//! What is allowed, in the language of each proxy that is started here.
+//!
+//! The ten patterns that doxy has when it is given none, and beyond them only what the streams
+//! need. Each configuration is what somebody who knows the proxy would write for this.
+
+use std::path::Path;
+
+use doxy_filter::DEFAULT_PATTERNS;
+
+/// What the streams ask for, beyond the ten, with GET and with POST.
+const GET_TOO: [&str; 2] = [r"^/v1\.41/events$", r"^/v1\.41/containers/big/export$"];
+const POST: [&str; 2] = [
+    r"^/v1\.41/images/load$",
+    r"^/v1\.41/containers/(source|sink|echo)/attach$",
+];
+
+/// Everything that may be asked for with GET.
+fn get() -> impl Iterator<Item = &'static str> {
+    let ten = DEFAULT_PATTERNS.lines().map(str::trim);
+    ten.filter(|line| line.starts_with('^')).chain(GET_TOO)
+}
+
+/// The patterns, one a line.
+pub(crate) fn get_patterns() -> String {
+    get().map(|pattern| format!("{pattern}\n")).collect()
+}
+
+pub(crate) fn post_patterns() -> String {
+    POST.map(|pattern| format!("{pattern}\n")).concat()
+}
+
+/// A pattern file of doxy: its own defaults as they are, and the rest with methods.
+pub(crate) fn doxy() -> String {
+    let with = |method: &str, pattern: &str| {
+        let path = pattern.trim_start_matches('^').trim_end_matches('$');
+        format!("{method} {path}\n")
+    };
+    let mut rules = DEFAULT_PATTERNS.to_owned();
+    rules.extend(GET_TOO.map(|pattern| with("GET", pattern)));
+    rules.extend(POST.map(|pattern| with("POST", pattern)));
+    rules
+}
+
+/// HAProxy at its best for this: one thread, connections kept, `splice(2)`, no log, all patterns
+/// in one condition.
+pub(crate) fn haproxy(engine: &Path, socket: &Path, get: &Path, post: &Path) -> String {
+    format!(
+        "global
+    nbthread 1
+    maxconn 6000
+defaults
+    mode http
+    option http-keep-alive
+    option splice-auto
+    http-reuse always
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+    timeout tunnel 1h
+    timeout http-keep-alive 1h
+frontend docker
+    bind {socket}
+    acl get path -m reg -f {get}
+    acl post path -m reg -f {post}
+    http-request deny unless METH_GET get or METH_POST post
+    default_backend engine
+backend engine
+    server engine unix@{engine}
+",
+        socket = socket.display(),
+        engine = engine.display(),
+        get = get.display(),
+        post = post.display(),
+    )
+}
+
+/// HAProxy as the images that filter Docker's socket have it: a connection to the engine for each
+/// request, a record of each, a condition for each pattern. Their times for idle connections are
+/// longer here, and more of those allowed, so that they can be counted.
+pub(crate) fn haproxy_deployed(engine: &Path, socket: &Path) -> String {
+    let allow = |method: &str, pattern: &str| {
+        format!("    http-request allow if {method} {{ path,url_dec -m reg -i {pattern} }}\n")
+    };
+    let mut allowed: String = get().map(|pattern| allow("METH_GET", pattern)).collect();
+    allowed.extend(POST.map(|pattern| allow("METH_POST", pattern)));
+    format!(
+        "global
+    log stdout format raw daemon info
+    nbthread 1
+    maxconn 6000
+defaults
+    mode http
+    log global
+    option httplog
+    option dontlognull
+    option http-server-close
+    option redispatch
+    retries 3
+    timeout http-request 10s
+    timeout queue 1m
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+    timeout http-keep-alive 1h
+frontend docker
+    bind {socket}
+{allowed}    http-request deny
+    default_backend engine
+backend engine
+    server engine {engine}
+",
+        socket = socket.display(),
+        engine = engine.display(),
+    )
+}
+
+/// nginx at its best for this: one process, connections kept on both sides, no log, nothing on
+/// disk, bodies passed on as they come.
+pub(crate) fn nginx(engine: &Path, socket: &Path, dir: &Path) -> String {
+    let location = |pattern: &str, more: &str| {
+        format!("        location ~ \"{pattern}\" {{ {more} proxy_pass http://engine; }}\n")
+    };
+    // The first that matches decides, methods or not: the narrow ones with POST come first.
+    let upgrade = "limit_except POST { deny all; } \
+        proxy_set_header Host $http_host; \
+        proxy_set_header Upgrade $http_upgrade; \
+        proxy_set_header Connection $connection_upgrade;";
+    let mut locations = POST
+        .map(|pattern| match pattern.contains("attach") {
+            true => location(pattern, upgrade),
+            false => location(pattern, "limit_except POST { deny all; }"),
+        })
+        .concat();
+    // Events have to leave at once. All else may be held for a moment, and passed on in larger
+    // pieces.
+    locations.extend(get().map(|pattern| match pattern.contains("events") {
+        true => location(
+            pattern,
+            "limit_except GET { deny all; } proxy_buffering off;",
+        ),
+        false => location(pattern, "limit_except GET { deny all; }"),
+    }));
+    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("    {kind}_temp_path {}/nginx-{kind};\n", dir.display()))
+        .concat();
+    format!(
+        "daemon off;
+master_process off;
+worker_processes 1;
+worker_rlimit_nofile 16384;
+pid {dir}/nginx.pid;
+error_log stderr error;
+events {{
+    worker_connections 16384;
+}}
+http {{
+{paths}    access_log off;
+    server_tokens off;
+    keepalive_timeout 1h;
+    keepalive_requests 1000000000;
+    client_max_body_size 0;
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header Connection \"\";
+    proxy_request_buffering off;
+    proxy_buffering on;
+    proxy_buffer_size 8k;
+    proxy_buffers 8 32k;
+    proxy_busy_buffers_size 64k;
+    proxy_max_temp_file_size 0;
+    proxy_read_timeout 1h;
+    proxy_send_timeout 1h;
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        \"\" \"\";
+    }}
+    upstream engine {{
+        server unix:{engine};
+        keepalive 512;
+        keepalive_requests 1000000000;
+        keepalive_timeout 1h;
+    }}
+    server {{
+        listen unix:{socket} backlog=4096;
+{locations}        location / {{ return 403; }}
+    }}
+}}
+",
+        dir = dir.display(),
+        socket = socket.display(),
+        engine = engine.display(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_patterns_and_what_streams_need() {
+        assert_eq!(get().count(), 10 + GET_TOO.len());
+        assert_eq!(get_patterns().lines().count(), 12);
+        assert_eq!(post_patterns().lines().count(), 2);
+    }
+
+    #[test]
+    fn all_in_the_language_of_each() {
+        let (engine, socket, dir) = (Path::new("/e"), Path::new("/s"), Path::new("/d"));
+        let deployed = haproxy_deployed(engine, socket);
+        let nginx = nginx(engine, socket, dir);
+        let doxy = doxy();
+        for pattern in get().chain(POST) {
+            assert!(deployed.contains(&format!("-m reg -i {pattern} }}")));
+            assert!(nginx.contains(&format!("location ~ \"{pattern}\"")));
+        }
+        for line in DEFAULT_PATTERNS.lines() {
+            assert!(doxy.contains(line));
+        }
+        assert!(doxy.contains("POST /v1\\.41/images/load\n"));
+        assert!(nginx.contains("server unix:/e;") && nginx.contains("listen unix:/s "));
+        let haproxy = haproxy(engine, socket, Path::new("/g"), Path::new("/p"));
+        assert!(haproxy.contains("path -m reg -f /g") && haproxy.contains("path -m reg -f /p"));
+        assert!(haproxy.contains("unix@/e") && haproxy.contains("bind /s"));
+    }
+
+    #[test]
+    fn only_what_changes_its_protocol_is_told_so() {
+        let nginx = nginx(Path::new("/e"), Path::new("/s"), Path::new("/d"));
+        let upgrades = nginx.matches("Upgrade $http_upgrade").count();
+        assert_eq!(upgrades, 1);
+        assert_eq!(nginx.matches("proxy_buffering off").count(), 1);
+    }
+}

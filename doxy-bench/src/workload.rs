@@ -1,0 +1,340 @@
+//! The workloads by their names: what can be run, how much of it, and in which order.
+
+use std::io;
+use std::time::Duration;
+
+use crate::crowd;
+use crate::figure::Figures;
+use crate::memory::{Idle, growth, idle};
+use crate::peers::Peer;
+use crate::requests::{self, LIST, Shape, Speed};
+use crate::start;
+use crate::streams::{down, echo, tunnel_down, tunnel_up, up};
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// How long requests are sent, flat out or at the rate.
+    pub(crate) time: Duration,
+    /// Requests per second where the rate is fixed.
+    pub(crate) rate: u32,
+    /// Bytes through one tunnel, and in all the bodies of a run.
+    pub(crate) bytes: u64,
+    pub(crate) trips: usize,
+    pub(crate) idle: u32,
+    pub(crate) idle_many: u32,
+    pub(crate) crowd: usize,
+    /// How long a crowd is there before, and while, it is measured.
+    pub(crate) crowd_warm: Duration,
+    pub(crate) crowd_time: Duration,
+    /// For what was moved to be let go, and for a closed connection to be.
+    pub(crate) settle: Duration,
+    /// Bytes through the tunnel that is watched for growth.
+    pub(crate) growth: u64,
+}
+
+impl Sizes {
+    pub(crate) const FULL: Self = Self {
+        time: Duration::from_secs(1),
+        rate: 10_000,
+        bytes: 1 << 30,
+        trips: 10_000,
+        idle: 1000,
+        idle_many: 5000,
+        crowd: 1000,
+        crowd_warm: Duration::from_secs(2),
+        crowd_time: Duration::from_secs(3),
+        settle: Duration::from_millis(1500),
+        growth: 4 << 30,
+    };
+    /// To see that everything works, not how fast.
+    pub(crate) const TINY: Self = Self {
+        time: Duration::from_millis(20),
+        rate: 1000,
+        bytes: 1 << 20,
+        trips: 20,
+        idle: 8,
+        idle_many: 16,
+        crowd: 8,
+        crowd_warm: Duration::from_millis(100),
+        crowd_time: Duration::from_millis(700),
+        settle: Duration::from_millis(50),
+        growth: 2 << 20,
+    };
+}
+
+/// What can be run. In the order in which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workload {
+    Keep1,
+    Keep32,
+    Keep256,
+    Keep1000,
+    Chunked32,
+    Close8,
+    Denied32,
+    Rate32,
+    TunnelDown,
+    TunnelUp,
+    TunnelEcho,
+    BodyDown,
+    BodyDownChunked,
+    BodyUpChunked,
+    Crowd,
+    Idle1000,
+    Idle5000,
+    IdleTunnels,
+    UsedTunnels,
+    IdleEvents,
+    Growth,
+    Start,
+}
+
+/// What workloads are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Requests,
+    Streams,
+    Memory,
+    Start,
+}
+
+impl Group {
+    pub(crate) const ALL: [Self; 4] = [Self::Requests, Self::Streams, Self::Memory, Self::Start];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Streams => "streams",
+            Self::Memory => "memory",
+            Self::Start => "start",
+        }
+    }
+}
+
+impl Workload {
+    pub(crate) const ALL: [Self; 22] = [
+        Self::Keep1,
+        Self::Keep32,
+        Self::Keep256,
+        Self::Keep1000,
+        Self::Chunked32,
+        Self::Close8,
+        Self::Denied32,
+        Self::Rate32,
+        Self::TunnelDown,
+        Self::TunnelUp,
+        Self::TunnelEcho,
+        Self::BodyDown,
+        Self::BodyDownChunked,
+        Self::BodyUpChunked,
+        Self::Crowd,
+        Self::Idle1000,
+        Self::Idle5000,
+        Self::IdleTunnels,
+        Self::UsedTunnels,
+        Self::IdleEvents,
+        Self::Growth,
+        Self::Start,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Keep1 => "keep-1",
+            Self::Keep32 => "keep-32",
+            Self::Keep256 => "keep-256",
+            Self::Keep1000 => "keep-1000",
+            Self::Chunked32 => "chunked-32",
+            Self::Close8 => "close-8",
+            Self::Denied32 => "denied-32",
+            Self::Rate32 => "rate-32",
+            Self::TunnelDown => "tunnel-down",
+            Self::TunnelUp => "tunnel-up",
+            Self::TunnelEcho => "tunnel-echo",
+            Self::BodyDown => "body-down",
+            Self::BodyDownChunked => "body-down-chunked",
+            Self::BodyUpChunked => "body-up-chunked",
+            Self::Crowd => "crowd",
+            Self::Idle1000 => "idle-1000",
+            Self::Idle5000 => "idle-5000",
+            Self::IdleTunnels => "idle-tunnels",
+            Self::UsedTunnels => "used-tunnels",
+            Self::IdleEvents => "idle-events",
+            Self::Growth => "growth",
+            Self::Start => "start",
+        }
+    }
+
+    pub(crate) const fn group(self) -> Group {
+        match self {
+            Self::Keep1
+            | Self::Keep32
+            | Self::Keep256
+            | Self::Keep1000
+            | Self::Chunked32
+            | Self::Close8
+            | Self::Denied32
+            | Self::Rate32 => Group::Requests,
+            Self::TunnelDown
+            | Self::TunnelUp
+            | Self::TunnelEcho
+            | Self::BodyDown
+            | Self::BodyDownChunked
+            | Self::BodyUpChunked
+            | Self::Crowd => Group::Streams,
+            Self::Idle1000
+            | Self::Idle5000
+            | Self::IdleTunnels
+            | Self::UsedTunnels
+            | Self::IdleEvents
+            | Self::Growth => Group::Memory,
+            Self::Start => Group::Start,
+        }
+    }
+
+    /// The workloads of a name, which may be that of a group.
+    pub(crate) fn named(name: &str) -> Result<Vec<Self>, String> {
+        let found: Vec<Self> = Self::ALL
+            .into_iter()
+            .filter(|workload| workload.name() == name || workload.group().name() == name)
+            .collect();
+        if found.is_empty() {
+            let groups = Group::ALL.map(Group::name).join(", ");
+            let all = Self::ALL.map(Self::name).join(", ");
+            return Err(format!("there are the groups {groups}, and {all}"));
+        }
+        Ok(found)
+    }
+
+    /// Does it need a process that has done nothing yet? Memory that an earlier run has left is
+    /// used again, and would make the next one look free; and HAProxy goes on serving silent
+    /// event streams whose clients are gone.
+    const fn wants_fresh(self) -> bool {
+        matches!(self.group(), Group::Memory) || matches!(self, Self::Crowd)
+    }
+
+    /// How often, of so many repetitions.
+    pub(crate) fn reps(self, reps: usize) -> usize {
+        match self {
+            Self::Growth => reps.min(1),
+            _ => reps,
+        }
+    }
+
+    /// Why it cannot be asked of a peer, if it cannot.
+    pub(crate) const fn skipped(self, peer: &Peer) -> Option<&'static str> {
+        match (self, self.group()) {
+            (Self::Denied32, _) if peer.is_direct() => Some("the engine denies nothing"),
+            (_, Group::Memory | Group::Start) if peer.is_direct() => {
+                Some("the engine is not measured")
+            }
+            (_, Group::Start) if !peer.is_own() => Some("it runs already"),
+            _ => None,
+        }
+    }
+
+    pub(crate) async fn run(self, peer: &mut Peer, sizes: &Sizes) -> io::Result<Figures> {
+        if self.wants_fresh() {
+            peer.restart().await?;
+        }
+        let settle = sizes.settle;
+        let flat = Speed {
+            time: sizes.time,
+            rate: None,
+        };
+        match self {
+            Self::Keep1 => {
+                let shape = Shape {
+                    connections: 1,
+                    here: true,
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Keep32 => requests::run(peer, LIST, flat).await,
+            Self::Keep256 => {
+                let shape = Shape {
+                    connections: 256,
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Keep1000 => {
+                let shape = Shape {
+                    connections: 1000,
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Chunked32 => {
+                let shape = Shape {
+                    path: "/v1.41/networks",
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Close8 => {
+                let shape = Shape {
+                    connections: 8,
+                    once: true,
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Denied32 => {
+                let shape = Shape {
+                    path: "/v1.41/secrets",
+                    denied: true,
+                    ..LIST
+                };
+                requests::run(peer, shape, flat).await
+            }
+            Self::Rate32 => {
+                let speed = Speed {
+                    rate: Some(sizes.rate),
+                    ..flat
+                };
+                requests::run(peer, LIST, speed).await
+            }
+            Self::TunnelDown => tunnel_down(peer, sizes.bytes).await,
+            Self::TunnelUp => tunnel_up(peer, sizes.bytes).await,
+            Self::TunnelEcho => echo(peer, sizes.trips).await,
+            Self::BodyDown => down(peer, "/v1.41/containers/big/json", sizes.bytes).await,
+            Self::BodyDownChunked => down(peer, "/v1.41/containers/big/export", sizes.bytes).await,
+            Self::BodyUpChunked => up(peer, "/v1.41/images/load", sizes.bytes).await,
+            Self::Crowd => crowd::run(peer, sizes).await,
+            Self::Idle1000 => idle(peer, Idle::KeptAlive, sizes.idle, settle).await,
+            Self::Idle5000 => idle(peer, Idle::KeptAlive, sizes.idle_many, settle).await,
+            Self::IdleTunnels => idle(peer, Idle::Tunnels, sizes.idle, settle).await,
+            Self::UsedTunnels => idle(peer, Idle::UsedTunnels, sizes.idle, settle).await,
+            Self::IdleEvents => idle(peer, Idle::Events, sizes.idle, settle).await,
+            Self::Growth => growth(peer, sizes.growth).await,
+            Self::Start => start::run(peer).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differ() {
+        let mut names: Vec<_> = Workload::ALL.map(Workload::name).to_vec();
+        names.extend(Group::ALL.map(Group::name));
+        names.sort_unstable();
+        names.dedup();
+        // `start` is both, with one workload in it.
+        assert_eq!(names.len(), Workload::ALL.len() + Group::ALL.len() - 1);
+    }
+
+    #[test]
+    fn groups_and_names() {
+        let count = |name| Workload::named(name).map(|found| found.len());
+        assert_eq!(count("keep-1"), Ok(1));
+        assert_eq!(count("start"), Ok(1));
+        let groups = Group::ALL.map(|group| count(group.name()).unwrap_or(0));
+        assert_eq!(groups, [8, 7, 6, 1]);
+        assert!(count("keep").is_err());
+    }
+}

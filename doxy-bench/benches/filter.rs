@@ -9,11 +9,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use doxy_filter::{Request, RuleSet, canonical_path};
+use doxy_filter::{Request, RuleSet, Verdict, canonical_path};
 
 fn decide(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide");
-    for count in [1, 10, 100, 1000] {
+    for count in [1, 10, 100, 1000, 10_000] {
         let rules = RuleSet::parse("bench", doxy_bench::rules(count).as_bytes()).unwrap();
         for (name, path) in doxy_bench::paths(count) {
             group.bench_with_input(BenchmarkId::new(name, count), &path, |b, path| {
@@ -53,6 +53,43 @@ fn path(c: &mut Criterion) {
     }
 }
 
+/// What every request costs: its path made canonical, and judged.
+fn verdict(c: &mut Criterion) {
+    let mut group = c.benchmark_group("verdict");
+    let default = RuleSet::embedded().unwrap();
+    let thousand = RuleSet::parse("bench", doxy_bench::rules(1000).as_bytes()).unwrap();
+    for (name, rules, path) in [
+        (
+            "allowed",
+            &default,
+            "/v1.41/containers/4e9f0e1f3bbd44b0/json",
+        ),
+        (
+            "allowed_encoded",
+            &default,
+            "/v1.41/containers/4e9f%30e1f3bbd44b0/json",
+        ),
+        ("denied", &default, "/v1.41/secrets"),
+        (
+            "last_of_1000",
+            &thousand,
+            "/v1.41/containers/job999-a1/json",
+        ),
+    ] {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let path = canonical_path(black_box(path)).unwrap();
+                let request = Request {
+                    method: "GET",
+                    path: &path,
+                    query: None,
+                };
+                matches!(rules.decide(&request), Verdict::Allow(_))
+            });
+        });
+    }
+}
+
 fn load(c: &mut Criterion) {
     let mut group = c.benchmark_group("load");
     group.sample_size(10);
@@ -64,5 +101,5 @@ fn load(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decide, path, load);
+criterion_group!(benches, decide, path, verdict, load);
 criterion_main!(benches);

@@ -1,7 +1,10 @@
-//! What the benchmarks of doxy have in common: rule files of any size, and paths to judge.
+//! What the benchmarks of doxy have in common: rule files of any size, paths to judge, and, in
+//! [`gate`], what is made of instruction counts.
 //!
 //! The benchmarks themselves are in `benches/`; `cargo bench` runs them. Never compare figures
 //! of different runs: this is for ratios within one.
+
+pub mod gate;
 
 /// A rule file of `count` rules, each for another container, in the manner of the defaults.
 ///

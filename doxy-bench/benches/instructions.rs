@@ -1,0 +1,261 @@
+//! The gate: instructions per iteration of the paths that every request takes, counted by callgrind
+//! and held against what is recorded in `gate/instructions.txt`.
+//!
+//! Each path is run by this very binary under valgrind, once so many times and once twice as many:
+//! the difference is that of the iterations alone, without the start of the process and warming up.
+//! Times are not looked at.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of developers; engine and client know each other"
+)]
+
+mod inproc;
+
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use doxy_bench::gate::{Counts, total};
+use doxy_filter::{RuleSet, Verdict, canonical_path};
+use doxy_script::{Body, Decision, Input, Script};
+
+use crate::inproc::{Request, SCRIPT, Stand};
+
+const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gate/instructions.txt");
+const COMMENT: &str = "Instructions per iteration, as callgrind counts them. Written by
+`cargo bench -p doxy-bench --bench instructions -- --record`; the README says how to read it.";
+/// How the binary is told to be the one that is counted.
+const RUN: &str = "--run";
+
+/// How often a path is run before it is counted: what is kept for later is there then.
+const WARM_UP: u64 = 100;
+/// So many iterations of what takes microseconds.
+const MANY: u64 = 10_000;
+/// So many of whole requests.
+const SOME: u64 = 1_000;
+
+/// What is counted: name, iterations, and what runs it that often.
+const PATHS: [(&str, u64, fn(u64)); 9] = [
+    ("canonical_plain", MANY, |times| {
+        canonical("/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
+    }),
+    ("canonical_encoded", MANY, |times| {
+        canonical("/v1.41/images/reg%3A5000%2Fteam%2Fapp%3A1.2/json", times);
+    }),
+    ("verdict_default", MANY, |times| {
+        let rules = RuleSet::embedded().unwrap();
+        verdict(&rules, "/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
+    }),
+    ("verdict_1000_rules", MANY, |times| {
+        let rules = RuleSet::parse("bench", doxy_bench::rules(1000).as_bytes()).unwrap();
+        let [_, (_, last), _] = doxy_bench::paths(1000);
+        verdict(&rules, &last, times);
+    }),
+    ("script_header", SOME, script),
+    ("request_keep_alive", SOME, |times| {
+        requests(&Request::list(""), times);
+    }),
+    ("request_chunked", SOME, |times| {
+        requests(&Request::list_chunked(), times);
+    }),
+    ("request_denied", SOME, |times| {
+        requests(&Request::denied(), times);
+    }),
+    ("request_close", SOME, connections),
+];
+
+fn repeat(times: u64, mut path: impl FnMut()) {
+    for _ in 0..times {
+        path();
+    }
+}
+
+fn canonical(path: &str, times: u64) {
+    repeat(times, || assert!(canonical_path(black_box(path)).is_ok()));
+}
+
+/// The path made canonical and judged, as for every request.
+fn verdict(rules: &RuleSet, path: &str, times: u64) {
+    repeat(times, || {
+        let path = canonical_path(black_box(path)).unwrap();
+        let verdict = rules.decide(&doxy_filter::Request {
+            method: "GET",
+            path: &path,
+            query: None,
+        });
+        assert!(matches!(verdict, Verdict::Allow(_)));
+    });
+}
+
+fn script(times: u64) {
+    let script = Script::compile("bench", SCRIPT.as_bytes()).unwrap();
+    let headers: &[(&str, &[u8])] = &[
+        ("host", b"docker"),
+        ("user-agent", b"Docker-Client/28.2.2 (linux)"),
+        ("x-team", b"ci"),
+    ];
+    let input = Input {
+        method: "GET",
+        path: "/v1.41/containers/json",
+        query: Some("all=1"),
+        headers,
+        peer: None,
+        socket: "/run/doxy.sock",
+        has_body: false,
+        verdict: Verdict::Deny(doxy_filter::Reason::NoRule),
+    };
+    repeat(times, || {
+        let decision = script.decide(black_box(&input), Body::NotRead);
+        assert_eq!(decision, Decision::Pass);
+    });
+}
+
+/// Whole requests, one after the other on one connection.
+fn requests(request: &Request, times: u64) {
+    let stand = Stand::new(None);
+    let (mut client, length) = stand.client(request);
+    stand.run(async {
+        for _ in 0..times {
+            client.ask(request, length).await;
+        }
+    });
+}
+
+/// Whole requests, each on a connection of its own.
+fn connections(times: u64) {
+    let stand = Stand::new(None);
+    let request = Request::list("Connection: close\r\n");
+    let (mut client, length) = stand.client(&request);
+    stand.run(async {
+        for _ in 0..times {
+            client.ask_once(&stand, &request, length).await;
+        }
+    });
+}
+
+fn main() -> ExitCode {
+    // Cargo says `--bench` to every benchmark.
+    let args: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        [RUN, name, times] => return run(name, times.parse().unwrap()),
+        [] => check(),
+        ["--record"] => record(),
+        _ => Err("nothing is to be said but `--record`, or nothing".to_owned()),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("instructions: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(name: &str, times: u64) -> ExitCode {
+    let found = PATHS.iter().find(|(path, ..)| *path == name);
+    let (.., path) = found.unwrap();
+    path(WARM_UP + times);
+    ExitCode::SUCCESS
+}
+
+fn check() -> Result<ExitCode, String> {
+    let text = std::fs::read_to_string(RECORDED);
+    let text = text.map_err(|error| format!("{RECORDED}: {error}; `--record` writes it"))?;
+    let recorded = Counts::parse(&text).map_err(|error| format!("{RECORDED}: {error}"))?;
+    let report = recorded.compare(&count()?);
+    print!("{report}");
+    Ok(match report.failed() {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn record() -> Result<ExitCode, String> {
+    let text = count()?.render(COMMENT);
+    print!("{text}");
+    let written = std::fs::write(RECORDED, text);
+    written.map_err(|error| format!("{RECORDED}: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Counts every path.
+fn count() -> Result<Counts, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    // By a name of its own: that of the binary lies on the stack, and moves what lies behind it.
+    let linked = std::env::current_exe()
+        .and_then(|binary| std::os::unix::fs::symlink(binary, folder.path().join("counted")));
+    linked.map_err(|error| error.to_string())?;
+    let mut paths = Vec::new();
+    for (name, times, _) in PATHS {
+        let once = callgrind(name, times, folder.path())?;
+        let twice = callgrind(name, 2 * times, folder.path())?;
+        let each = twice.saturating_sub(once) / times;
+        paths.push((name.to_owned(), each));
+    }
+    Ok(Counts {
+        with: environment(),
+        paths,
+    })
+}
+
+/// Runs one path under callgrind and gives the instructions of the whole process.
+fn callgrind(name: &str, times: u64, folder: &Path) -> Result<u64, String> {
+    let file = folder.join("callgrind.out");
+    let output = Command::new("valgrind")
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", file.display()))
+        .arg(folder.join("counted"))
+        .args([RUN, name, &times.to_string()])
+        // So does the environment.
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run valgrind: {error}; is it installed?"))?;
+    let written = std::fs::read_to_string(&file).ok();
+    match written.as_deref().and_then(total) {
+        Some(count) if output.status.success() => Ok(count),
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!(
+                "{name} was not counted, {}:\n{said}",
+                output.status
+            ))
+        }
+    }
+}
+
+/// What counts depend on beside the code.
+fn environment() -> String {
+    let said = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().ok()?;
+        let line = String::from_utf8(output.stdout).ok()?;
+        Some(line.trim().to_owned())
+    };
+    let known = |text: Option<String>, name| text.unwrap_or_else(|| format!("{name} unknown"));
+    format!(
+        "{}; {}; {}; {}",
+        known(said("rustc", &["--version"]), "rustc"),
+        known(said("getconf", &["GNU_LIBC_VERSION"]), "C library"),
+        known(said("valgrind", &["--version"]), "valgrind"),
+        processor()
+    )
+}
+
+/// Libraries choose by the processor what they run.
+#[cfg(target_arch = "x86_64")]
+fn processor() -> &'static str {
+    match std::arch::is_x86_feature_detected!("avx2") {
+        true => "x86_64 with AVX2",
+        false => "x86_64 without AVX2",
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor() -> &'static str {
+    std::env::consts::ARCH
+}

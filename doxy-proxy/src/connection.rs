@@ -4,6 +4,7 @@
 //! Here is decided when a connection ends: when either side is done with it, when the client has
 //! gone, when doxy stops. Between requests it owns no memory but its task.
 
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,17 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    fn new(stream: UnixStream, caller: Option<Arc<Caller>>, proxy: &Proxy) -> Self {
+        Self {
+            socket: Socket::Unix(stream),
+            input: Input::default(),
+            audit: Audit {
+                log: proxy.access.clone(),
+                caller,
+            },
+        }
+    }
+
     /// Who has connected; nobody known over TCP.
     #[cfg(feature = "script")]
     pub(crate) fn caller(&mut self) -> Option<Arc<Caller>> {
@@ -82,49 +94,37 @@ pub(crate) enum Next {
 }
 
 /// Serves one connection until it ends. Told to stop, it finishes the request in service.
-pub(crate) async fn serve(stream: UnixStream, proxy: Arc<Proxy>, stop: watch::Receiver<bool>) {
-    let Some((mut client, allowed)) = accept(stream, &proxy) else {
-        return;
-    };
-    let next = match allowed {
-        Ok(()) => requests(&mut client, &proxy, stop).await,
-        Err(uid) => turn_away(&Error::Caller { uid }, &mut client).await,
-    };
+pub(crate) async fn serve(
+    stream: UnixStream,
+    caller: Option<Arc<Caller>>,
+    proxy: Arc<Proxy>,
+    stop: watch::Receiver<bool>,
+) {
+    let mut client = Client::new(stream, caller, &proxy);
+    let next = requests(&mut client, &proxy, stop).await;
     close(client, next).await;
 }
 
-/// Tells a client that there is no room for it.
-pub(crate) async fn busy(stream: UnixStream, proxy: Arc<Proxy>) {
-    if let Some((mut client, _)) = accept(stream, &proxy) {
-        let limit = proxy.limits.connections;
-        let next = turn_away(&Error::Busy { limit }, &mut client).await;
-        close(client, next).await;
-    }
+/// Tells a client why it is not served.
+pub(crate) async fn refuse(
+    stream: UnixStream,
+    caller: Option<Arc<Caller>>,
+    proxy: Arc<Proxy>,
+    error: Error,
+) {
+    let mut client = Client::new(stream, caller, &proxy);
+    let next = turn_away(&error, &mut client).await;
+    close(client, next).await;
 }
 
-/// Who is it, and may it connect? Asked before a byte is read, and only if somebody wants to know:
-/// the kernel can be asked later, too. The error has the user who may not.
-fn accept(stream: UnixStream, proxy: &Proxy) -> Option<(Client, Result<(), u32>)> {
+/// Who has connected, if anybody wants to know: the kernel can be asked later, too. Fails for a
+/// connection that is no more.
+pub(crate) fn caller(stream: &UnixStream, proxy: &Proxy) -> io::Result<Option<Arc<Caller>>> {
     let named = Audit::is_wanted(proxy.access.as_ref());
-    let mut caller = None;
-    let mut allowed = Ok(());
-    if named || !proxy.callers.are_all() {
-        // Fails only for a connection that is no more.
-        let known = Caller::of(&stream, named).ok()?;
-        if !proxy.callers.allow(&known, &stream) {
-            allowed = Err(known.uid);
-        }
-        caller = Some(Arc::new(known));
+    if !named && proxy.callers.are_all() {
+        return Ok(None);
     }
-    let client = Client {
-        socket: Socket::Unix(stream),
-        input: Input::default(),
-        audit: Audit {
-            log: proxy.access.clone(),
-            caller,
-        },
-    };
-    Some((client, allowed))
+    Ok(Some(Arc::new(Caller::of(stream, named)?)))
 }
 
 /// Serves request after request.
@@ -219,7 +219,7 @@ mod tests {
 
     use doxy_filter::RuleSet;
 
-    use super::{Arc, Duration, Proxy, UnixStream, accept, handle, serve, watch};
+    use super::{Arc, Client, Duration, Proxy, UnixStream, handle, serve, watch};
     use crate::{Engine, Policy, Upstream};
 
     /// What waits costs its memory, and beyond 1,032 bytes glibc's allocator takes a slower way.
@@ -232,13 +232,13 @@ mod tests {
         let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
         let proxy = Arc::new(Proxy::new(Policy::new(rules), upstream));
         let (_tell, stop) = watch::channel(false);
-        let connection = serve(one, Arc::clone(&proxy), stop.clone());
+        let connection = serve(one, None, Arc::clone(&proxy), stop.clone());
         assert!(
             size_of_val(&connection) <= 1024,
             "{}",
             size_of_val(&connection)
         );
-        let (mut client, _) = accept(two, &proxy).ok_or("not connected")?;
+        let mut client = Client::new(two, None, &proxy);
         let request = handle(&mut client, 0, &proxy, &stop);
         assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
         Ok(())

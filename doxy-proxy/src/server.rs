@@ -18,12 +18,14 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::connection;
+use crate::error::Error;
 use crate::handler::Proxy;
 use crate::listen::Listener;
+use crate::peer::Caller;
 
 /// The pause after the first failure to accept; doubled with each that follows.
 const PAUSE: Duration = Duration::from_millis(10);
-/// So many clients at a time are told that there is no room for them; more are just closed.
+/// So many clients at a time are told why they are not served; more are just closed.
 const TOLD: usize = 64;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -41,9 +43,11 @@ pub async fn serve(
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let workers = Worker::all(proxy)?;
+    let proxy = Arc::new(proxy);
+    let workers = Worker::all(&proxy)?;
     let (tell, told) = watch::channel(false);
     let mut connections = JoinSet::new();
+    let mut turned_away = JoinSet::new();
     let mut stop = pin!(stop);
     let mut pause = PAUSE;
     loop {
@@ -52,15 +56,29 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
                     pause = PAUSE;
-                    // There is one at least: the thread that this runs on.
-                    let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) else {
+                    let Ok(caller) = connection::caller(&stream, &proxy) else {
                         continue;
                     };
-                    let (open, proxy) = (connections.len(), Arc::clone(&worker.proxy));
-                    if open < proxy.limits.connections {
-                        worker.take(stream, told.clone(), &mut connections);
-                    } else if open < proxy.limits.connections + TOLD {
-                        connections.spawn(connection::busy(stream, proxy));
+                    let limit = proxy.limits.connections;
+                    // Before a byte is read, and before it counts.
+                    let error = match &caller {
+                        Some(caller) if !proxy.callers.allow(caller, &stream) => {
+                            Error::Caller { uid: caller.uid }
+                        }
+                        _ if connections.len() >= limit => Error::Busy { limit },
+                        _ => {
+                            let least = workers.iter().min_by_key(|worker| worker.load());
+                            // There is one at least: the thread that this runs on.
+                            if let Some(worker) = least {
+                                worker.take(stream, caller, told.clone(), &mut connections);
+                            }
+                            continue;
+                        }
+                    };
+                    // Whoever is turned away takes no place from those who may come in.
+                    if turned_away.len() < TOLD {
+                        let proxy = Arc::clone(&proxy);
+                        turned_away.spawn(connection::refuse(stream, caller, proxy, error));
                     }
                 }
                 Err(error) => {
@@ -74,6 +92,7 @@ pub async fn serve(
                 }
             },
             Some(ended) = connections.join_next() => note(ended),
+            Some(ended) = turned_away.join_next() => note(ended),
         }
     }
     drop(listener);
@@ -108,12 +127,12 @@ struct Other {
 
 impl Worker {
     /// This thread, and as many others as the proxy asks for.
-    fn all(proxy: Proxy) -> io::Result<Vec<Self>> {
+    fn all(proxy: &Arc<Proxy>) -> io::Result<Vec<Self>> {
         let others: Vec<_> = (1..proxy.threads)
             .map(|_| Self::start(proxy.for_another_thread()))
             .collect::<io::Result<_>>()?;
         let this = Self {
-            proxy: Arc::new(proxy),
+            proxy: Arc::clone(proxy),
             other: None,
         };
         Ok([this].into_iter().chain(others).collect())
@@ -151,17 +170,23 @@ impl Worker {
     }
 
     /// Serves a connection on this thread.
-    fn take(&self, stream: UnixStream, stop: watch::Receiver<bool>, connections: &mut JoinSet<()>) {
+    fn take(
+        &self,
+        stream: UnixStream,
+        caller: Option<Arc<Caller>>,
+        stop: watch::Receiver<bool>,
+        connections: &mut JoinSet<()>,
+    ) {
         let proxy = Arc::clone(&self.proxy);
         let Some(other) = &self.other else {
-            connections.spawn(connection::serve(stream, proxy, stop));
+            connections.spawn(connection::serve(stream, caller, proxy, stop));
             return;
         };
         // It was accepted for the runtime of this thread. Fails only where that ends.
         if let Ok(stream) = stream.into_std() {
             let there = async move {
                 if let Ok(stream) = UnixStream::from_std(stream) {
-                    connection::serve(stream, proxy, stop).await;
+                    connection::serve(stream, caller, proxy, stop).await;
                 }
             };
             connections.spawn_on(there, &other.runtime);

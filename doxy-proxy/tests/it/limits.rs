@@ -203,6 +203,38 @@ fn who_may_connect_is_decided_by_the_kernels_word() {
 }
 
 #[test]
+fn whoever_may_not_connect_takes_no_place_from_those_who_may() {
+    if !getuid().is_root() {
+        eprintln!("NOT RUN: only root can be two users");
+        return;
+    }
+    let args = [
+        "--allow-uid",
+        "0",
+        "--max-connections",
+        "2",
+        "--socket-mode",
+        "666",
+    ];
+    let setup = Setup::with(Fake::start(), &args);
+    rustix::fs::chmod(setup.folder.path(), rustix::fs::Mode::from_raw_mode(0o755)).unwrap();
+    let path = setup.path("doxy.sock");
+    // A thread can be another user than its process. They say nothing and stay.
+    let strangers = std::thread::spawn(move || {
+        let user = Some(rustix::process::Uid::from_raw(12345));
+        rustix::thread::set_thread_res_uid(None, user, None).unwrap();
+        (0..50).map(|_| Client::connect(&path)).collect::<Vec<_>>()
+    });
+    let mut strangers = strangers.join().unwrap();
+    let mut own: Vec<_> = (0..2).map(|_| setup.connect()).collect();
+    for client in &mut own {
+        assert_eq!(client.ask(GET).status(), 200);
+    }
+    assert_eq!(strangers[0].reply("GET").unwrap().status(), 403);
+    setup.process.stop();
+}
+
+#[test]
 fn supplementary_groups_count() {
     if !getuid().is_root() {
         eprintln!("NOT RUN: only root can change its groups");

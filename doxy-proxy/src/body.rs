@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::buffer::{Input, LARGE};
 use crate::chunks::{Chunks, Step};
 use crate::error::Malformed;
+use crate::held::HeldBody;
 use crate::pipe::{self, Flow, Side};
 use crate::socket::Socket;
 
@@ -50,6 +51,8 @@ pub(crate) enum Cut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
     TooLarge,
+    /// Others take up all the room that there is for bodies.
+    NoRoom,
     Broken,
 }
 
@@ -58,6 +61,7 @@ pub(crate) enum Unread {
 pub(crate) struct Body {
     left: Left,
     in_flight: bool,
+    begun: bool,
     /// So much may yet be copied until it counts as large.
     small: u64,
 }
@@ -89,6 +93,7 @@ impl Body {
         Self {
             left,
             in_flight: false,
+            begun: false,
             small: LARGE as u64 * 4,
         }
     }
@@ -99,6 +104,11 @@ impl Body {
             Left::Chunked(chunks) => chunks.is_done(),
             Left::Close { ended, .. } => *ended,
         }
+    }
+
+    /// Has anything been written, the head before it included?
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Has a piece of it been given to the other side, and perhaps not been taken whole?
@@ -130,7 +140,7 @@ impl Body {
                 write(to, head, input, step.out).await
             };
             written.map_err(|_| Cut::Sink)?;
-            self.in_flight = false;
+            (self.in_flight, self.begun) = (false, true);
             if self.small > 0 {
                 self.small = self.small.saturating_sub(step.out as u64);
                 if self.small == 0 {
@@ -158,26 +168,30 @@ impl Body {
         }
     }
 
-    /// Reads the body to its end instead of passing it on, without its framing: make it `bare`.
+    /// Reads the body to its end into `held` instead of passing it on, without its framing: make it
+    /// `bare`.
     pub(crate) async fn read(
         &mut self,
         from: &Socket,
         input: &mut Input,
+        held: &mut HeldBody,
         most: usize,
-    ) -> Result<Vec<u8>, Unread> {
+    ) -> Result<(), Unread> {
         if matches!(self.left, Left::Length(left) if left > most as u64) {
             return Err(Unread::TooLarge);
         }
-        let mut body = Vec::new();
         loop {
             let step = self.advance(input).map_err(|_| Unread::Broken)?;
-            body.extend_from_slice(input.unread().get(..step.out).unwrap_or_default());
-            input.consume(step.used);
-            if body.len() > most {
+            if held.bytes().len() + step.out > most {
                 return Err(Unread::TooLarge);
             }
+            let piece = input.unread().get(..step.out).unwrap_or_default();
+            if !held.push(piece, most) {
+                return Err(Unread::NoRoom);
+            }
+            input.consume(step.used);
             if self.is_done() {
-                return Ok(body);
+                return Ok(());
             }
             if !matches!(input.fill(from, LARGE).await, Ok(1..)) {
                 return Err(Unread::Broken);

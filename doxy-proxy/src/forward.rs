@@ -19,6 +19,7 @@ use crate::connection::Next;
 use crate::error::{Error, Malformed, plain};
 use crate::head::{self, NoHead};
 use crate::headers;
+use crate::held::HeldBody;
 use crate::policy::Permit;
 use crate::record::{Outcome, Record};
 use crate::request::Terms;
@@ -35,17 +36,17 @@ pub(crate) struct Outbound {
     head: Vec<u8>,
     pub(crate) terms: Terms,
     /// The body, where it has been judged: then it is not on its way any more.
-    body: Option<Vec<u8>>,
+    body: Option<HeldBody>,
 }
 
 /// Writes the head that the engine gets. `body` is the very one that was judged, if one was.
 ///
 /// A request for an upgrade is passed on where the engine may switch, and nowhere else. `Expect`
 /// goes: doxy itself says `100 Continue`, when the engine has been given the head.
-pub(crate) fn prepare(permit: Permit<'_>, body: Option<Vec<u8>>) -> Outbound {
+pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
     let (parts, origin, mut terms) = permit.redeem().into_parts();
     if let Some(body) = &body {
-        terms.body = Framing::Length(body.len() as u64);
+        terms.body = Framing::Length(body.bytes().len() as u64);
         terms.expects = false;
     }
     let upgrade = terms.may_switch && headers::all(parts.lines, "upgrade").next().is_some();
@@ -111,7 +112,9 @@ pub(crate) async fn exchange(
     record: &Record,
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
-    let mut judged = outbound.body.take().map(Input::holding);
+    // It counts until the engine has it.
+    let mut held = outbound.body.take();
+    let mut judged = held.as_mut().map(|body| Input::holding(body.take()));
     let terms = &outbound.terms;
     let engine = tokio::select! {
         biased;
@@ -152,6 +155,7 @@ pub(crate) async fn exchange(
             Err(upstream.broke_off("it switched in the middle of the body"))
         }
         Ok(Said::Switched(head)) => {
+            drop(held);
             let outcome = match client.write_all(&head).await {
                 Ok(()) => {
                     let tunnel =
@@ -223,6 +227,13 @@ async fn converse(
     );
     let relayed = relay_beside(&mut sending, &mut upload, relay, engine).await;
     if let Err(cut) = relayed {
+        if !body.has_begun() {
+            record.untold();
+            if let Cut::Source(_) = cut {
+                let reason = "the body of its answer ended early or is not framed correctly";
+                return Err(Unanswered::Engine(reason.into()));
+            }
+        }
         record.ended(match cut {
             Cut::Source(_) => Outcome::EngineGone,
             Cut::Sink => Outcome::ClientGone,

@@ -13,6 +13,7 @@ use crate::body::{Body, Unread};
 use crate::connection::{Client, Limits, Next};
 use crate::error::Error;
 use crate::forward::{self, Outbound};
+use crate::held::{Held, HeldBody};
 use crate::peer::{Caller, Callers};
 use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
 use crate::record::{Outcome, Record};
@@ -36,6 +37,8 @@ pub struct Proxy {
     pub limits: Limits,
     /// Where requests are recorded.
     pub access: Option<AccessLog>,
+    /// The bodies that are being judged, of all its threads.
+    pub(crate) held: Held,
     /// How many threads serve connections, the one that accepts them among them. At least one.
     pub threads: usize,
 }
@@ -50,6 +53,7 @@ impl Proxy {
             callers: Callers::default(),
             limits: Limits::default(),
             access: None,
+            held: Held::default(),
             threads: 1,
         }
     }
@@ -62,6 +66,7 @@ impl Proxy {
             callers: self.callers.clone(),
             limits: self.limits,
             access: self.access.clone(),
+            held: self.held.clone(),
             threads: self.threads,
         }
     }
@@ -81,7 +86,7 @@ pub(crate) async fn handle(
     let head = client.input.unread().get(..length).unwrap_or_default();
     let mut judged = judge(head, None, &policy, caller.as_deref(), &record);
     if let Judged::NeedsBody(terms) = judged {
-        let with_body = judge_with_body(client, length, terms, &policy, &proxy.limits, &record);
+        let with_body = judge_with_body(client, length, terms, &policy, proxy, &record);
         judged = Box::pin(with_body).await;
     } else {
         client.input.consume(length);
@@ -120,7 +125,7 @@ enum Judged {
 /// Parses and decides.
 fn judge(
     head: &[u8],
-    body: Option<Result<Vec<u8>, &'static str>>,
+    body: Option<Result<HeldBody, &'static str>>,
     policy: &Policy,
     caller: Option<&Caller>,
     record: &Record,
@@ -138,7 +143,7 @@ fn judge(
     let terms = inbound.terms();
     let seen = match &body {
         None => Seen::Nothing,
-        Some(Ok(body)) => Seen::Whole(body),
+        Some(Ok(body)) => Seen::Whole(body.bytes()),
         Some(Err(reason)) => Seen::Unreadable(reason),
     };
     match policy.decide(inbound, seen, caller, record) {
@@ -165,7 +170,7 @@ async fn judge_with_body(
     length: usize,
     terms: Terms,
     policy: &Policy,
-    limits: &Limits,
+    proxy: &Proxy,
     record: &Record,
 ) -> Judged {
     let head = client
@@ -175,7 +180,7 @@ async fn judge_with_body(
         .unwrap_or_default()
         .to_vec();
     client.input.consume(length);
-    let body = read_body(client, &terms, limits).await;
+    let body = read_body(client, &terms, proxy).await;
     judge(
         &head,
         Some(body),
@@ -189,9 +194,10 @@ async fn judge_with_body(
 async fn read_body(
     client: &mut Client,
     terms: &Terms,
-    limits: &Limits,
-) -> Result<Vec<u8>, &'static str> {
+    proxy: &Proxy,
+) -> Result<HeldBody, &'static str> {
     const TOO_LARGE: &str = "the body is larger than what is judged of one";
+    let limits = &proxy.limits;
     if terms
         .body
         .length()
@@ -200,18 +206,20 @@ async fn read_body(
         return Err(TOO_LARGE);
     }
     let Client { socket, input, .. } = client;
+    let mut held = proxy.held.body();
     let read = async {
         if terms.expects && input.is_empty() {
             // A client that has gone is noticed by what it does not send.
             let _ = socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
         Body::new(terms.body, true)
-            .read(socket, input, limits.body)
+            .read(socket, input, &mut held, limits.body)
             .await
     };
     match timeout(limits.head, read).await {
-        Ok(Ok(body)) => Ok(body),
+        Ok(Ok(())) => Ok(held),
         Ok(Err(Unread::TooLarge)) => Err(TOO_LARGE),
+        Ok(Err(Unread::NoRoom)) => Err("too many bodies are being judged, try again later"),
         Ok(Err(Unread::Broken)) => Err("the body ended early or is not framed correctly"),
         Err(_) => Err("the body did not come in time to be judged"),
     }

@@ -14,7 +14,8 @@
 //! | log | `record` | one line, at the very end |
 //!
 //! `handler` has these steps in one function. `respond` makes the answers that are doxy's own,
-//! `error` has their words. `socket` and `buffer` are what everything is read from and held in.
+//! `error` has their words. `socket` and `buffer` are what everything is read from and held in, `held` bounds the bodies that
+//! a script wants to see.
 //! `sandbox` takes from the process what none of this needs.
 //!
 //! Heads are taken apart by `httparse`, the parser that hyper has too, and written anew on the
@@ -42,6 +43,7 @@ mod forward;
 mod handler;
 mod head;
 mod headers;
+mod held;
 mod hijack;
 mod listen;
 mod peer;

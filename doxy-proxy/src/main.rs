@@ -105,6 +105,13 @@ async fn run(mut config: Config) -> ExitCode {
         Err(error) => return complain(&error, MISUSED),
     };
     tracing::info!("sandbox: {sandbox}");
+    let access = match config.access {
+        Some((target, format)) => match AccessLog::open(target.clone(), format) {
+            Ok(log) => Some(log),
+            Err(error) => return complain(&no_access_log(&target, &error), MISUSED),
+        },
+        None => None,
+    };
     tracing::info!(
         "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {}",
         env!("CARGO_PKG_VERSION"),
@@ -129,13 +136,8 @@ async fn run(mut config: Config) -> ExitCode {
     proxy.callers = config.callers;
     proxy.limits = config.limits;
     proxy.threads = config.threads;
-    if let Some((target, format)) = config.access {
-        proxy.access = match AccessLog::open(target.clone(), format) {
-            Ok(log) => Some(log),
-            Err(error) => return complain(&no_access_log(&target, &error), MISUSED),
-        };
-    }
-    let (policy, access) = (proxy.policy.clone(), proxy.access.clone());
+    proxy.access = access.clone();
+    let policy = proxy.policy.clone();
     let again = || {
         if let Some(log) = &access {
             log.reopen();

@@ -86,8 +86,8 @@ fn command(pid: i32) -> String {
     LAST.with_borrow_mut(|last| match last {
         Some((known, when, command)) if *known == pid && when.elapsed() < FRESH => command.clone(),
         _ => {
-            let command = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            let command = command.trim_end().to_owned();
+            let command = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).trim_end().to_owned();
             *last = Some((pid, Instant::now(), command.clone()));
             command
         }

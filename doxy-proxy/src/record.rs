@@ -116,6 +116,11 @@ impl Record {
     pub(crate) fn head(&self, head: &Head<'_>) {
         if let Some(mut entry) = self.entry() {
             let path = head.target.split('?').next().unwrap_or_default();
+            // An address may have a password before its host.
+            let path = match path.rsplit_once('@') {
+                Some((_, rest)) if !path.starts_with('/') => rest,
+                _ => path,
+            };
             if debugging() {
                 entry.host = escaped(all(head.lines, "host").next().unwrap_or_default()).into();
             }
@@ -181,6 +186,13 @@ impl Record {
         if let Some(mut entry) = self.entry() {
             entry.status = Some(status);
             entry.first_byte = Some(entry.started.elapsed());
+        }
+    }
+
+    /// The client has not been told the status after all.
+    pub(crate) fn untold(&self) {
+        if let Some(mut entry) = self.entry() {
+            (entry.status, entry.first_byte) = (None, None);
         }
     }
 

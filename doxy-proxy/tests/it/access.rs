@@ -71,6 +71,36 @@ fn json(line: &str) -> Value {
 }
 
 #[test]
+fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
+    let fake = Fake::with(|_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
+            .is_ok()
+    });
+    let logged = Logged::with(fake, "log", "json");
+    for target in ["http://me:secret@host", "http:me:secret@host/info"] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: d\r\n\r\n");
+        assert_eq!(logged.connect().ask(request).status(), 400);
+    }
+    // Not a byte of that answer could be passed on.
+    let reply = logged
+        .connect()
+        .ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert_eq!(reply.status(), 502);
+    let lines = lines(&logged.path("log"), 3);
+    assert!(
+        lines.iter().all(|line| !line.contains("secret")),
+        "{lines:?}"
+    );
+    let last = json(&lines[2]);
+    assert_eq!(
+        (&last["status"], &last["to_client"]),
+        (&502.into(), &0.into())
+    );
+    logged.process.stop();
+}
+
+#[test]
 fn every_request_has_its_record() {
     let logged = Logged::with(Fake::start(), "log", "json");
     let log = logged.path("log");

@@ -222,6 +222,34 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
+fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
+    let doxy = Scripted::with(CREATE, "/info", &["--max-body", "32M"]);
+    let head = format!(
+        "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
+        32 << 20
+    );
+    let almost = vec![b' '; (32 << 20) - 1];
+    let begun = || {
+        let mut client = doxy.connect();
+        client.send(&head);
+        client.try_send(&almost);
+        client
+    };
+    let stalled = [begun(), begun()];
+    // The third is answered as soon as it would be too much.
+    let reply = begun().reply("POST").unwrap();
+    assert_eq!(
+        (reply.status(), &*reply.message()),
+        (403, "too many bodies are being judged, try again later")
+    );
+    drop(stalled);
+    let small = post("/containers/create", r#"{"Image":"busybox"}"#);
+    assert_eq!(doxy.ask(small).status(), 200);
+    assert_eq!(doxy.fake.requests().len(), 1);
+    doxy.process.stop();
+}
+
+#[test]
 fn who_asks_with_what_query_and_headers() {
     let uid = getuid().as_raw();
     let script = format!(

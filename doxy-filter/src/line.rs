@@ -78,6 +78,16 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
             r"give it a line of its own, or write `\#` for the character",
         ));
     }
+    if let Some((before, _)) = pattern
+        .split_once(", ")
+        .filter(|(_, behind)| begins_with_methods(behind))
+    {
+        return Err(Fault::new(
+            pattern_at + before.len() + 2,
+            "another rule on the same line",
+            "give each rule a line of its own",
+        ));
+    }
     if let Some(at) = pattern.find(|c: char| c.is_control() && c != '\t') {
         return Err(Fault::new(
             pattern_at + at,
@@ -91,6 +101,14 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
         pattern,
         pattern_at,
     }))
+}
+
+fn begins_with_methods(text: &str) -> bool {
+    let word = text.trim_start_matches(BLANKS).split(BLANKS).next();
+    word.is_some_and(|word| {
+        word.split(',')
+            .all(|name| MethodSet::in_rule(name).is_some())
+    })
 }
 
 fn is_method_list(token: &str) -> bool {

@@ -31,10 +31,15 @@ pub(crate) struct Pattern {
 pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
     let hir = parse(text)?;
     if matches_no_path(&hir) {
+        // `POST/x` and `POST: /x` are meant otherwise.
+        let help = match text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            true => "put a blank between the methods and the pattern, as in `GET,POST /info`",
+            false => "begin the pattern with `/`, or with `.*` for any beginning",
+        };
         return Err(Fault::new(
             0,
             "matches no path: every path begins with `/`",
-            "begin the pattern with `/`, or with `.*` for any beginning",
+            help,
         ));
     }
     bound(whole(hir))

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, CommandFactory as _, Parser};
 
 const ABOUT: &str = "\
 A Docker socket proxy: creates a second socket, judges every request there by an allow-list of
@@ -26,6 +26,9 @@ Patterns, one rule a line, each a regex that must match the whole path:
   !(/v[\\d.]+)?/containers/vault/.*     denies, whatever else matches
   # a comment
 
+";
+
+const SCRIPTS: &str = "\
 A policy script (--script policy.rhai; doxy-script/REFERENCE.md has the language, scripts/ examples):
   fn decide(req) {
       if req.endpoint == \"/containers/create\" && req.json().HostConfig.Privileged == true {
@@ -34,11 +37,25 @@ A policy script (--script policy.rhai; doxy-script/REFERENCE.md has the language
       pass()                            // leave it to the patterns
   }
 
-Exit codes: 0 stopped by a signal, 1 failed while running, 2 wrong arguments or rules.";
+";
+
+const CODES: &str = "\
+Exit codes: 0 stopped by a signal, 1 failed while running, 2 could not start as told: arguments, rules,
+sockets, rights.";
+
+/// What stands behind the options.
+fn examples() -> String {
+    let scripts = if cfg!(feature = "script") {
+        SCRIPTS
+    } else {
+        ""
+    };
+    format!("{EXAMPLES}{scripts}{CODES}")
+}
 
 /// What was typed, or stood in the environment.
 #[derive(Debug, Parser)]
-#[command(name = "doxy", version, about = ABOUT, after_help = EXAMPLES, disable_version_flag = true)]
+#[command(name = "doxy", version, about = ABOUT, after_help = examples(), disable_version_flag = true)]
 pub(crate) struct Args {
     /// The Docker engine: a socket's path, unix://PATH or tcp://HOST:PORT
     #[arg(
@@ -165,16 +182,16 @@ pub(crate) struct Args {
     pub(crate) shutdown_grace: String,
 
     /// Print a line a request: time, status, duration, host, method and path, and why (as a variable:
-    /// true or false)
+    /// 1 or 0)
     #[arg(long, env = "DOXY_DEBUG", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub(crate) debug: bool,
 
     /// A policy in Rhai, asked before the rules: it can look at query, headers, caller and body
-    #[arg(long, env = "DOXY_SCRIPT", value_name = "FILE")]
+    #[arg(long, env = "DOXY_SCRIPT", value_name = "FILE", hide = cfg!(not(feature = "script")))]
     pub(crate) script: Option<PathBuf>,
 
-    /// The largest body that the script may see; of larger ones it is told that they are
-    #[arg(long, env = "DOXY_MAX_BODY", value_name = "SIZE", default_value = "1M")]
+    /// The largest body that the script may see; if it asks for a larger one, the request is denied
+    #[arg(long, env = "DOXY_MAX_BODY", value_name = "SIZE", default_value = "1M", hide = cfg!(not(feature = "script")))]
     pub(crate) max_body: String,
 
     /// Print the version
@@ -189,8 +206,35 @@ pub(crate) fn explain(error: &clap::Error) -> String {
     let what = lines.next().unwrap_or_default();
     let what = what.strip_prefix("error: ").unwrap_or(what);
     let tip = lines.find_map(|line| line.strip_prefix("tip: "));
-    format!(
-        "{what}\nhelp: {}",
-        tip.unwrap_or("`doxy --help` lists the options")
-    )
+    let help = match (tip, variable(what)) {
+        (Some(tip), _) => tip.to_owned(),
+        (None, Some(name)) => format!("this may come from the variable {name}, which is set"),
+        (None, None) => "`doxy --help` lists the options".to_owned(),
+    };
+    format!("{what}\nhelp: {help}")
+}
+
+/// The variable of the option that an error names, if it is set.
+fn variable(what: &str) -> Option<String> {
+    let name = what.split("--").nth(1)?.split([' ', '\'']).next()?;
+    let command = Args::command();
+    let option = command
+        .get_arguments()
+        .find(|it| it.get_long() == Some(name))?;
+    let variable = option.get_env()?.to_str()?.to_owned();
+    std::env::var_os(&variable).map(|_| variable)
+}
+
+/// Variables that look like settings and are none, with the one that may have been meant.
+pub(crate) fn unknown_variables() -> Vec<String> {
+    let command = Args::command();
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|it| it.get_env())
+        .collect();
+    let set = std::env::vars_os().map(|(name, _)| name);
+    set.filter(|name| name.as_encoded_bytes().starts_with(b"DOXY_"))
+        .filter(|name| !known.contains(&name.as_os_str()))
+        .map(|name| name.display().to_string())
+        .collect()
 }

@@ -326,7 +326,7 @@ fn size(option: &str, text: &str) -> Result<usize, ConfigError> {
         _ => Err(wrong(
             format!("{option} {text}"),
             "this is no size",
-            "write a number of bytes, or one with a unit: 65536, 512k, 1M",
+            "write a number of bytes from 1 on, or one with a unit: 65536, 512k, 1M",
         )),
     }
 }

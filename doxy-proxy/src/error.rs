@@ -115,6 +115,8 @@ pub(crate) enum Denial {
         reason: String,
         status: u16,
         place: Option<String>,
+        /// Is it for a fault in the script, or a limit, and not because the script says so?
+        failed: bool,
     },
     /// The engine would merge such a body over the query that was judged.
     #[error(

@@ -125,7 +125,7 @@ enum Judged {
 /// Parses and decides.
 fn judge(
     head: &[u8],
-    body: Option<Result<HeldBody, &'static str>>,
+    body: Option<Result<HeldBody, String>>,
     policy: &Policy,
     caller: Option<&Caller>,
     record: &Record,
@@ -191,19 +191,15 @@ async fn judge_with_body(
 }
 
 /// Reads a body that the policy wants to see. The reason why it cannot be read is for the client.
-async fn read_body(
-    client: &mut Client,
-    terms: &Terms,
-    proxy: &Proxy,
-) -> Result<HeldBody, &'static str> {
-    const TOO_LARGE: &str = "the body is larger than what is judged of one";
+async fn read_body(client: &mut Client, terms: &Terms, proxy: &Proxy) -> Result<HeldBody, String> {
     let limits = &proxy.limits;
+    let too_large = || format!("the body is larger than {} bytes (--max-body)", limits.body);
     if terms
         .body
         .length()
         .is_some_and(|length| length > limits.body)
     {
-        return Err(TOO_LARGE);
+        return Err(too_large());
     }
     let Client { socket, input, .. } = client;
     let mut held = proxy.held.body();
@@ -218,10 +214,10 @@ async fn read_body(
     };
     match timeout(limits.head, read).await {
         Ok(Ok(())) => Ok(held),
-        Ok(Err(Unread::TooLarge)) => Err(TOO_LARGE),
-        Ok(Err(Unread::NoRoom)) => Err("too many bodies are being judged, try again later"),
-        Ok(Err(Unread::Broken)) => Err("the body ended early or is not framed correctly"),
-        Err(_) => Err("the body did not come in time to be judged"),
+        Ok(Err(Unread::TooLarge)) => Err(too_large()),
+        Ok(Err(Unread::NoRoom)) => Err("too many bodies are being judged, try again later".into()),
+        Ok(Err(Unread::Broken)) => Err("the body ended early or is not framed correctly".into()),
+        Err(_) => Err("the body did not come in time to be judged".into()),
     }
 }
 

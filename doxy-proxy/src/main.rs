@@ -55,6 +55,9 @@ fn main() -> ExitCode {
         .with_target(false)
         .with_ansi(false)
         .init();
+    for name in cli::unknown_variables() {
+        tracing::warn!("the variable {name} is not one of doxy's: `doxy --help` has their names");
+    }
     raise_descriptors();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -167,12 +167,15 @@ impl Record {
                     }
                     // Its words may be made of what is in a body.
                     Denial::Script {
-                        place: Some(place), ..
+                        place: Some(place),
+                        failed,
+                        ..
                     } => {
                         entry.rule = escaped(place.as_bytes()).into();
-                        String::new()
+                        let failed = failed.then_some("the policy failed").unwrap_or_default();
+                        failed.to_owned()
                     }
-                    Denial::Script { place: None, .. } => "the request cannot be judged".to_owned(),
+                    Denial::Script { place: None, .. } => "a body that is never judged".to_owned(),
                     Denial::FormBody => "form body".to_owned(),
                 };
             } else {
@@ -293,8 +296,16 @@ impl Entry {
         number_or(line, " first_byte=", self.first_byte.map(micros), "-");
         number(line, " took=", micros(took));
         word(line, " ", self.outcome.name());
+        // The last, and the only one with blanks in it.
         put(line, " ");
-        put(line, &self.reason);
+        put(
+            line,
+            if self.reason.is_empty() {
+                "-"
+            } else {
+                &self.reason
+            },
+        );
         put(line, "\n");
     }
 
@@ -399,7 +410,7 @@ fn append_now(line: &mut Vec<u8>) {
 const LONGEST: usize = 768;
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
-fn escaped(text: &[u8]) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
     if text.len() <= LONGEST
         && text.iter().all(plain)

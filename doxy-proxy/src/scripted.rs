@@ -9,6 +9,7 @@ use doxy_script::{Body, Decision, Input, Peer};
 use crate::error::Denial;
 use crate::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
+use crate::record::escaped;
 use crate::request::Inbound;
 
 /// A script, and where the requests come in that it is asked about.
@@ -66,13 +67,16 @@ impl Scripted {
                 reason,
                 status,
                 place: by.map(|place| place.to_string()),
+                failed: false,
             },
             Decision::Failed { public, log } => {
-                tracing::error!("{log}");
+                let path = escaped(judged.path.as_bytes());
+                tracing::error!("{log} (asked about {} {path})", judged.method);
                 Denial::Script {
                     reason: public,
                     status: 403,
                     place: Some(self.script.name().to_owned()),
+                    failed: true,
                 }
             }
         };

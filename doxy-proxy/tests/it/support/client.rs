@@ -202,6 +202,8 @@ impl Client {
                 true
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            // A process that was stopped and goes on finds its reads with a time limit interrupted.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.read(),
             Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.unread)),
         }
     }

@@ -108,7 +108,7 @@ static HOST_FIELDS: &[Field] = resources! {
     DnsSearch: &LIST, ExtraHosts: &LIST, GroupAdd: &LIST, IpcMode, Cgroup, Links: &LIST, OomScoreAdj, PidMode,
     Privileged, PublishAllPorts, ReadonlyRootfs, SecurityOpt: &LIST, StorageOpt: &MAP, Tmpfs: &MAP, UTSMode,
     UsernsMode, ShmSize, Sysctls: &MAP, Runtime, Isolation, Mounts: &MOUNTS, MaskedPaths: &LIST,
-    ReadonlyPaths: &LIST, Init, LxcConf: &ANY,
+    ReadonlyPaths: &LIST, Init, InitPath, LxcConf: &ANY,
 };
 /// What a container may do to its host.
 pub(super) static HOST: Shape = Shape::Struct(Fields {

@@ -246,6 +246,29 @@ pub(super) static AUTH: Shape =
 /// What clients put into a query as JSON: `filters`.
 pub(crate) static FREE: Shape = Shape::Free;
 
+/// The names of all fields there are, and whether the keys behind each are their author's own.
+pub(crate) fn field_names() -> Vec<(&'static str, bool)> {
+    fn walk(shape: &'static Shape, names: &mut Vec<(&'static str, bool)>) {
+        match shape {
+            Shape::Struct(Fields { known, elsewhere }) => {
+                for Field(name, shape) in known.iter().chain(*elsewhere) {
+                    names.push((name, matches!(shape, Shape::Map(_) | Shape::Free)));
+                    walk(shape, names);
+                }
+            }
+            Shape::Map(inner) | Shape::List(inner) => walk(inner, names),
+            Shape::Any | Shape::Free | Shape::Words => {}
+        }
+    }
+    let mut names = Vec::new();
+    for shape in super::endpoint::all_shapes() {
+        walk(shape, &mut names);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::panic, reason = "a failed test is meant to panic")]

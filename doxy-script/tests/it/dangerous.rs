@@ -143,7 +143,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("POST", "/containers/doxy/exec", r#"{"Cmd":["sh"]}"#),
     ("POST", "/containers/4e9f0e1f3bbd/exec", r#"{"Cmd":["sh"]}"#),
     ("POST", "/containers/doxy/attach?stream=1&stdin=1", ""),
-    ("POST", "/networks/4d2f9e0c8a7b/connect", r#"{"Container":"4e9f"}"#),
+    (
+        "POST",
+        "/networks/4d2f9e0c8a7b/connect",
+        r#"{"Container":"4e9f"}"#,
+    ),
     (
         "POST",
         "/services/create",
@@ -576,6 +580,9 @@ fn forms_that_the_engine_would_read_over_the_query() {
             "application/x-www-form-urlencoded",
             "Application/X-WWW-Form-Urlencoded; charset=x",
             "multipart/form-data; boundary=x",
+            // Go folds and trims by Unicode's rules.
+            "mult\u{130}part/form-data; boundary=x",
+            "\u{a0}application/x-www-form-urlencoded",
         ] {
             for target in ["/images/create?fromImage=busybox", "/build?t=x"] {
                 let ask = Ask::new("POST", target)

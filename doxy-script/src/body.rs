@@ -16,4 +16,4 @@ mod shape;
 pub(crate) use self::doc::{Doc, Node, NodeId, Seek};
 pub(crate) use self::endpoint::{refuse_framing, shape_of};
 pub(crate) use self::parse::parse;
-pub(crate) use self::shape::FREE;
+pub(crate) use self::shape::{FREE, field_names};

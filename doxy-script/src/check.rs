@@ -2,7 +2,10 @@
 //!
 //! Rhai finds unknown functions when they are called; a policy would then deny in production what it should have
 //! told of at start. So the tree is walked once: functions by name and number of arguments, what `req` has, and every
-//! pattern, which is compiled on the way.
+//! pattern, which is compiled on the way. `fields` looks at names behind dots, `flow` at what becomes of verdicts and closures.
+
+mod fields;
+mod flow;
 
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
 
@@ -10,13 +13,17 @@ use crate::error::Fault;
 use crate::library::{CALLABLE, Patterns, Use};
 use crate::view::PROPERTIES;
 
+use self::fields::{Names, distance};
+use self::flow::Flow;
+
 /// Names that Rhai itself puts into the tree, for closures.
 const IMPLIED: [&str; 1] = ["curry"];
 /// How many texts are tried as patterns, if a pattern is not written where it is used.
 const MAX_CANDIDATES: usize = 1000;
 
-/// Checks a policy, and compiles its patterns: those where they are used, and those among its constants.
-pub(crate) fn check(ast: &AST, constants: &Scope<'_>) -> Result<Patterns, Fault> {
+/// Checks a policy, and compiles its patterns: those where they are used, and those among its constants. `written` is the
+/// policy before Rhai worked anything out: a name that a constant does not have is gone after it.
+pub(crate) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<Patterns, Fault> {
     let request = entry(ast)?;
     let mut found = Found {
         ast,
@@ -41,26 +48,78 @@ pub(crate) fn check(ast: &AST, constants: &Scope<'_>) -> Result<Patterns, Fault>
     });
     match found.fault.take() {
         Some(fault) => Err(fault),
-        None => Ok(found.finish()),
+        None => as_written(written, constants).map(|()| found.finish()),
+    }
+}
+
+/// Checks names and verdicts, in the tree as it was written.
+fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
+    let mut names = Names::new(written, constants);
+    let mut flow = Flow::new(written);
+    let mut fault = None;
+    written.walk(&mut |path: &[ASTNode<'_>]| {
+        let named = match path.last() {
+            Some(ASTNode::Expr(Expr::Dot(pair, ..) | Expr::Index(pair, ..))) => {
+                names.open(&pair.lhs, &pair.rhs);
+                Ok(())
+            }
+            Some(ASTNode::Expr(Expr::Property(property, at))) => names.check(&property.2, *at),
+            _ => Ok(()),
+        };
+        fault = named.and_then(|()| flow.visit(path)).err();
+        fault.is_none()
+    });
+    match fault {
+        Some(fault) => Err(fault),
+        None => flow.finish(),
     }
 }
 
 /// The name that `decide` has for the request.
 fn entry(ast: &AST) -> Result<String, Fault> {
     let shape = "a policy has one function `fn decide(req) { … }`";
+    let place = |name: &str, parameters: usize| {
+        let found = ast.shared_lib().get_script_fn(name, parameters);
+        found.map_or(Position::NONE, |found| found.body.start_position())
+    };
+    for function in ast.iter_functions() {
+        let own = function.name;
+        if CALLABLE.iter().any(|(known, ..)| *known == own) || IMPLIED.contains(&own) {
+            return Err(Fault::new(
+                place(own, function.params.len()),
+                format!("there is a function `{own}` already"),
+                "give yours another name",
+            ));
+        }
+    }
     let mut entries = ast
         .iter_functions()
         .filter(|function| function.name == "decide");
     let Some(decide) = entries.next() else {
-        return Err(Fault::new(
-            Position::NONE,
-            "there is no function `decide` in it",
-            shape,
-        ));
+        let nearest = ast
+            .iter_functions()
+            .map(|function| (distance(function.name, "decide"), function))
+            .filter(|(distance, _)| *distance <= 2)
+            .min_by_key(|(distance, _)| *distance);
+        return Err(match nearest {
+            Some((_, function)) => Fault::new(
+                place(function.name, function.params.len()),
+                format!(
+                    "there is no function `decide` in it, but `{}`",
+                    function.name
+                ),
+                "call it `decide`",
+            ),
+            None => Fault::new(Position::NONE, "there is no function `decide` in it", shape),
+        });
     };
-    if entries.next().is_some() {
+    if let Some(second) = entries.next() {
+        let (one, other) = (
+            place("decide", decide.params.len()),
+            place("decide", second.params.len()),
+        );
         return Err(Fault::new(
-            Position::NONE,
+            one.max(other),
             "`decide` is defined more than once",
             shape,
         ));
@@ -68,7 +127,7 @@ fn entry(ast: &AST) -> Result<String, Fault> {
     match decide.params.as_slice() {
         [request] => Ok((*request).to_owned()),
         params => Err(Fault::new(
-            Position::NONE,
+            place("decide", params.len()),
             format!("`decide` takes {} arguments instead of one", params.len()),
             shape,
         )),
@@ -136,7 +195,7 @@ impl Found<'_> {
                 false => Fault::new(
                     at,
                     format!("there is no function `{name}`"),
-                    "the reference lists what there is; functions of your own begin with `fn`",
+                    self.instead(name),
                 ),
             });
         }
@@ -155,6 +214,26 @@ impl Found<'_> {
         }
     }
 
+    /// What may have been meant by a function that there is not.
+    fn instead(&self, name: &str) -> String {
+        if PROPERTIES.contains(&name) {
+            return format!("write req.{name}, without ()");
+        }
+        let own = self.ast.iter_functions().map(|function| function.name);
+        let nearest = CALLABLE
+            .iter()
+            .map(|(known, ..)| *known)
+            .chain(own)
+            .map(|known| (distance(known, name), known))
+            .filter(|(distance, _)| *distance <= 2 && name.len() > 3)
+            .min();
+        match nearest {
+            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+            None => "the reference lists what there is; functions of your own begin with `fn`"
+                .to_owned(),
+        }
+    }
+
     fn property(&self, of: &Expr, chain: &Expr) -> Result<(), Fault> {
         let Expr::Variable(variable, ..) = of else {
             return Ok(());
@@ -170,7 +249,10 @@ impl Found<'_> {
                 Err(Fault::new(
                     *at,
                     format!("a request has no `{}`", property.2),
-                    format!("it has {}, and json()", PROPERTIES.join(", ")),
+                    match property.2.as_str() {
+                        "json" => "write req.json(): it is a function".to_owned(),
+                        _ => format!("it has {}, and json()", PROPERTIES.join(", ")),
+                    },
                 ))
             }
             _ => Ok(()),

@@ -4,11 +4,16 @@
 //! two buffers; nothing is parsed or converted before the script asks.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use doxy_filter::{RuleRef, Verdict};
 
+use rhai::ImmutableString;
+
 use crate::body::{self, Doc};
+
+/// Names and values of a query, decoded, in their order.
+pub(crate) type Pairs = Arc<Vec<(ImmutableString, ImmutableString)>>;
 
 /// A request as it is judged.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +100,8 @@ pub(crate) struct Facts {
     path: Range<usize>,
     query: Range<usize>,
     socket: Range<usize>,
+    /// The query once it was looked at; `None` inside if not everybody would read it alike.
+    pub(crate) pairs: OnceLock<Option<Pairs>>,
     rule: Option<String>,
     pub(crate) allowed: bool,
     raw: Vec<u8>,
@@ -140,6 +147,7 @@ impl Facts {
             path,
             query,
             socket,
+            pairs: OnceLock::new(),
             rule: rule
                 .filter(|_| interest.matched)
                 .map(|rule| rule.to_string()),

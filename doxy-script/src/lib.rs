@@ -16,8 +16,8 @@
 //!
 //! # Where things are
 //!
-//! `script` compiles and asks, `check` finds what is wrong before it is asked, `engine` is what scripts run in,
-//! `budget` is what they may use up. `input` holds the request, `view` shows it to the script, `body` reads bodies
+//! `script` compiles and asks, `syntax` and `check` tell what is wrong before it is asked, `engine` is what scripts run in,
+//! `budget` is what they may use up, `nesting` how deep their values go. `input` holds the request, `view` shows it to the script, `body` reads bodies
 //! strictly, `library` has the functions, `decision` and `error` the words that come out.
 
 mod body;
@@ -28,7 +28,9 @@ mod engine;
 mod error;
 mod input;
 mod library;
+mod nesting;
 mod script;
+mod syntax;
 mod view;
 
 pub use crate::budget::Limits;

@@ -3,7 +3,9 @@
 //! A script may call what is named here and what it defines itself; any other name is refused when it is compiled. So
 //! what Rhai has in its packages and what is safe to expose are two lists, and this is the second.
 
+mod compare;
 mod image;
+mod lists;
 mod nothing;
 mod outcome;
 mod paths;
@@ -76,6 +78,19 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
     ("get", 2, 2),
 ];
 
+/// What the values of `bind` and `image` have.
+pub(crate) const PARTS: [&str; 9] = [
+    "source",
+    "target",
+    "options",
+    "is_path",
+    "registry",
+    "repository",
+    "name",
+    "tag",
+    "digest",
+];
+
 /// Makes the functions known to the engine.
 pub(crate) fn register(
     engine: &mut Engine,
@@ -83,6 +98,8 @@ pub(crate) fn register(
 ) {
     outcome::register(engine);
     texts::register(engine);
+    lists::register(engine);
+    compare::register(engine);
     paths::register(engine);
     image::register(engine);
     ranges::register(engine);

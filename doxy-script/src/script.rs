@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, ParseError, Position, Scope, Stmt};
+use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope, Stmt};
 
 use crate::body::refuse_framing;
 use crate::budget::{self, Limits, Stop};
@@ -13,6 +13,8 @@ use crate::decision::{Decision, Outcome, Place};
 use crate::engine;
 use crate::error::{Fault, ScriptError};
 use crate::input::{Body, Facts, Input, Interest};
+use crate::nesting;
+use crate::syntax;
 use crate::view::Req;
 
 /// The longest policy, in bytes.
@@ -185,13 +187,13 @@ impl Script {
 
         let patterns = Arc::new(OnceLock::new());
         let mut engine = engine::build(&patterns);
-        let constants = constants(&mut engine, source)?;
+        let (constants, written) = constants(&mut engine, source)?;
         let ast = engine
             .compile_with_scope(&constants, source)
-            .map_err(|error| syntax(&error))?
+            .map_err(|error| syntax::fault(&error, source))?
             .clone_functions_only();
         resolve(&mut engine, &constants);
-        let found = check::check(&ast, &constants)?;
+        let found = check::check(&ast, &written, &constants)?;
         // The cell was made above and is filled here alone.
         let _ = patterns.set(found);
         let decide = ast
@@ -219,12 +221,15 @@ impl fmt::Debug for Script {
     }
 }
 
-/// Runs what stands outside of functions, once. The constants it leaves are put into the functions as values.
-fn constants(engine: &mut Engine, source: &str) -> Result<Scope<'static>, Fault> {
+/// Runs what stands outside of functions, once. The constants it leaves are put into the functions as values. The tree
+/// comes along as it was written, with nothing worked out in advance.
+fn constants(engine: &mut Engine, source: &str) -> Result<(Scope<'static>, AST), Fault> {
     engine
         .set_strict_variables(false)
         .set_optimization_level(rhai::OptimizationLevel::None);
-    let ast = engine.compile(source).map_err(|error| syntax(&error))?;
+    let ast = engine
+        .compile(source)
+        .map_err(|error| syntax::fault(&error, source))?;
     engine
         .set_strict_variables(true)
         .set_optimization_level(rhai::OptimizationLevel::Simple);
@@ -239,11 +244,12 @@ fn constants(engine: &mut Engine, source: &str) -> Result<Scope<'static>, Fault>
         }
     }
     let mut scope = Scope::new();
+    resolve(engine, &scope);
     budget::begin(Limits::default());
     let result = engine.run_ast_with_scope(&mut scope, &ast);
     let (stop, _) = budget::end();
     let (at, message) = match (result, stop) {
-        (Ok(()), None) => return Ok(scope),
+        (Ok(()), None) => return Ok((scope, ast)),
         (Err(error), None) => explain(*error),
         (result, Some((_, at))) => (
             result.err().map_or(at, |error| explain(*error).0),
@@ -255,11 +261,8 @@ fn constants(engine: &mut Engine, source: &str) -> Result<Scope<'static>, Fault>
 }
 
 /// Functions of Rhai see no variables but their own. Most constants are put into them as they are compiled; those that
-/// something is called on are looked up here.
+/// something is called on are looked up here. What a variable of theirs holds is looked at, for its depth.
 fn resolve(engine: &mut Engine, constants: &Scope<'_>) {
-    if constants.is_empty() {
-        return;
-    }
     let constants: HashMap<String, Dynamic> = constants
         .iter()
         .map(|(name, _, value)| (name.to_owned(), value))
@@ -268,27 +271,18 @@ fn resolve(engine: &mut Engine, constants: &Scope<'_>) {
         deprecated,
         reason = "not deprecated, but marked as a hook that may change"
     )]
-    engine.on_var(move |name, index, _| match index {
-        0 => Ok(constants.get(name).cloned()),
-        // A variable of the function's own.
-        _ => Ok(None),
-    });
-}
-
-fn syntax(error: &ParseError) -> Fault {
-    use rhai::ParseErrorType as Kind;
-
-    let help = match &*error.0 {
-        Kind::FnDuplicatedDefinition(..) => "give one of them another name",
-        Kind::VariableUndefined(_) => {
-            "declare it with `let`, or as a `const` at the top of the file"
+    engine.on_var(move |name, index, context| {
+        // Zero is none of the function's own.
+        if index == 0
+            && let Some(constant) = constants.get(name)
+        {
+            return Ok(Some(constant.clone()));
         }
-        Kind::Reserved(_) | Kind::BadInput(_) => "the reference has the language on one page",
-        Kind::MissingToken(..) => "look at this line and at the end of the one before",
-        Kind::ExprTooDeep => "take the expression apart",
-        _ => "the reference has the language on one page",
-    };
-    Fault::new(error.1, lower(&error.0.to_string()), help)
+        if let Some(value) = context.scope().get(name) {
+            nesting::check(value)?;
+        }
+        Ok(None)
+    });
 }
 
 /// Where an error happened and what it was, innermost first.
@@ -305,6 +299,7 @@ fn explain(error: EvalAltResult) -> (Position, String) {
                 let at = inner.take_position().or_else(around);
                 let message = match &inner {
                     EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
+                    EvalAltResult::ErrorDataTooLarge(what, _) => engine::too_large(what),
                     other => lower(&other.to_string()),
                 };
                 return (at, message);
@@ -313,7 +308,7 @@ fn explain(error: EvalAltResult) -> (Position, String) {
     }
 }
 
-fn lower(message: &str) -> String {
+pub(crate) fn lower(message: &str) -> String {
     let mut chars = message.chars();
     let first = chars.next().map(|c| c.to_ascii_lowercase());
     first.into_iter().chain(chars).collect()

@@ -10,7 +10,7 @@ mod request;
 use rhai::Engine;
 
 pub(crate) use self::json::is_set;
-pub(crate) use self::request::{PROPERTIES, Req};
+pub(crate) use self::request::{PARTS, PROPERTIES, Req};
 
 /// Makes the types and what they offer known to the engine.
 pub(crate) fn register(engine: &mut Engine) {

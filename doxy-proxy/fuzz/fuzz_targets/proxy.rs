@@ -59,7 +59,7 @@ const SCRIPT: &str = r#"
 fn decide(req) {
     if req.method != "POST" { return pass(); }
     let body = req.json();
-    if body.a == 1 { allow() } else { deny("no") }
+    if body["a"] == 1 { allow() } else { deny("no") }
 }
 "#;
 /// When an input counts as one that never ends.

@@ -4,6 +4,8 @@
 //! that the field cannot take, numbers that 64 bits do not hold, half of a surrogate pair, text behind the value.
 //! What was read is what the engine reads, whichever of its versions.
 
+use std::collections::HashMap;
+
 use super::doc::{Doc, Node, NodeId, Span};
 use super::fold::{folded, same_field};
 use super::shape::{Fields, Shape};
@@ -12,6 +14,10 @@ use super::shape::{Fields, Shape};
 const MAX_DEPTH: u32 = 64;
 /// Objects up to this size are searched for duplicates pair by pair.
 const FEW: usize = 8;
+
+/// How many fields the keys of one object are compared with before a table of them is made: what clients send takes
+/// a few hundred.
+const MAX_COMPARED: usize = 4096;
 
 const TWICE: &str = "a key is there twice";
 
@@ -394,6 +400,19 @@ struct Keys {
     seen: u128,
     /// Whether there were keys that those bits do not tell of.
     may_repeat: bool,
+    /// How many fields keys were compared with, one by one.
+    compared: usize,
+    /// The fields by their folded names: made for whoever sends many keys that are none.
+    table: Option<HashMap<String, Known>>,
+}
+
+/// What a key turned out to be.
+#[derive(Clone, Copy)]
+enum Known {
+    /// A field, by its place.
+    Field(usize),
+    /// One that belongs into `HostConfig`.
+    Elsewhere(&'static str),
 }
 
 impl Keys {
@@ -403,7 +422,39 @@ impl Keys {
             next: 0,
             seen: 0,
             may_repeat: false,
+            compared: 0,
+            table: None,
         }
+    }
+
+    /// What a key is, however it is spelled.
+    fn look_up(&mut self, fields: &'static Fields, key: &str) -> Option<Known> {
+        let Fields { known, elsewhere } = fields;
+        if self.compared > MAX_COMPARED {
+            let table = self.table.get_or_insert_with(|| {
+                let beside = elsewhere
+                    .iter()
+                    .map(|field| (folded(field.0), Known::Elsewhere(field.0)));
+                let here = known
+                    .iter()
+                    .enumerate()
+                    .map(|(at, field)| (folded(field.0), Known::Field(at)));
+                beside.chain(here).collect()
+            });
+            return table.get(&folded(key)).copied();
+        }
+        let (before, after) = known.split_at_checked(self.next).unwrap_or((known, &[]));
+        let exact = after.iter().chain(before).position(|field| field.0 == key);
+        if let Some(found) = exact {
+            self.compared += found;
+            return Some(Known::Field((found + self.next) % known.len()));
+        }
+        self.compared += known.len() + elsewhere.len();
+        if let Some(at) = known.iter().position(|field| same_field(field.0, key)) {
+            return Some(Known::Field(at));
+        }
+        let field = elsewhere.iter().find(|field| same_field(field.0, key));
+        field.map(|field| Known::Elsewhere(field.0))
     }
 
     /// The shape of the value behind a key, and the key's name if it is a field.
@@ -419,27 +470,26 @@ impl Keys {
                 });
             }
         };
-        let Fields { known, elsewhere } = fields;
-        let (before, after) = known.split_at_checked(self.next).unwrap_or((known, &[]));
-        let found = after.iter().chain(before).position(|field| field.0 == key);
-        if let Some(found) = found {
-            let at = (found + self.next) % known.len();
-            self.next = at + 1;
-            let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
-            match bit {
-                Some(bit) if self.seen & bit != 0 => return Err(TWICE.to_owned()),
-                Some(bit) => self.seen |= bit,
-                None => self.may_repeat = true,
+        match self.look_up(fields, key) {
+            Some(Known::Field(at)) => {
+                let field = fields.known.get(at);
+                let Some(field) = field.filter(|field| field.0 == key) else {
+                    let name = field.map_or("", |field| field.0);
+                    return Err(format!("the field {name} is spelled otherwise"));
+                };
+                self.next = at + 1;
+                let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
+                match bit {
+                    Some(bit) if self.seen & bit != 0 => return Err(TWICE.to_owned()),
+                    Some(bit) => self.seen |= bit,
+                    None => self.may_repeat = true,
+                }
+                return Ok((field.1, Some(field.0)));
             }
-            return Ok(known
-                .get(at)
-                .map_or((&Shape::Any, None), |field| (field.1, Some(field.0))));
-        }
-        if let Some(field) = known.iter().find(|field| same_field(field.0, key)) {
-            return Err(format!("the field {} is spelled otherwise", field.0));
-        }
-        if let Some(field) = elsewhere.iter().find(|field| same_field(field.0, key)) {
-            return Err(format!("the field {} belongs into HostConfig", field.0));
+            Some(Known::Elsewhere(name)) => {
+                return Err(format!("the field {name} belongs into HostConfig"));
+            }
+            None => {}
         }
         self.may_repeat = true;
         Ok((&Shape::Any, None))
@@ -481,4 +531,40 @@ fn span(start: usize, end: usize) -> Span {
 fn length(length: usize) -> u32 {
     // The text is not longer than half of what fits; there are fewer nodes than bytes.
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keys, MAX_COMPARED};
+    use crate::body::shape::CREATE;
+
+    /// A body of a megabyte has room for 90 000 keys that are no fields.
+    #[test]
+    fn many_unknown_keys_are_not_compared_with_every_field() {
+        let mut keys = Keys::of(&CREATE);
+        for at in 0..90_000 {
+            assert!(keys.shape_for(&format!("K{at}")).is_ok());
+        }
+        assert!(keys.compared < 2 * MAX_COMPARED);
+        // What is found in the table is what was found without it.
+        for (key, what) in [
+            ("image", "the field Image is spelled otherwise"),
+            (
+                "Ho\u{17f}tConfig",
+                "the field HostConfig is spelled otherwise",
+            ),
+            ("Privileged", "the field Privileged belongs into HostConfig"),
+            ("privileged", "the field Privileged belongs into HostConfig"),
+        ] {
+            assert_eq!(keys.shape_for(key).err().as_deref(), Some(what));
+        }
+        assert!(
+            keys.shape_for("Image")
+                .is_ok_and(|(_, name)| name == Some("Image"))
+        );
+        assert_eq!(
+            keys.shape_for("Image").err().as_deref(),
+            Some("a key is there twice")
+        );
+    }
 }

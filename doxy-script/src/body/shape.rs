@@ -108,7 +108,7 @@ static HOST_FIELDS: &[Field] = resources! {
     DnsSearch: &LIST, ExtraHosts: &LIST, GroupAdd: &LIST, IpcMode, Cgroup, Links: &LIST, OomScoreAdj, PidMode,
     Privileged, PublishAllPorts, ReadonlyRootfs, SecurityOpt: &LIST, StorageOpt: &MAP, Tmpfs: &MAP, UTSMode,
     UsernsMode, ShmSize, Sysctls: &MAP, Runtime, Isolation, Mounts: &MOUNTS, MaskedPaths: &LIST,
-    ReadonlyPaths: &LIST, Init, LxcConf: &ANY,
+    ReadonlyPaths: &LIST, Init, InitPath, LxcConf: &ANY,
 };
 /// What a container may do to its host.
 pub(super) static HOST: Shape = Shape::Struct(Fields {
@@ -245,6 +245,29 @@ pub(super) static AUTH: Shape =
     shape! { username, password, auth, email, serveraddress, identitytoken, registrytoken };
 /// What clients put into a query as JSON: `filters`.
 pub(crate) static FREE: Shape = Shape::Free;
+
+/// The names of all fields there are, and whether the keys behind each are their author's own.
+pub(crate) fn field_names() -> Vec<(&'static str, bool)> {
+    fn walk(shape: &'static Shape, names: &mut Vec<(&'static str, bool)>) {
+        match shape {
+            Shape::Struct(Fields { known, elsewhere }) => {
+                for Field(name, shape) in known.iter().chain(*elsewhere) {
+                    names.push((name, matches!(shape, Shape::Map(_) | Shape::Free)));
+                    walk(shape, names);
+                }
+            }
+            Shape::Map(inner) | Shape::List(inner) => walk(inner, names),
+            Shape::Any | Shape::Free | Shape::Words => {}
+        }
+    }
+    let mut names = Vec::new();
+    for shape in super::endpoint::all_shapes() {
+        walk(shape, &mut names);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
 
 #[cfg(test)]
 mod tests {

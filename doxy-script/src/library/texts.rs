@@ -1,7 +1,7 @@
 //! Functions on text. All leave the text as it is and give a new one.
 
-use crate::engine::MAX_LIST;
-use rhai::{Array, Dynamic, Engine, ImmutableString};
+use crate::engine::{MAX_LIST, MAX_TEXT};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 pub(super) fn register(engine: &mut Engine) {
     engine
@@ -33,10 +33,30 @@ pub(super) fn register(engine: &mut Engine) {
                 .map(|part| ImmutableString::from(part).into())
                 .collect()
         })
-        .register_fn("join", |list: Array, separator: &str| {
-            let words: Vec<_> = list.iter().map(ToString::to_string).collect();
-            words.join(separator)
-        });
+        .register_fn("join", join);
+}
+
+/// The words of a list in one text. It is built word by word: the whole of it can be far more than a text may hold,
+/// and Rhai looks at the length of a text only when it is there.
+fn join(list: Array, separator: &str) -> Result<ImmutableString, Box<EvalAltResult>> {
+    let mut text = String::new();
+    for (at, item) in list.iter().enumerate() {
+        let separator = if at == 0 { "" } else { separator };
+        let word = match item.as_immutable_string_ref() {
+            Ok(word) => word.clone(),
+            Err(_) => item.to_string().into(),
+        };
+        if text.len() + separator.len() + word.len() > MAX_TEXT {
+            return Err(too_long());
+        }
+        text.push_str(separator);
+        text.push_str(&word);
+    }
+    Ok(text.into())
+}
+
+fn too_long() -> Box<EvalAltResult> {
+    EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into()
 }
 
 fn or_nothing(text: Option<&str>) -> Dynamic {

@@ -106,6 +106,9 @@ pub(crate) fn is_set(value: &Dynamic) -> bool {
     if let Ok(list) = value.as_array_ref() {
         return !list.is_empty();
     }
+    if let Ok(map) = value.as_map_ref() {
+        return !map.is_empty();
+    }
     match value.read_lock::<Json>() {
         Some(json) => node_is_set(&json.doc, json.id),
         None => !value.is_unit(),

@@ -11,10 +11,11 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallCon
 use super::json;
 use crate::body;
 use crate::budget::{Stop, stop};
+use crate::input::{Facts, Pairs};
 
 /// A parsed query.
 #[derive(Debug, Clone)]
-pub(super) struct Query(Arc<Vec<(ImmutableString, ImmutableString)>>);
+pub(super) struct Query(Pairs);
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -58,25 +59,30 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 impl Query {
-    pub(super) fn parse(raw: &str, at: Position) -> Result<Self> {
-        raw.split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((decode(key)?, decode(value)?))
-            })
-            .collect::<Option<_>>()
-            .map(|pairs| Self(Arc::new(pairs)))
-            .ok_or_else(|| {
-                let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
-                stop(Stop::Unjudged(reason.to_owned()), at)
-            })
+    /// The query of a request. It is parsed once, however often a policy says `req.query`.
+    pub(super) fn of(facts: &Facts, at: Position) -> Result<Self> {
+        let pairs = facts.pairs.get_or_init(|| parse(facts.query()));
+        pairs.clone().map(Self).ok_or_else(|| {
+            let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
+            stop(Stop::Unjudged(reason.to_owned()), at)
+        })
     }
 
     fn first(&self, name: &str) -> Option<ImmutableString> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.clone())
     }
+}
+
+fn parse(raw: &str) -> Option<Pairs> {
+    raw.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(key)?, decode(value)?))
+        })
+        .collect::<Option<_>>()
+        .map(Arc::new)
 }
 
 /// What the engine takes for true in a query.
@@ -110,4 +116,35 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
+    use std::sync::Arc;
+
+    use doxy_filter::{Reason, Verdict};
+    use rhai::Position;
+
+    use super::Query;
+    use crate::input::{Body, Facts, Input, Interest};
+
+    #[test]
+    fn a_query_is_parsed_once() {
+        let input = Input {
+            method: "GET",
+            path: "/",
+            query: Some("a=1"),
+            headers: &[],
+            peer: None,
+            socket: "s",
+            has_body: false,
+            verdict: Verdict::Deny(Reason::NoRule),
+        };
+        let facts = Facts::new(&input, Body::NotRead, Interest::of(""));
+        let one = Query::of(&facts, Position::NONE).unwrap();
+        let other = Query::of(&facts, Position::NONE).unwrap();
+        assert!(Arc::ptr_eq(&one.0, &other.0));
+    }
 }

@@ -16,6 +16,9 @@ pub(crate) const PROPERTIES: [&str; 9] = [
     "method", "path", "endpoint", "version", "query", "headers", "peer", "socket", "matched",
 ];
 
+/// What hangs on it has.
+pub(crate) const PARTS: [&str; 5] = ["uid", "gid", "pid", "allowed", "rule"];
+
 /// A request, in a script's hands.
 #[derive(Debug, Clone)]
 pub(crate) struct Req(pub(crate) Arc<Facts>);
@@ -41,7 +44,7 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_get("socket", |req: &mut Req| text(req.0.socket()))
         .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
-            Query::parse(req.0.query(), context.call_position())
+            Query::of(&req.0, context.call_position())
         })
         .register_get("headers", |req: &mut Req| Headers(Arc::clone(&req.0)))
         .register_get("peer", |req: &mut Req| Who(req.0.peer))

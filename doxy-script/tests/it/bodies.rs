@@ -192,7 +192,7 @@ fn bodies_that_are_coded() {
 #[test]
 fn unknown_fields_in_another_spelling() {
     let policy =
-        "fn decide(req) { if req.json().HostConfig.Brandnew == true { deny(\"x\") } allow() }";
+        "fn decide(req) { if req.json().HostConfig[\"Brandnew\"] == true { deny(\"x\") } allow() }";
     for (key, expected) in [
         ("Brandnew", "deny"),
         ("brandnew", "fail"),
@@ -207,8 +207,7 @@ fn unknown_fields_in_another_spelling() {
 
 #[test]
 fn a_typing_error_of_the_policy_is_found_by_the_first_body_that_has_the_field() {
-    let policy =
-        "fn decide(req) { if req.json().HostConfig.privileged == true { deny(\"x\") } allow() }";
+    let policy = "fn decide(req) { if req.json().HostConfig[\"privileged\"] == true { deny(\"x\") } allow() }";
     let ask = Ask::new("POST", "/containers/create").body(r#"{"HostConfig":{"Privileged":true}}"#);
     assert!(run(policy, &ask).starts_with("fail"));
 }

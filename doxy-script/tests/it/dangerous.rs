@@ -85,6 +85,16 @@ const HOST: &[(&str, &str)] = &[
     ("GroupAdd", r#"["docker"]"#),
     ("StorageOpt", r#"{"size":"1T"}"#),
     ("Tmpfs", r#"{"/run":"exec,suid"}"#),
+    ("InitPath", r#""/usr/bin/evil-init""#),
+    ("Binds", r#"["/srv/ci/1/link:/h"]"#),
+    ("Binds", r#"["/srv/data/web/link:/h"]"#),
+    ("Binds", r#"["somebodys-volume:/h"]"#),
+    (
+        "Mounts",
+        r#"[{"Type":"volume","Source":"somebodys-volume","Target":"/h"}]"#,
+    ),
+    ("Binds", r#"["/srv/ci:/h"]"#),
+    ("NetworkMode", r#""4d2f9e0c8a7b""#),
     ("LxcConf", r#"{"lxc.aa_profile":"unconfined"}"#),
 ];
 
@@ -129,6 +139,26 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "/containers/NAME/exec",
         r#"{"User":"root","Cmd":["sh"]}"#,
     ),
+    // Another's container, by name and by the beginning of an id.
+    ("POST", "/containers/doxy/exec", r#"{"Cmd":["sh"]}"#),
+    ("POST", "/containers/4e9f0e1f3bbd/exec", r#"{"Cmd":["sh"]}"#),
+    ("POST", "/containers/doxy/attach?stream=1&stdin=1", ""),
+    (
+        "POST",
+        "/networks/4d2f9e0c8a7b/connect",
+        r#"{"Container":"4e9f"}"#,
+    ),
+    (
+        "POST",
+        "/services/create",
+        r#"{"Name":"team-a","TaskTemplate":{"ContainerSpec":{"Image":"nginx"},"Networks":[{"Target":"4d2f9e0c8a7b"}]}}"#,
+    ),
+    (
+        "POST",
+        "/services/create",
+        r#"{"Name":"team-a","TaskTemplate":{"ContainerSpec":{"Image":"10.0.0.1:5000/x"}}}"#,
+    ),
+    ("POST", "/build?t=x", "tar"),
     ("POST", "/containers/NAME/start", r#"{"Privileged":true}"#),
     ("POST", "/containers/NAME/start", "{}"),
     (
@@ -374,6 +404,8 @@ fn harmless(policy: &str) -> Harmless {
             r#""busybox","Labels":{"doxy.owner":"1000"}"#,
             &[],
         ),
+        "no-privileged.rhai" => ("team-web", r#""busybox""#, &[]),
+        "tour.rhai" => ("web", r#""busybox""#, &[r#""Memory":1"#]),
         "updater.rhai" => ("web", r#""ghcr.io/example/web""#, &[]),
         _ => ("web", r#""busybox""#, &[]),
     }
@@ -548,6 +580,9 @@ fn forms_that_the_engine_would_read_over_the_query() {
             "application/x-www-form-urlencoded",
             "Application/X-WWW-Form-Urlencoded; charset=x",
             "multipart/form-data; boundary=x",
+            // Go folds and trims by Unicode's rules.
+            "mult\u{130}part/form-data; boundary=x",
+            "\u{a0}application/x-www-form-urlencoded",
         ] {
             for target in ["/images/create?fromImage=busybox", "/build?t=x"] {
                 let ask = Ask::new("POST", target)

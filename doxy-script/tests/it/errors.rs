@@ -26,15 +26,15 @@ fn shape() {
     );
     check(
         "fn decide() { allow() }",
-        "p.rhai: `decide` takes 0 arguments instead of one",
+        "p.rhai:1:13: `decide` takes 0 arguments instead of one",
     );
     check(
         "fn decide(a, b) { allow() }",
-        "p.rhai: `decide` takes 2 arguments instead of one",
+        "p.rhai:1:17: `decide` takes 2 arguments instead of one",
     );
     check(
         "fn decide(a) { allow() }\nfn decide(a, b) { allow() }",
-        "p.rhai: `decide` is defined more than once",
+        "p.rhai:2:17: `decide` is defined more than once",
     );
     check(
         "fn decide(a) { allow() }\nfn decide(b) { allow() }",
@@ -153,4 +153,207 @@ fn constants() {
         "const A = f();\nfn f() { loop {} }\nfn decide(req) { allow() }",
         "p.rhai:1:11: a constant takes too much to work out",
     );
+}
+
+/// The help is the part that matters: what to write instead.
+#[track_caller]
+fn helps(source: &str, line: usize, words: &str) {
+    let Err(error) = Script::compile("p.rhai", source.as_bytes()) else {
+        panic!("compiled: {source}");
+    };
+    let text = error.to_string();
+    let (_, help) = text.split_once('\n').unwrap();
+    assert!(help.contains(words), "{source}\n{text}");
+    assert_eq!(error.line, line, "{source}\n{text}");
+}
+
+#[test]
+fn words_of_other_languages() {
+    for (body, words) in [
+        ("if req.method == 'GET' { }", "double quotes"),
+        (
+            "if req.method == \u{201c}GET\u{201d} { }",
+            "straight quotes",
+        ),
+        ("# a comment", "comments begin with //"),
+        ("req.method == \"GET\" ? allow() : pass()", "no `? :`"),
+        ("if true and false { }", "write &&"),
+        ("if true or false { }", "write ||"),
+        ("if not true { }", "write !"),
+        ("var a = 1;", "write `let`"),
+        ("if true { } elif false { }", "write `else if`"),
+        ("try { } catch { }", "no `try`"),
+        ("return pass;", "write `pass()`"),
+        ("if req.method == null { }", "what is not there is `()`"),
+        ("if req.method === \"GET\" { }", "`==`"),
+        ("if req.json.Image == \"x\" { }", "write req.json()"),
+        (
+            "if req.method() == \"x\" { }",
+            "write req.method, without ()",
+        ),
+        ("req.path.startswith(\"/\");", "did you mean `starts_with`?"),
+        ("let a = 1", "end of the one before"),
+        ("return Allow();", "did you mean `allow`?"),
+    ] {
+        // Without a `;` Rhai stops at the line behind.
+        let line = 2 + usize::from(body.starts_with("let"));
+        helps(
+            &format!("fn decide(req) {{\n  {body}\n  pass()\n}}"),
+            line,
+            words,
+        );
+    }
+    helps(
+        "# comment\nfn decide(req) { pass() }",
+        1,
+        "comments begin with //",
+    );
+    helps("def decide(req):\n  pass()", 1, "write `fn decide(req)");
+    helps("\nfn decied(req) { pass() }", 2, "call it `decide`");
+    helps("\nfn Decide(req) { pass() }", 2, "call it `decide`");
+    helps("\nfn decide(req, x) { pass() }", 2, "fn decide(req)");
+}
+
+#[test]
+fn names_that_no_body_has() {
+    for (expression, message, help) in [
+        (
+            "req.json().HostConfig.Priviledged",
+            "nothing has a `Priviledged`",
+            "did you mean Privileged?",
+        ),
+        (
+            "req.json().Hostconfig.Privileged",
+            "nothing has a `Hostconfig`",
+            "did you mean HostConfig?",
+        ),
+        (
+            "req.json().HostConfig.Mounts[0].Tipe",
+            "nothing has a `Tipe`",
+            "did you mean Type?",
+        ),
+        ("req.peer.uuid", "nothing has a `uuid`", "did you mean uid?"),
+        (
+            "bind(\"a:b\").soource",
+            "nothing has a `soource`",
+            "did you mean source?",
+        ),
+        (
+            "req.json().Binds.len",
+            "nothing has a `len`",
+            "write len(): it is a function",
+        ),
+        (
+            "req.json().Zzzzzzzzz",
+            "nothing has a `Zzzzzzzzz`",
+            "[\"Zzzzzzzzz\"]",
+        ),
+        (
+            "LIMITS.memori",
+            "nothing has a `memori`",
+            "did you mean memory?",
+        ),
+    ] {
+        let source = format!(
+            "const LIMITS = #{{ memory: 1 }};\nfn decide(req) {{\nlet a = {expression};\nallow() }}"
+        );
+        helps(&source, 3, help);
+        let error = Script::compile("p", source.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    for expression in [
+        "req.json()[\"Priviledged\"]",
+        "req.json().HostConfig[\"Brandnew\"].Type",
+        "req.query.anything",
+        "req.query.json(\"filters\").anything.at.all",
+        "req.json().Labels.anything",
+        "req.json().NetworkingConfig.EndpointsConfig.mynet.Aliases",
+        "LIMITS.memory",
+        "#{ mine: 1 }.mine",
+    ] {
+        let source = format!(
+            "const LIMITS = #{{ memory: 1 }}; fn decide(req) {{ let a = {expression}; allow() }}"
+        );
+        Script::compile("p", source.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn verdicts_that_nobody_takes() {
+    for body in [
+        "if req.method != \"GET\" { pass() } allow()",
+        "if req.method != \"GET\" { pass(); } allow()",
+        "if req.path == \"/\" { } else { allow() } pass()",
+        "pass(); allow()",
+        "for x in [1] { pass() } allow()",
+        "while true { if true { pass() } } allow()",
+        "switch req.method { \"GET\" => pass(), _ => { } } allow()",
+        "switch req.method { \"GET\" => { pass() } _ => { } } allow()",
+        "{ pass() } allow()",
+    ] {
+        helps(
+            &format!("fn decide(req) {{\n{body}\n}}"),
+            2,
+            "write `return ",
+        );
+    }
+    for body in [
+        "if true { return pass(); } allow()",
+        "if req.path == \"/\" { pass() } else { allow() }",
+        "if req.path == \"/\" { pass() } else if req.path == \"/a\" { allow() } else { pass() }",
+        "switch req.method { \"GET\" => pass(), \"PUT\" => { allow() } _ => { pass() } }",
+        "return switch req.method { \"GET\" => pass(), _ => allow() };",
+        "let verdict = if req.path == \"/\" { pass() } else { allow() }; verdict",
+        "return if req.path == \"/\" { deny(\"x\") } else { allow() };",
+        "let l = [1]; l.map(|x| pass())[0]",
+        "other(); allow();",
+    ] {
+        let source = format!("fn other() {{ pass() }} fn decide(req) {{ {body} }}");
+        Script::compile("p", source.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{source}"));
+    }
+}
+
+#[test]
+fn functions_in_the_place_of_others() {
+    for name in ["deny(x)", "is_set(x)", "contains(a, b)", "allow()"] {
+        let source = format!("fn {name} {{ }}\nfn decide(req) {{ pass() }}");
+        helps(&source, 1, "give yours another name");
+    }
+}
+
+#[test]
+fn closures_that_would_hold_themselves() {
+    for body in [
+        "let l = (); let f = || l; l = f;",
+        "let l = []; let f = || l; l.push(f);",
+        "let l = []; let f = || l; l += [f];",
+        "let l = [1]; let f = || l; l[0] = f;",
+        "let m = #{}; let f = || m; m.a = f;",
+        "let l = (); for i in 0..2 { let g = l; let f = || l; l = f; }",
+        "let l = (); for i in 0..2 { l = [l]; let f = || l; }",
+        "let l = (); let f = |x| { l = x; }; f.call(f);",
+        "let l = []; let f = || l; put(l, f); l.put(f);",
+    ] {
+        let source = format!("fn put(x) {{ this.push(x) }} fn decide(req) {{ {body} allow() }}");
+        let source = source
+            .replace("m.a =", "m[\"a\"] =")
+            .replace("put(l, f); ", "");
+        let Err(error) = Script::compile("p", source.as_bytes()) else {
+            panic!("compiled: {source}");
+        };
+        let text = error.to_string();
+        assert!(
+            text.contains("after a closure has taken it"),
+            "{source}\n{text}"
+        );
+    }
+    for body in [
+        "let names = []; for x in [1, 2] { names.push(x); } [1].all(|x| names.contains(x));",
+        "let most = 0; for x in [1, 2] { most += 1; } [1].all(|x| x < most);",
+        "let bad = false; [1].some(|x| { bad = x == 1; false });",
+        "let l = [1]; let n = 0; l.all(|x| n < x); n = 7; n += 1;",
+    ] {
+        let source = format!("fn decide(req) {{ {body} allow() }}");
+        Script::compile("p", source.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{source}"));
+    }
 }

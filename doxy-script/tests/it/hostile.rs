@@ -39,7 +39,49 @@ fn nonsense_is_a_failure() {
     fails("1 / 0; allow()", "p.rhai:1:43: division by zero");
     fails("9223372036854775807 + 1; allow()", "overflow");
     fails("[1][5]; allow()", "out of bounds");
-    fails("req.method.x; allow()", "p.rhai:1:");
+    fails("req.method.name; allow()", "p.rhai:1:");
+    fails(
+        "[\"a\"].some(|x| x.find(\"a\")); allow()",
+        "p.rhai:1:47: the closure of `some` gives a value of type string, where true or false belongs",
+    );
+    for call in [
+        "all(|x| 1)",
+        "filter(|x| \"\")",
+        "find(|x| ())",
+        "some(|x| [])",
+    ] {
+        fails(
+            &format!("let l = [1]; l.{call}; allow()"),
+            "where true or false belongs",
+        );
+    }
+    fails(
+        "req.query.a > 100; allow()",
+        "p.rhai:1:53: a text is compared with a number, which is never true: `parse_int()`",
+    );
+    for comparison in [
+        "req.version < 1.40",
+        "req.query.a == 1",
+        "1 != req.query.a",
+        "req.query.a == true",
+        "req.json()[\"a\"] == \"1\"",
+        "1 == true",
+        "[\"x\"].contains(1)",
+        "1 in [\"x\"]",
+    ] {
+        fails(
+            &format!("let x = {comparison}; allow()"),
+            "which is never true",
+        );
+    }
+    fails(
+        "let s = \"aaaaaaaaaaaaaaaa\"; for i in 0..14 { s += s; } let l = []; for i in 0..9 { l.push(s); } l.join(s); allow()",
+        "a text is longer than 1 MiB",
+    );
+    fails(
+        "let l = [1]; for i in 0..14 { l += l; } allow()",
+        "a list has more than 10000 items, those of lists in it counted",
+    );
     fails("deny(\"x\", 200); allow()", "200 is no status of a refusal");
     fails(
         "let p = req.path; if p.matches(p) { allow() }",
@@ -201,4 +243,42 @@ fn threads_share_a_script() {
             });
         }
     });
+}
+
+/// What is dropped, compared or printed is gone through by calls within calls: were it deep enough, the process
+/// would end. This thread has the stack that the standard library gives, two megabytes.
+#[test]
+fn nothing_is_nested_deeper_than_a_stack_is() {
+    for body in [
+        "let l = [1]; for i in 0..9000 { l = [l]; }",
+        "let l = [1]; let m = [1]; for i in 0..9000 { l = [l]; m = [m]; } l == m;",
+        "let m = #{}; for i in 0..9000 { m = #{ a: m }; } print(m);",
+        "let f = || 1; for i in 0..9000 { let g = f; f = || g; }",
+        "let f = || 1; for i in 0..3000 { let g = [[[[[[[[f]]]]]]]]; let h = [[[[[[[[g]]]]]]]]; f = || h; }",
+        "let f = || 1; for i in 0..9000 { let g = f; f = || g; } debug(f);",
+        "let l = []; for i in 0..2000 { l.push(0); } l.reduce(|acc, x| || acc, 0);",
+        "let l = []; for i in 0..2000 { l.push(0); } l.reduce(|acc, x| [acc], 0);",
+        "let l = []; for i in 0..9000 { let m = l; l = []; l.push(m); }",
+        "let l = [1]; for i in 0..9000 { l[0] = l; }",
+        "let l = [1]; for i in 0..9000 { l = wrap(l); }",
+    ] {
+        let source = format!("fn wrap(x) {{ [x] }} fn decide(req) {{ {body} allow() }}");
+        let limits = Limits {
+            time: Duration::from_secs(60),
+            ..Limits::default()
+        };
+        let words = words(&ask(&source, limits));
+        assert!(
+            words.contains("nested more than 100 deep"),
+            "{body}: {words}"
+        );
+    }
+    // What a constant holds too.
+    let source =
+        "const A = { let l = [1]; for i in 0..9000 { l = [l]; } l }; fn decide(req) { allow() }";
+    let error = Script::compile("p", source.as_bytes()).unwrap_err();
+    assert!(
+        error.to_string().contains("nested more than 100 deep"),
+        "{error}"
+    );
 }

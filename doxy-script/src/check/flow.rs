@@ -1,0 +1,267 @@
+//! Where values go: verdicts that are dropped, and closures that would hold themselves.
+//!
+//! `allow()` and `pass()` are values. One that stands in the middle of a function has no effect, and the policy goes on to
+//! what its author thought was ruled out: that is refused.
+//!
+//! A closure shares the variables that it takes from around it. Where one of them gets a value later that has the
+//! closure in it, each holds the other, and their memory is never given back. So a variable that a closure has taken is
+//! not changed any more, unless to what can hold no closure.
+
+use std::collections::HashMap;
+use std::ptr;
+
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+
+use crate::error::Fault;
+
+/// The functions of a policy and their statements.
+pub(super) struct Flow {
+    /// The name of the function that a statement of the outermost level is in, and whether it is the last there.
+    outermost: HashMap<*const Stmt, (String, bool)>,
+    own: Vec<String>,
+    /// What each closure has taken from around it.
+    taken: HashMap<String, Vec<String>>,
+    shares: Vec<Touch>,
+    changes: Vec<Touch>,
+}
+
+/// A variable that is taken by a closure, or changed.
+struct Touch {
+    function: String,
+    variable: String,
+    at: Position,
+    /// The loops around it.
+    loops: Vec<*const Stmt>,
+}
+
+impl Flow {
+    pub(super) fn new(ast: &AST) -> Self {
+        let mut outermost = HashMap::new();
+        let mut own = Vec::new();
+        for function in ast.iter_functions() {
+            own.push(function.name.to_owned());
+            // Rhai shows no bodies, but walks through them.
+            let mut alone = ast.clone();
+            alone.retain_functions(|_, _, name, parameters| {
+                name == function.name && parameters == function.params.len()
+            });
+            let mut statements = Vec::new();
+            alone.walk(&mut |path: &[ASTNode<'_>]| {
+                if let [ASTNode::Stmt(statement)] = path {
+                    statements.push(ptr::from_ref(*statement));
+                }
+                true
+            });
+            let last = statements.last().copied();
+            for statement in statements {
+                let place = (function.name.to_owned(), Some(statement) == last);
+                outermost.insert(statement, place);
+            }
+        }
+        Self {
+            outermost,
+            own,
+            taken: HashMap::new(),
+            shares: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Looks at a node, the last of a path from its function down to it.
+    pub(super) fn visit(&mut self, path: &[ASTNode<'_>]) -> Result<(), Fault> {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at)) | ASTNode::Expr(Expr::FnCall(call, at))) => {
+                self.verdict(call, *at, path)?;
+                if call.name == "curry" {
+                    self.take(call);
+                }
+                if let (true, Some((Expr::Variable(variable, ..), rest))) =
+                    (self.changes(&call.name), call.args.split_first())
+                {
+                    self.change(&variable.1, *at, rest.iter().any(may_hold), path);
+                }
+            }
+            Some(ASTNode::Stmt(Stmt::Share(taken))) => {
+                for (variable, _) in taken.iter() {
+                    let touch = self.touch(&variable.name, variable.pos, path);
+                    self.shares.push(touch);
+                }
+            }
+            Some(ASTNode::Stmt(Stmt::Assignment(assignment))) => {
+                let (_, pair) = &**assignment;
+                if let Some((variable, at)) = root(&pair.lhs) {
+                    self.change(variable, at, may_hold(&pair.rhs), path);
+                }
+            }
+            Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
+                let method = match &pair.rhs {
+                    Expr::Dot(next, ..) | Expr::Index(next, ..) => &next.lhs,
+                    last => last,
+                };
+                if let (Some((variable, _)), Expr::MethodCall(call, at)) = (root(&pair.lhs), method)
+                    && self.changes(&call.name)
+                {
+                    self.change(variable, *at, call.args.iter().any(may_hold), path);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What could be seen only once everything was visited.
+    pub(super) fn finish(self) -> Result<(), Fault> {
+        for change in &self.changes {
+            let variable = &change.variable;
+            let own = self.taken.get(&change.function);
+            let inside = own.is_some_and(|taken| taken.contains(variable));
+            let after = self.shares.iter().any(|share| {
+                share.variable == *variable
+                    && share.function == change.function
+                    && (share.at < change.at
+                        || share.loops.iter().any(|one| change.loops.contains(one)))
+            });
+            if inside || after {
+                return Err(Fault::new(
+                    change.at,
+                    format!("`{variable}` is changed after a closure has taken it"),
+                    format!("give the closure a variable of its own: `let seen = {variable};`"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a method changes what it is called on: a list, or `this` of a function of the policy's own.
+    fn changes(&self, method: &str) -> bool {
+        method == "push" || self.own.iter().any(|own| own == method)
+    }
+
+    fn change(&mut self, variable: &str, at: Position, holds: bool, path: &[ASTNode<'_>]) {
+        if holds {
+            let touch = self.touch(variable, at, path);
+            self.changes.push(touch);
+        }
+    }
+
+    fn touch(&self, variable: &str, at: Position, path: &[ASTNode<'_>]) -> Touch {
+        let statements = path.iter().filter_map(|node| match node {
+            ASTNode::Stmt(statement) => Some(*statement),
+            _ => None,
+        });
+        let function = statements
+            .clone()
+            .next()
+            .and_then(|outermost| self.outermost.get(&ptr::from_ref(outermost)));
+        let loops = statements
+            .filter(|one| matches!(one, Stmt::While(..) | Stmt::For(..) | Stmt::Do(..)))
+            .map(ptr::from_ref);
+        Touch {
+            function: function.map(|(name, _)| name.clone()).unwrap_or_default(),
+            variable: variable.to_owned(),
+            at,
+            loops: loops.collect(),
+        }
+    }
+
+    /// Keeps what a closure takes: Rhai makes a call of it, with the closure in front.
+    fn take(&mut self, call: &FnCallExpr) {
+        let mut arguments = call.args.iter();
+        let closure = match arguments.next() {
+            Some(Expr::DynamicConstant(value, _)) => value.read_lock::<rhai::FnPtr>(),
+            _ => None,
+        };
+        if let Some(closure) = closure {
+            let variables = arguments.filter_map(|argument| match argument {
+                Expr::Variable(variable, ..) => Some(variable.1.to_string()),
+                _ => None,
+            });
+            self.taken
+                .insert(closure.fn_name().to_owned(), variables.collect());
+        }
+    }
+
+    /// Refuses `allow()` and `pass()` where nobody takes what they give.
+    fn verdict(&self, call: &FnCallExpr, at: Position, path: &[ASTNode<'_>]) -> Result<(), Fault> {
+        let name = call.name.as_str();
+        if !matches!(name, "allow" | "pass") || self.is_used(path) {
+            return Ok(());
+        }
+        Err(Fault::new(
+            at,
+            format!("this {name}() has no effect: the policy goes on behind it"),
+            format!("write `return {name}();`"),
+        ))
+    }
+
+    fn is_used(&self, path: &[ASTNode<'_>]) -> bool {
+        let is = |one: Option<&Stmt>, other: &Stmt| one.is_some_and(|one| ptr::eq(one, other));
+        let mut nodes = path.iter().rev();
+        let Some(mut child) = nodes.next() else {
+            return true;
+        };
+        for parent in nodes {
+            let passed_on = match (parent, child) {
+                // The statement is the expression.
+                (ASTNode::Stmt(Stmt::Expr(_) | Stmt::Switch(..)), ASTNode::Expr(_)) => true,
+                (ASTNode::Stmt(Stmt::If(flow, _)), ASTNode::Stmt(child)) => {
+                    is(flow.body.statements().last(), child)
+                        || is(flow.branch.statements().last(), child)
+                }
+                (ASTNode::Stmt(Stmt::Block(block)), ASTNode::Stmt(child)) => {
+                    is(block.statements().last(), child)
+                }
+                (ASTNode::Expr(Expr::Stmt(block)), ASTNode::Stmt(child)) => {
+                    is(block.statements().last(), child)
+                }
+                (
+                    ASTNode::Stmt(Stmt::While(..) | Stmt::For(..) | Stmt::Do(..)),
+                    ASTNode::Stmt(_),
+                ) => false,
+                _ => return true,
+            };
+            if !passed_on {
+                return false;
+            }
+            child = parent;
+        }
+        match child {
+            ASTNode::Stmt(outermost) => self
+                .outermost
+                .get(&ptr::from_ref(*outermost))
+                .is_none_or(|(_, last)| *last),
+            _ => true,
+        }
+    }
+}
+
+/// The variable that an expression begins with.
+fn root(expr: &Expr) -> Option<(&str, Position)> {
+    match expr {
+        Expr::Variable(variable, _, at) => Some((&variable.1, *at)),
+        Expr::Dot(pair, ..) | Expr::Index(pair, ..) => root(&pair.lhs),
+        _ => None,
+    }
+}
+
+/// Whether there may be a closure in what an expression gives.
+fn may_hold(expr: &Expr) -> bool {
+    match expr {
+        Expr::BoolConstant(..)
+        | Expr::IntegerConstant(..)
+        | Expr::FloatConstant(..)
+        | Expr::CharConstant(..)
+        | Expr::StringConstant(..)
+        | Expr::InterpolatedString(..)
+        | Expr::Unit(_)
+        | Expr::And(..)
+        | Expr::Or(..) => false,
+        Expr::Array(items, _) => items.iter().any(may_hold),
+        Expr::Map(map, _) => map.0.iter().any(|(_, value)| may_hold(value)),
+        // Of the operators, `+` alone gives back what it was given.
+        Expr::FnCall(call, _) if call.op_token.is_some() => {
+            call.name == "+" && call.args.iter().any(may_hold)
+        }
+        _ => true,
+    }
+}

@@ -74,7 +74,8 @@ pub(crate) fn refuse_framing(input: &Input<'_>) -> Option<(u16, &'static str)> {
     });
     form.then_some((
         415,
-        "form bodies are not allowed: the engine would read them over the query",
+        "a form body is not allowed: the Docker engine would read it as part of the query; send the \
+         parameters in the query, or a body of type application/json",
     ))
 }
 

@@ -71,6 +71,35 @@ struct Entry {
     outcome: Outcome,
 }
 
+/// Entries that wait for the next request, with the room that their texts have.
+const KEPT: usize = 64;
+
+thread_local! {
+    #[expect(clippy::vec_box, reason = "they are handed out and taken back as they are")]
+    static SPARE: RefCell<Vec<Box<Mutex<Entry>>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            audit: Audit {
+                log: None,
+                caller: None,
+            },
+            started: Instant::now(),
+            host: String::new(),
+            method: String::new(),
+            path: String::new(),
+            verdict: "refused",
+            rule: String::new(),
+            reason: String::new(),
+            status: None,
+            first_byte: None,
+            outcome: Outcome::Cut,
+        }
+    }
+}
+
 fn debugging() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
@@ -86,19 +115,11 @@ impl Record {
     /// Begins the record of a request that has just arrived.
     pub(crate) fn open(audit: &Audit) -> Self {
         let entry = Audit::is_wanted(audit.log.as_ref()).then(|| {
-            Box::new(Mutex::new(Entry {
-                audit: audit.clone(),
-                started: Instant::now(),
-                host: String::new(),
-                method: String::new(),
-                path: String::new(),
-                verdict: "refused",
-                rule: String::new(),
-                reason: String::new(),
-                status: None,
-                first_byte: None,
-                outcome: Outcome::Cut,
-            }))
+            let mut entry = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+            let fresh = entry.get_mut().unwrap_or_else(PoisonError::into_inner);
+            fresh.audit = audit.clone();
+            fresh.started = Instant::now();
+            entry
         });
         Self {
             entry,
@@ -124,8 +145,8 @@ impl Record {
             if debugging() {
                 entry.host = escaped(all(head.lines, "host").next().unwrap_or_default()).into();
             }
-            entry.method = escaped(head.method.as_bytes()).into();
-            entry.path = escaped(path.as_bytes()).into();
+            set(&mut entry.method, head.method.as_bytes());
+            set(&mut entry.path, path.as_bytes());
         }
     }
 
@@ -134,7 +155,7 @@ impl Record {
         if let Some(mut entry) = self.entry()
             && entry.path != judged.path
         {
-            entry.path = escaped(judged.path.as_bytes()).into();
+            set(&mut entry.path, judged.path.as_bytes());
         }
     }
 
@@ -209,8 +230,8 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            let entry = entry.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut spare) = self.entry.take() {
+            let entry = spare.get_mut().unwrap_or_else(PoisonError::into_inner);
             let took = entry.started.elapsed();
             if let Some(log) = &entry.audit.log {
                 log.record(|line| match log.format {
@@ -219,6 +240,12 @@ impl Drop for Record {
                 });
             }
             entry.debug(took);
+            entry.clear();
+            SPARE.with_borrow_mut(|spares| {
+                if spares.len() < KEPT {
+                    spares.push(spare);
+                }
+            });
         }
     }
 }
@@ -236,6 +263,28 @@ impl Outcome {
 }
 
 impl Entry {
+    /// Makes it as good as new. Nothing of one request is left for the next.
+    fn clear(&mut self) {
+        self.audit = Audit {
+            log: None,
+            caller: None,
+        };
+        for text in [
+            &mut self.host,
+            &mut self.method,
+            &mut self.path,
+            &mut self.rule,
+            &mut self.reason,
+        ] {
+            text.clear();
+            // What is common fits; the room of what is not is given back.
+            text.shrink_to(256);
+        }
+        self.verdict = "refused";
+        (self.status, self.first_byte) = (None, None);
+        self.outcome = Outcome::Cut;
+    }
+
     /// The columns of the original, and the reason and the caller behind them.
     fn debug(&self, took: Duration) {
         if !debugging() {
@@ -380,6 +429,12 @@ fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
         put(line, text);
         put(line, "\"");
     }
+}
+
+/// Puts text from a client in the place of what was there.
+fn set(text: &mut String, to: &[u8]) {
+    text.clear();
+    text.push_str(&escaped(to));
 }
 
 fn micros(time: Duration) -> u64 {

@@ -240,7 +240,11 @@ fn supplementary_groups_count() {
         eprintln!("NOT RUN: only root can change its groups");
         return;
     }
-    if std::process::Command::new("curl").arg("--version").output().is_err() {
+    if std::process::Command::new("curl")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         eprintln!("NOT RUN: no curl");
         return;
     }

@@ -130,7 +130,7 @@ impl Harness {
         let at = folder.path().join("engine.sock");
         let (engine, proxies) = runtime.block_on(async {
             // Rust's own `main` ignores it, and libFuzzer's does not.
-            signal(SignalKind::pipe()).expect("a signal");
+            drop(signal(SignalKind::pipe()).expect("a signal"));
             let engine = Engine::listen(&at);
             let proxies = (0..RULES.len())
                 .map(|number| Served::start(number, folder.path().join(number.to_string()), &at));

@@ -27,7 +27,7 @@ use crate::support::{Client, Fake, Recorded};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
 /// What the process inside is to do.
-const ROLE: &str = "DOXY_TEST_INSIDE";
+const ROLE: &str = "TEST_ROLE_OF_DOXY";
 /// A group that is nobody's.
 const GROUP: u32 = 47_110;
 
@@ -281,7 +281,7 @@ fn without(refused: &str) {
     );
     let program = BpfProgram::try_from(filter.unwrap()).unwrap();
     apply_filter(&program).unwrap();
-    let args = std::env::var("DOXY_TEST_ARGS").unwrap();
+    let args = std::env::var("TEST_ARGS_OF_DOXY").unwrap();
     let error = Command::new(env!("CARGO_BIN_EXE_doxy"))
         .args(args.split(' '))
         .exec();
@@ -299,7 +299,7 @@ fn what_the_kernel_lacks_is_said_or_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = another(role, folder.path());
-        let process = Process::start(command.env("DOXY_TEST_ARGS", "--sandbox auto"));
+        let process = Process::start(command.env("TEST_ARGS_OF_DOXY", "--sandbox auto"));
         let line = process.logged("sandbox: ");
         assert!(line.contains("no-new-privs"), "{line}");
         assert!(
@@ -315,7 +315,7 @@ fn what_the_kernel_lacks_is_said_or_refused() {
         process.stop();
 
         let mut command = another(role, folder.path());
-        let ended = Process::spawn(command.env("DOXY_TEST_ARGS", "--sandbox require")).end();
+        let ended = Process::spawn(command.env("TEST_ARGS_OF_DOXY", "--sandbox require")).end();
         assert_eq!(ended.code, Some(2), "{ended:?}");
         let (first, help) = ended.stderr.trim_end().split_once('\n').unwrap();
         assert!(

@@ -542,8 +542,10 @@ fn version_and_help() {
             "socket-group",
             "shutdown-grace",
             "debug",
-            "script",
-        ] {
+        ]
+        .into_iter()
+        .chain(cfg!(feature = "script").then_some("script"))
+        {
             // An option and its variable are one line of the list.
             let line = ended
                 .stdout
@@ -552,6 +554,12 @@ fn version_and_help() {
             let line = line.unwrap_or_else(|| panic!("{help}: no --{name}"));
             assert!(line.contains(&variable(name)), "{help}: {line}");
         }
+        // What is not in this binary is not spoken of.
+        assert_eq!(
+            ended.stdout.contains("script"),
+            cfg!(feature = "script"),
+            "{help}"
+        );
         for word in [
             "--help",
             "--version",

@@ -112,7 +112,7 @@ pub(crate) async fn exchange(
     record: &Record,
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
-    // It counts until the engine has it.
+    // It counts until it is answered, or the connection switched.
     let mut held = outbound.body.take();
     let mut judged = held.as_mut().map(|body| Input::holding(body.take()));
     let terms = &outbound.terms;

@@ -46,6 +46,8 @@ pub(crate) enum Seek<'d> {
 pub(crate) struct Doc {
     /// The text as it came, and behind it whatever strings had escapes in them.
     pub(super) text: String,
+    /// Whether all of that is ASCII, and so every key.
+    pub(super) ascii: bool,
     pub(super) nodes: Vec<Node>,
     pub(super) items: Vec<NodeId>,
     pub(super) members: Vec<(Span, NodeId)>,
@@ -75,31 +77,39 @@ impl Doc {
 
     /// The keys and values of an object, in the order in which they came.
     pub(crate) fn members(&self, id: NodeId) -> impl ExactSizeIterator<Item = (&str, NodeId)> {
-        let members = match self.node(id) {
-            Node::Object { members, .. } => {
-                self.members.get(index(members.start)..index(members.end))
-            }
-            _ => None,
-        };
-        members
-            .unwrap_or_default()
-            .iter()
-            .map(|(key, value)| (self.text(*key), *value))
+        let members = self.spans(id).iter();
+        members.map(|(key, value)| (self.text(*key), *value))
     }
 
     /// Looks a key up. Where keys are fields, one that only folds to `name` is told of: the engine would take it.
     pub(crate) fn seek(&self, id: NodeId, name: &str) -> Seek<'_> {
         let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
-        for (key, value) in self.members(id) {
+        // Names of ASCII alone that fold alike are equally long. Most of an object is passed over by that.
+        let alike = (self.ascii && name.is_ascii()).then_some(name.len());
+        for (span, value) in self.spans(id) {
+            if alike.is_some_and(|length| length != index(span.end) - index(span.start)) {
+                continue;
+            }
+            let key = self.text(*span);
             if key == name {
-                return Seek::Found(value);
+                return Seek::Found(*value);
             }
             if !free && same_field(key, name) {
                 folds = Some(key);
             }
         }
         folds.map_or(Seek::Absent, Seek::Folds)
+    }
+
+    fn spans(&self, id: NodeId) -> &[(Span, NodeId)] {
+        let members = match self.node(id) {
+            Node::Object { members, .. } => {
+                self.members.get(index(members.start)..index(members.end))
+            }
+            _ => None,
+        };
+        members.unwrap_or_default()
     }
 }
 

@@ -47,7 +47,10 @@ pub(crate) fn parse(body: &[u8], shape: &'static Shape) -> Result<Doc, String> {
     parser.doc.root = parser.value(shape, "the body")?;
     parser.blanks();
     match parser.peek() {
-        None => Ok(parser.doc),
+        None => {
+            parser.doc.ascii = parser.doc.text.is_ascii();
+            Ok(parser.doc)
+        }
         Some(_) => Err(parser.fault("there is something behind the JSON value")),
     }
 }

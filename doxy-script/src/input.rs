@@ -1,8 +1,9 @@
 //! What a policy is asked about, as the caller gives it and as the script can hold it.
 //!
-//! A script's values outlive no call, but Rhai wants them to own what they hold. So the head is copied once, into
-//! two buffers; nothing is parsed or converted before the script asks.
+//! A script's values outlive no call, but Rhai wants them to own what they hold. So the head is copied, into
+//! buffers that `desk` keeps; nothing is parsed or converted before the script asks.
 
+use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -85,15 +86,16 @@ impl Interest {
 }
 
 /// The body, as far as a script is concerned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Content {
+    #[default]
     NotRead,
     Read(Arc<Doc>),
     Refused(String),
 }
 
 /// A request that owns what it holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Facts {
     text: String,
     method: Range<usize>,
@@ -112,52 +114,58 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn new(input: &Input<'_>, body: Body<'_>, interest: Interest) -> Self {
-        let parts = [
-            input.method,
-            input.path,
-            input.query.unwrap_or_default(),
-            input.socket,
-        ];
-        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-        let [method, path, query, socket] = parts.map(|part| {
+    /// Takes a request down, in the place of the one before.
+    pub(crate) fn fill(&mut self, input: &Input<'_>, body: Body<'_>, interest: Interest) {
+        self.forget();
+        let text = &mut self.text;
+        let mut keep = |part: &str| {
             let start = text.len();
             text.push_str(part);
             start..text.len()
-        });
-        let sent = if interest.headers { input.headers } else { &[] };
-        let mut raw = Vec::with_capacity(
-            sent.iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum(),
-        );
+        };
+        self.method = keep(input.method);
+        self.path = keep(input.path);
+        self.query = keep(input.query.unwrap_or_default());
+        self.socket = keep(input.socket);
+        let raw = &mut self.raw;
         let mut keep = |bytes: &[u8]| {
             let start = raw.len();
             raw.extend_from_slice(bytes);
             start..raw.len()
         };
-        let headers = sent
-            .iter()
-            .map(|(name, value)| (keep(name.as_bytes()), keep(value)))
-            .collect();
+        let sent = if interest.headers { input.headers } else { &[] };
+        let headers = sent.iter();
+        self.headers
+            .extend(headers.map(|(name, value)| (keep(name.as_bytes()), keep(value))));
         let (allowed, rule) = verdict(input.verdict);
-        Self {
+        self.allowed = allowed;
+        self.rule = rule
+            .filter(|_| interest.matched)
+            .map(|rule| rule.to_string());
+        self.peer = input.peer;
+        self.has_body = input.has_body;
+        self.content = content(input, body);
+    }
+
+    /// Forgets what it holds. How much memory it keeps for the next, in bytes.
+    pub(crate) fn forget(&mut self) -> usize {
+        let (mut text, mut raw, mut headers) = (
+            mem::take(&mut self.text),
+            mem::take(&mut self.raw),
+            mem::take(&mut self.headers),
+        );
+        text.clear();
+        raw.clear();
+        headers.clear();
+        *self = Self {
             text,
-            method,
-            path,
-            query,
-            socket,
-            pairs: OnceLock::new(),
-            rule: rule
-                .filter(|_| interest.matched)
-                .map(|rule| rule.to_string()),
-            allowed,
             raw,
             headers,
-            peer: input.peer,
-            has_body: input.has_body,
-            content: content(input, body),
-        }
+            ..Self::default()
+        };
+        self.text.capacity()
+            + self.raw.capacity()
+            + self.headers.capacity() * size_of::<[usize; 4]>()
     }
 
     fn part(&self, part: &Range<usize>) -> &str {
@@ -184,12 +192,13 @@ impl Facts {
         self.rule.as_deref()
     }
 
-    /// Names and values of the headers, in their order.
-    pub(crate) fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    /// The values of a header, in their order. The case of its name does not matter.
+    pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let bytes = |range: &Range<usize>| self.raw.get(range.clone()).unwrap_or_default();
         self.headers
             .iter()
-            .map(move |(name, value)| (bytes(name), bytes(value)))
+            .filter(move |(other, _)| bytes(other).eq_ignore_ascii_case(name.as_bytes()))
+            .map(move |(_, value)| bytes(value))
     }
 }
 

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Position, Scope, Stmt};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Scope, Stmt};
 
 use crate::body::refuse_framing;
 use crate::budget::{self, Limits, Stop};
 use crate::check;
 use crate::decision::{Decision, Outcome, Place};
+use crate::desk::Desk;
 use crate::engine;
 use crate::error::{Fault, ScriptError};
-use crate::input::{Body, Facts, Input, Interest};
+use crate::fuse;
+use crate::input::{Body, Input, Interest};
 use crate::nesting;
 use crate::syntax;
-use crate::view::Req;
 
 /// The longest policy, in bytes.
 const MAX_SOURCE: usize = 256 << 10;
@@ -33,8 +34,9 @@ pub struct Script {
     name: Arc<str>,
     engine: Engine,
     ast: AST,
-    /// Where `decide` begins.
+    /// Where `decide` begins, and what it calls the request.
     decide: Position,
+    request: ImmutableString,
     interest: Interest,
     limits: Limits,
     sink: Option<Sink>,
@@ -47,7 +49,7 @@ impl Script {
     ///
     /// At the first thing in it that is known to be wrong. No part of a wrong policy is used.
     pub fn compile(name: &str, source: &[u8]) -> Result<Self, ScriptError> {
-        Self::build(name, source).map_err(|fault| ScriptError::new(name, fault))
+        Self::build(name, source, fuse::fuse).map_err(|fault| ScriptError::new(name, fault))
     }
 
     /// Where the lines go that the policy prints: at most 8 of 1024 characters for a request. Without this they
@@ -81,24 +83,22 @@ impl Script {
                 by: None,
             };
         }
-        let request = Req(Arc::new(Facts::new(input, body, self.interest)));
+        let mut desk = Desk::lay(&self.request, input, body, self.interest);
         budget::begin(self.limits);
-        let result = self.engine.call_fn_with_options::<Dynamic>(
-            CallFnOptions::new().eval_ast(false),
-            &mut Scope::new(),
-            &self.ast,
-            "decide",
-            (request,),
-        );
+        let result = self
+            .engine
+            .eval_ast_with_scope::<Dynamic>(desk.scope(), &self.ast);
         let (stop, printed) = budget::end();
         let again = matches!(stop, Some((Stop::NeedsBody, _)));
         if let Some(sink) = self.sink.as_ref().filter(|_| !again) {
             printed.iter().for_each(|line| sink(line));
         }
-        match stop {
+        let decision = match stop {
             Some((stop, at)) => self.stopped(stop, at, result.err()),
             None => self.ended(result),
-        }
+        };
+        desk.clear();
+        decision
     }
 
     fn ended(&self, result: Result<Dynamic, Box<EvalAltResult>>) -> Decision {
@@ -109,7 +109,7 @@ impl Script {
                 return self.failed(PUBLIC, at, &message);
             }
         };
-        match value.clone().try_cast::<Outcome>() {
+        match value.read_lock::<Outcome>().as_deref() {
             Some(Outcome::Allow) => Decision::Allow,
             Some(Outcome::Pass) => Decision::Pass,
             None => {
@@ -162,7 +162,12 @@ impl Script {
         }
     }
 
-    fn build(name: &str, source: &[u8]) -> Result<Self, Fault> {
+    /// Compiles it, and has it put together by `fuse` once it is checked.
+    pub(crate) fn build(
+        name: &str,
+        source: &[u8],
+        fuse: fn(&mut Engine, AST) -> AST,
+    ) -> Result<Self, Fault> {
         let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
         if source.len() > MAX_SOURCE {
             return Err(Fault::new(
@@ -196,15 +201,18 @@ impl Script {
         let found = check::check(&ast, &written, &constants)?;
         // The cell was made above and is filled here alone.
         let _ = patterns.set(found);
-        let decide = ast
+        let (decide, request) = ast
             .shared_lib()
             .get_script_fn("decide", 1)
-            .map_or(Position::NONE, |decide| decide.body.start_position());
+            .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
+            .unwrap_or_default();
+        let ast = fuse(&mut engine, ast);
         Ok(Self {
             name: name.into(),
             engine,
             ast,
             decide,
+            request,
             interest: Interest::of(source),
             limits: Limits::default(),
             sink: None,

@@ -22,7 +22,8 @@ pub(super) fn register(engine: &mut Engine) {
              name: &str|
              -> Result<Dynamic> {
                 headers
-                    .values(name)
+                    .0
+                    .header(name)
                     .next()
                     .map_or(Ok(Dynamic::UNIT), |value| Ok(text(value, &context)?.into()))
             },
@@ -31,23 +32,15 @@ pub(super) fn register(engine: &mut Engine) {
             "values",
             |context: NativeCallContext<'_>, headers: &mut Headers, name: &str| -> Result<Array> {
                 headers
-                    .values(name)
+                    .0
+                    .header(name)
                     .map(|value| Ok(text(value, &context)?.into()))
                     .collect()
             },
         )
         .register_fn("contains", |headers: &mut Headers, name: &str| {
-            headers.values(name).next().is_some()
+            headers.0.header(name).next().is_some()
         });
-}
-
-impl Headers {
-    fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.0
-            .headers()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
-    }
 }
 
 fn text(value: &[u8], context: &NativeCallContext<'_>) -> Result<ImmutableString> {

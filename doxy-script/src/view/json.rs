@@ -13,8 +13,8 @@ use crate::budget::{Stop, stop};
 /// An object.
 #[derive(Debug, Clone)]
 pub(crate) struct Json {
-    doc: Arc<Doc>,
-    id: NodeId,
+    pub(super) doc: Arc<Doc>,
+    pub(super) id: NodeId,
 }
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -115,7 +115,8 @@ pub(crate) fn is_set(value: &Dynamic) -> bool {
     }
 }
 
-fn node_is_set(doc: &Doc, id: NodeId) -> bool {
+/// The same for a value of a document.
+pub(super) fn node_is_set(doc: &Doc, id: NodeId) -> bool {
     match doc.node(id) {
         Node::Null => false,
         Node::Bool(truth) => *truth,

@@ -61,8 +61,7 @@ pub(super) fn register(engine: &mut Engine) {
 impl Query {
     /// The query of a request. It is parsed once, however often a policy says `req.query`.
     pub(super) fn of(facts: &Facts, at: Position) -> Result<Self> {
-        let pairs = facts.pairs.get_or_init(|| parse(facts.query()));
-        pairs.clone().map(Self).ok_or_else(|| {
+        pairs(facts).cloned().map(Self).ok_or_else(|| {
             let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
             stop(Stop::Unjudged(reason.to_owned()), at)
         })
@@ -72,6 +71,12 @@ impl Query {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.clone())
     }
+}
+
+/// The names and values of a query; `None` if not everybody would read it alike.
+pub(super) fn pairs(facts: &Facts) -> Option<&Pairs> {
+    let pairs = facts.pairs.get_or_init(|| parse(facts.query()));
+    pairs.as_ref()
 }
 
 fn parse(raw: &str) -> Option<Pairs> {
@@ -142,7 +147,8 @@ mod tests {
             has_body: false,
             verdict: Verdict::Deny(Reason::NoRule),
         };
-        let facts = Facts::new(&input, Body::NotRead, Interest::of(""));
+        let mut facts = Facts::default();
+        facts.fill(&input, Body::NotRead, Interest::of(""));
         let one = Query::of(&facts, Position::NONE).unwrap();
         let other = Query::of(&facts, Position::NONE).unwrap();
         assert!(Arc::ptr_eq(&one.0, &other.0));

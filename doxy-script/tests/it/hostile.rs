@@ -194,6 +194,38 @@ fn one_call_leaves_nothing_for_the_next() {
     }
 }
 
+/// The memory of a call is used again by the next, whatever the policy did to it.
+#[test]
+fn what_a_policy_does_to_the_request_is_gone_with_the_call() {
+    let deny = "if req.method == \"DELETE\" { return deny(req.path); }";
+    for body in [
+        "req = 5; allow()".to_owned(),
+        "let req = 5; allow()".to_owned(),
+        "let f = |x| req.path; [1].map(f); allow()".to_owned(),
+        "let kept = [req, req.query, req.headers]; kept.push(kept); return allow(); ".to_owned(),
+        "if is_set(req.query.a) { req = (); } allow()".to_owned(),
+        "req".to_owned(),
+    ] {
+        let script = format!("fn decide(req) {{ {deny} {body} }}");
+        let script = Script::compile("p", script.as_bytes()).unwrap();
+        let other = Script::compile(
+            "q",
+            b"fn decide(r) { if r.path == \"/x\" { allow() } else { pass() } }",
+        );
+        let other = other.unwrap();
+        for _ in 0..3 {
+            let _ = Ask::new("GET", "/x?a=b").header("a", "b").of(&script, None);
+            assert_eq!(
+                words(&Ask::new("DELETE", "/y").of(&script, None)),
+                "deny /y",
+                "{body}"
+            );
+            assert_eq!(words(&Ask::new("GET", "/x").of(&other, None)), "allow");
+            assert_eq!(words(&Ask::new("GET", "/y").of(&other, None)), "pass");
+        }
+    }
+}
+
 #[test]
 fn prints_are_few_short_and_said_once() {
     use std::sync::{Arc, Mutex};

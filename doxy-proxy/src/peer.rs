@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
@@ -27,6 +28,8 @@ pub(crate) struct Caller {
     pub(crate) pid: i32,
     /// What it was called when it connected. It chooses that itself. Empty if nobody is to read it.
     pub(crate) command: String,
+    /// All this as records have it, once the first of a connection was written.
+    pub(crate) written: OnceLock<Box<[u8]>>,
 }
 
 /// Who may connect. Without any entry everybody may who can open the socket.
@@ -53,6 +56,7 @@ impl Caller {
             gid: peer.gid(),
             pid,
             command,
+            written: OnceLock::new(),
         })
     }
 }

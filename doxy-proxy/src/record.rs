@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use doxy_filter::Request as Judged;
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
@@ -136,17 +136,20 @@ impl Record {
     /// What its head says, as it was sent.
     pub(crate) fn head(&self, head: &Head<'_>) {
         if let Some(mut entry) = self.entry() {
-            let path = head.target.split('?').next().unwrap_or_default();
+            let end = memchr(b'?', head.target.as_bytes());
+            let path = end.and_then(|end| head.target.get(..end));
+            let mut path = path.unwrap_or(head.target);
             // An address may have a password before its host.
-            let path = match path.rsplit_once('@') {
-                Some((_, rest)) if !path.starts_with('/') => rest,
-                _ => path,
-            };
+            if !path.starts_with('/')
+                && let Some((_, rest)) = path.rsplit_once('@')
+            {
+                path = rest;
+            }
             if debugging() {
                 entry.host = escaped(all(head.lines, "host").next().unwrap_or_default()).into();
             }
-            set(&mut entry.method, head.method.as_bytes());
-            set(&mut entry.path, path.as_bytes());
+            set(&mut entry.method, head.method);
+            set(&mut entry.path, path);
         }
     }
 
@@ -155,7 +158,7 @@ impl Record {
         if let Some(mut entry) = self.entry()
             && entry.path != judged.path
         {
-            set(&mut entry.path, judged.path.as_bytes());
+            set(&mut entry.path, judged.path);
         }
     }
 
@@ -177,14 +180,14 @@ impl Record {
             if let Error::Denied(denial) = error {
                 entry.verdict = "denied";
                 entry.rule.clear();
-                entry.reason = match denial {
-                    Denial::Method { .. } => "no rule allows this method".to_owned(),
-                    Denial::Path { rule: None, .. } => "no rule allows this path".to_owned(),
+                let reason = match denial {
+                    Denial::Method { .. } => "no rule allows this method",
+                    Denial::Path { rule: None, .. } => "no rule allows this path",
                     Denial::Path {
                         rule: Some(rule), ..
                     } => {
                         entry.rule = escaped(rule.as_bytes()).into();
-                        String::new()
+                        ""
                     }
                     // Its words may be made of what is in a body.
                     Denial::Script {
@@ -193,12 +196,12 @@ impl Record {
                         ..
                     } => {
                         entry.rule = escaped(place.as_bytes()).into();
-                        let failed = failed.then_some("the policy failed").unwrap_or_default();
-                        failed.to_owned()
+                        failed.then_some("the policy failed").unwrap_or_default()
                     }
-                    Denial::Script { place: None, .. } => "a body that is never judged".to_owned(),
-                    Denial::FormBody => "form body".to_owned(),
+                    Denial::Script { place: None, .. } => "a body that is never judged",
+                    Denial::FormBody => "form body",
                 };
+                set(&mut entry.reason, reason);
             } else {
                 entry.reason = escaped(error.to_string().as_bytes()).into();
             }
@@ -232,14 +235,14 @@ impl Drop for Record {
     fn drop(&mut self) {
         if let Some(mut spare) = self.entry.take() {
             let entry = spare.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let took = entry.started.elapsed();
+            let now = Instant::now();
             if let Some(log) = &entry.audit.log {
                 log.record(|line| match log.format {
-                    Format::Text => entry.text(line, &self.traffic, took),
-                    Format::Json => entry.json(line, &self.traffic, took),
+                    Format::Text => entry.text(line, &self.traffic, now),
+                    Format::Json => entry.json(line, &self.traffic, now),
                 });
             }
-            entry.debug(took);
+            entry.debug(now);
             entry.clear();
             SPARE.with_borrow_mut(|spares| {
                 if spares.len() < KEPT {
@@ -286,10 +289,11 @@ impl Entry {
     }
 
     /// The columns of the original, and the reason and the caller behind them.
-    fn debug(&self, took: Duration) {
+    fn debug(&self, now: Instant) {
         if !debugging() {
             return;
         }
+        let took = now - self.started;
         let status = self
             .status
             .map_or_else(|| "-".to_owned(), |status| status.to_string());
@@ -313,6 +317,7 @@ impl Entry {
                     gid,
                     pid,
                     command,
+                    written: _,
                 } = caller;
                 let command = escaped(command.as_bytes());
                 format!("uid {uid}, gid {gid}, pid {pid} {command}")
@@ -327,23 +332,29 @@ impl Entry {
         );
     }
 
-    fn text(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
+    fn text(&self, line: &mut Vec<u8>, traffic: &Traffic, now: Instant) {
         let caller = self.audit.caller.as_deref();
-        append_now(line);
+        append_date(line, now);
         number_or(line, " ", self.status, "-");
         word(line, " ", self.verdict);
         word(line, " ", &self.method);
         word(line, " ", &self.path);
-        number_or(line, " uid=", caller.map(|caller| caller.uid), "-");
-        number_or(line, " gid=", caller.map(|caller| caller.gid), "-");
-        number_or(line, " pid=", caller.map(|caller| caller.pid), "-");
-        let command = caller.map_or("", |caller| &caller.command);
-        word(line, " command=", &escaped(command.as_bytes()));
+        match caller {
+            Some(caller) => line.extend_from_slice(caller.written.get_or_init(|| {
+                let mut line = Vec::new();
+                number(&mut line, " uid=", caller.uid);
+                number(&mut line, " gid=", caller.gid);
+                number(&mut line, " pid=", caller.pid);
+                word(&mut line, " command=", &escaped(caller.command.as_bytes()));
+                line.into()
+            })),
+            None => put(line, " uid=- gid=- pid=- command=-"),
+        }
         word(line, " rule=", &self.rule);
         number(line, " to_engine=", traffic.to_engine.load(Relaxed));
         number(line, " to_client=", traffic.to_client.load(Relaxed));
         number_or(line, " first_byte=", self.first_byte.map(micros), "-");
-        number(line, " took=", micros(took));
+        number(line, " took=", micros(now - self.started));
         word(line, " ", self.outcome.name());
         // The last, and the only one with blanks in it.
         put(line, " ");
@@ -358,19 +369,26 @@ impl Entry {
         put(line, "\n");
     }
 
-    fn json(&self, line: &mut Vec<u8>, traffic: &Traffic, took: Duration) {
+    fn json(&self, line: &mut Vec<u8>, traffic: &Traffic, now: Instant) {
         put(line, "{\"time\":\"");
-        append_now(line);
+        append_date(line, now);
         put(line, "\"");
         if let Some(caller) = self.audit.caller.as_deref() {
-            number(line, ",\"uid\":", caller.uid);
-            number(line, ",\"gid\":", caller.gid);
-            number(line, ",\"pid\":", caller.pid);
-            quoted(line, ",\"command\":", &escaped(caller.command.as_bytes()));
+            line.extend_from_slice(caller.written.get_or_init(|| {
+                let mut line = Vec::new();
+                number(&mut line, ",\"uid\":", caller.uid);
+                number(&mut line, ",\"gid\":", caller.gid);
+                number(&mut line, ",\"pid\":", caller.pid);
+                let command = escaped(caller.command.as_bytes());
+                quoted(&mut line, ",\"command\":", &command);
+                line.into()
+            }));
         }
         quoted(line, ",\"method\":", &self.method);
         quoted(line, ",\"path\":", &self.path);
-        quoted(line, ",\"verdict\":", self.verdict);
+        put(line, ",\"verdict\":\"");
+        put(line, self.verdict);
+        put(line, "\"");
         quoted(line, ",\"rule\":", &self.rule);
         quoted(line, ",\"reason\":", &self.reason);
         number_or(line, ",\"status\":", self.status, "null");
@@ -378,9 +396,10 @@ impl Entry {
         number(line, ",\"to_client\":", traffic.to_client.load(Relaxed));
         let first_byte = self.first_byte.map(micros);
         number_or(line, ",\"first_byte_us\":", first_byte, "null");
-        number(line, ",\"took_us\":", micros(took));
-        quoted(line, ",\"outcome\":", self.outcome.name());
-        put(line, "}\n");
+        number(line, ",\"took_us\":", micros(now - self.started));
+        put(line, ",\"outcome\":\"");
+        put(line, self.outcome.name());
+        put(line, "\"}\n");
     }
 }
 
@@ -432,43 +451,76 @@ fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
 }
 
 /// Puts text from a client in the place of what was there.
-fn set(text: &mut String, to: &[u8]) {
+fn set(text: &mut String, to: &str) {
     text.clear();
-    text.push_str(&escaped(to));
+    if is_plain(to.as_bytes()) {
+        text.push_str(to);
+    } else {
+        text.push_str(&escaped(to.as_bytes()));
+    }
 }
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Appends the time of day to the millisecond, in UTC. It is written out anew once a millisecond, as
-/// that costs more than all the rest of a record.
-fn append_now(line: &mut Vec<u8>) {
+/// What time of day it was at some instant, and how that is written to the millisecond.
+struct Date {
+    instant: Instant,
+    since_1970: Duration,
+    millisecond: u128,
+    text: String,
+}
+
+/// How long the time of day is reckoned from the instant: a clock that is set is noticed after that.
+const RECKONED: Duration = Duration::from_secs(1);
+
+/// Appends the time of day to the millisecond, in UTC. Both to read it and to write it out cost as much as the rest
+/// of a record; so the one is done once a second, the other once a millisecond.
+fn append_date(line: &mut Vec<u8>, now: Instant) {
     thread_local! {
-        static LAST: RefCell<(u128, String)> = const { RefCell::new((0, String::new())) };
+        static DATE: RefCell<Option<Date>> = const { RefCell::new(None) };
     }
-    let now = SystemTime::now();
-    // Before 1970 every record has the first moment of it.
-    let since = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    LAST.with_borrow_mut(|(last, text)| {
-        if *last != since.as_millis() || text.is_empty() {
-            *last = since.as_millis();
-            *text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string();
+    DATE.with_borrow_mut(|date| {
+        let known = date.take().filter(|date| {
+            let since = now.checked_duration_since(date.instant);
+            since.is_some_and(|since| since < RECKONED)
+        });
+        let known = date.insert(known.unwrap_or_else(|| {
+            Date {
+                instant: now,
+                // Before 1970 every record has the first moment of it.
+                since_1970: SystemTime::now()
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap_or_default(),
+                millisecond: 0,
+                text: String::new(),
+            }
+        }));
+        let since_1970 = known.since_1970 + (now - known.instant);
+        if known.millisecond != since_1970.as_millis() || known.text.is_empty() {
+            known.millisecond = since_1970.as_millis();
+            known.text.clear();
+            let date = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since_1970);
+            // A string takes what is written to it.
+            let _ = write!(known.text, "{date}");
         }
-        line.extend_from_slice(text.as_bytes());
+        line.extend_from_slice(known.text.as_bytes());
     });
 }
 
 /// The most that is logged of one thing that a client sent, in characters.
 const LONGEST: usize = 768;
 
+/// Whether text may stand in a log as it is.
+fn is_plain(text: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
+    text.len() <= LONGEST && text.iter().all(plain)
+}
+
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
 pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
-    if text.len() <= LONGEST
-        && text.iter().all(plain)
+    if is_plain(text)
         && let Ok(text) = str::from_utf8(text)
     {
         return text.into();

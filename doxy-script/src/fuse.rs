@@ -22,7 +22,7 @@ use rhai::{AST, ASTNode, Engine, Expr, Position, Stmt, StmtBlock};
 ///
 /// The body of `decide` comes to stand outside of functions, to be run there without a call. Rhai does not let the body
 /// of another function be replaced: each gets a function of the same name that has one node in it, which evaluates
-/// the new body. Closures are left as they are.
+/// the new body. Closures and methods of a type are left as they are.
 pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
     node::register(engine);
     let mut body_key = "doxy_body".to_owned();
@@ -32,8 +32,17 @@ pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
     let mut source = String::new();
     let mut bodies = Vec::new();
     let mut entry = Vec::new();
+    let typed: Vec<_> = ast
+        .iter_functions()
+        .filter(|function| function.this_type.is_some())
+        .map(|function| (function.name.to_owned(), function.params.len()))
+        .collect();
+    let left = |name: &str, parameters: usize| {
+        let mut typed = typed.iter();
+        is_closure(name) || typed.any(|own| (&*own.0, own.1) == (name, parameters))
+    };
     for function in ast.iter_functions() {
-        if is_closure(function.name) {
+        if left(function.name, function.params.len()) {
             continue;
         }
         let mut body = outermost(&ast, function.name, function.params.len());
@@ -70,7 +79,7 @@ pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
         .and_then(|engine| engine.compile(&source));
     debug_assert!(made.is_ok(), "{made:?}\n{source}");
     if let Ok(made) = made {
-        ast.retain_functions(|_, _, name, _| is_closure(name));
+        ast.retain_functions(|_, _, name, parameters| left(name, parameters));
         ast = made.merge(&ast);
     }
     AST::new(entry, ast.shared_lib().clone())
@@ -122,10 +131,11 @@ mod tests {
 
     const HEADERS: [(&str, &[u8]); 3] = [("x-a", b"ops"), ("x-b", b"\xff"), ("X-A", b"2")];
 
-    fn ask(script: &Script, input: &Input<'_>) -> Decision {
-        let body = br#"{"Image":"ops","Tty":true,"Cmd":["a"],"Env":[],"User":null,"HostConfig":{"Memory":5,"CpuShares":0,
-            "Privileged":false,"Binds":["/a:/b"],"LogConfig":{"Type":""},"NanoCpus":1.5},"Labels":{"ops":"2","a":""}}"#;
-        match script.decide(input, Body::Read(body)) {
+    const BODY: &str = r#"{"Image":"ops","Tty":true,"Cmd":["a"],"Env":[],"User":null,"HostConfig":{"Memory":5,"CpuShares":0,
+        "Privileged":false,"Binds":["/a:/b"],"LogConfig":{"Type":""},"NanoCpus":1.5},"Labels":{"ops":"2","a":""}}"#;
+
+    fn ask(script: &Script, input: &Input<'_>, body: &str) -> Decision {
+        match script.decide(input, Body::Read(body.as_bytes())) {
             // An expression as a whole begins where a node has it begin; the column may be that of another part of it.
             Decision::Failed { public, log } => {
                 let log = match log.splitn(4, ':').collect::<Vec<_>>()[..] {
@@ -139,7 +149,7 @@ mod tests {
     }
 
     /// Both ways of asking a policy, on requests that differ in what is there.
-    fn same(source: &str) -> Result<(), TestCaseError> {
+    fn same(source: &str, body: &str) -> Result<(), TestCaseError> {
         let build = |how| Script::build("p", source.as_bytes(), how);
         let (short, long) = match (build(fuse), build(plain)) {
             (Ok(short), Ok(long)) => (short, long),
@@ -169,7 +179,12 @@ mod tests {
             ..one
         };
         for input in [one, other] {
-            prop_assert_eq!(ask(&short, &input), ask(&long, &input), "{}", source);
+            prop_assert_eq!(
+                ask(&short, &input, body),
+                ask(&long, &input, body),
+                "{}",
+                source
+            );
         }
         Ok(())
     }
@@ -345,7 +360,58 @@ mod tests {
                 }}",
                 statements.join("\n")
             );
-            same(&source)?;
+            same(&source, BODY)?;
+        }
+    }
+
+    /// What a policy can have that looks like what nodes are made of, and is not.
+    #[test]
+    fn what_is_left_to_rhai() {
+        let items = vec!["\"x\""; 10_500].join(",");
+        let large = format!(r#"{{"Env":[{items}],"HostConfig":{{"Binds":[{items}],"Memory":5}}}}"#);
+        for (source, body) in [
+            (
+                "fn decide(req) { let b = req.json(); if is_set(b.Env) { return allow(); } pass() }",
+                &*large,
+            ),
+            (
+                "fn decide(req) { let b = req.json(); if b.HostConfig.Binds != () { return allow(); } pass() }",
+                &*large,
+            ),
+            (
+                "fn decide(req) { let b = req.json(); if !(b.Env == ()) { return allow(); } pass() }",
+                &*large,
+            ),
+            (
+                "fn decide(req) { let b = req.json(); let x = b.HostConfig; if x.Memory == 5 { return allow(); } pass() }",
+                &*large,
+            ),
+            (
+                "fn string.trusted(r) { true } fn decide(req) { let x = req.json().HostConfig.Memory; if x.trusted(req) { allow() } else { pass() } }",
+                BODY,
+            ),
+            (
+                "fn int.helper(y) { y == 1 } fn decide(req) { if helper(1) { allow() } else { pass() } }",
+                BODY,
+            ),
+            (
+                "fn int.own(y) { this == y } fn string.own(y) { this != y } fn own(y) { y == 2 } fn decide(req) { if own(2) && 1.own(1) && \"1\".own(1) { allow() } else { pass() } }",
+                BODY,
+            ),
+            (
+                "fn string.own(r) { r.socket == this } fn decide(req) { if req.socket.own(req) { allow() } else { pass() } }",
+                BODY,
+            ),
+            (
+                "fn decide(req) { let m = #{a: #{blocked: [], contains: |x| { this.blocked.push(x); false }}}; m.a.contains(\"q\"); if m.a.blocked.len() == 1 { return deny(\"blocked\"); } allow() }",
+                BODY,
+            ),
+            (
+                "fn decide(req) { let m = #{a: #{n: 1, keys: || { this.n = 2; 1 }}}; m.a.keys(); if m.a.n == 2 { return deny(\"changed\"); } allow() }",
+                BODY,
+            ),
+        ] {
+            same(source, body).unwrap();
         }
     }
 

@@ -8,7 +8,7 @@ use rhai::{
 };
 
 use crate::decision::Outcome;
-use crate::view::{Place, Seen};
+use crate::view::{Place, Seen, holds_request};
 
 /// What nodes are called in the tree.
 pub(super) const KEY: &str = "doxy_node";
@@ -20,6 +20,10 @@ type Result = std::result::Result<Dynamic, Box<EvalAltResult>>;
 pub(super) enum Node {
     /// What is at a place. Its input is the chain.
     Get(Place),
+    /// A call on what is at a place that begins with this variable. Its inputs are the chain with the place put
+    /// together, for requests and bodies, and the chain as it was: in a map of the policy's own, a method can be a
+    /// closure that changes the map.
+    Through(ImmutableString),
     /// Whether something is set there. Its input is the call of `is_set`.
     IsSet(Place),
     /// A comparison of its two inputs.
@@ -94,6 +98,13 @@ fn evaluate(
         Node::Outcome(outcome) => return Ok(Dynamic::from(*outcome)),
         Node::Get(place) => place.look(context.scope(), |seen| seen.value()),
         Node::IsSet(place) => place.look(context.scope(), |seen| seen.is_set().into()),
+        Node::Through(variable) => {
+            let whole = !holds_request(context.scope(), variable);
+            return match inputs.get(usize::from(whole)) {
+                Some(chain) => context.eval_expression_tree(chain),
+                None => Err("this chain has not two forms".into()),
+            };
+        }
         Node::Guards(conditions) => return guards(context, conditions, inputs),
         Node::Not(at) => return negate(context, inputs, *at),
         Node::Compare {

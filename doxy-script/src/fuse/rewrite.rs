@@ -147,7 +147,7 @@ fn asked(expr: &Expr) -> Option<Condition> {
                 let inner = asked(custom.inputs.first()?)?;
                 Some(Condition::Not(Box::new(inner)))
             }
-            Node::Outcome(_) | Node::Guards(_) => None,
+            Node::Outcome(_) | Node::Guards(_) | Node::Through(_) => None,
         },
         _ => None,
     }
@@ -262,9 +262,12 @@ fn chain(expr: &mut Expr) {
             *expr = custom(Node::Get(place), vec![whole], at);
         }
         Rest::Looking if count > 0 => {
+            let whole = expr.clone();
             if let Some((flags, rest)) = cut(expr, count) {
+                let variable = place.variable.clone();
                 let lhs = custom(Node::Get(place), vec![mem::take(expr)], at);
-                *expr = Expr::Dot(Box::new(BinaryExpr { lhs, rhs: rest }), flags, at);
+                let short = Expr::Dot(Box::new(BinaryExpr { lhs, rhs: rest }), flags, at);
+                *expr = custom(Node::Through(variable), vec![short, whole], at);
             }
         }
         Rest::Looking | Rest::Other => {}

@@ -11,6 +11,8 @@ use super::json::{self, Json};
 use super::query;
 use super::request::Req;
 use crate::body::{Doc, Node, NodeId, Seek};
+use crate::budget;
+use crate::engine::{MAX_LIST, MAX_TEXT};
 use crate::input::Facts;
 
 /// A variable, and at least one step from it.
@@ -43,8 +45,13 @@ pub(crate) enum Seen<'a> {
 }
 
 impl Place {
-    /// Shows what is there. `None` if Rhai has to be asked.
+    /// Shows what is there. `None` if Rhai has to be asked. It is a step of the call, whoever answers: what is at a
+    /// place can be as large as a body.
     pub(crate) fn look<R>(&self, scope: &Scope<'_>, then: impl FnOnce(Seen<'_>) -> R) -> Option<R> {
+        // Rhai ends the call at its own next step.
+        if !budget::step() {
+            return None;
+        }
         let root = scope.get(&self.variable)?;
         if root.is_unit() {
             return nothing(&self.steps).map(then);
@@ -55,6 +62,14 @@ impl Place {
         let req = root.read_lock::<Req>()?;
         into_request(&req.0, &self.steps, scope).map(then)
     }
+}
+
+/// Whether a variable holds a request, or an object of a body: nothing in them is changed by what is called on it.
+pub(crate) fn holds_request(scope: &Scope<'_>, variable: &str) -> bool {
+    let value = scope.get(variable);
+    value.is_some_and(|value| {
+        value.read_lock::<Req>().is_some() || value.read_lock::<Json>().is_some()
+    })
 }
 
 impl Step {
@@ -99,9 +114,28 @@ fn into_json<'j>(json: &'j Json, steps: &[Step], scope: &Scope<'_>) -> Option<Se
         Node::Null => Seen::Nothing,
         Node::Bool(truth) => Seen::Bool(*truth),
         Node::Int(number) => Seen::Int(*number),
+        Node::Text(_) | Node::List(_) if too_large(doc, id) => return None,
         Node::Text(span) => Seen::Text(doc.text(*span)),
         Node::Float(_) | Node::List(_) | Node::Object { .. } => Seen::Json(doc, id),
     })
+}
+
+/// Whether Rhai would refuse the value for its size.
+fn too_large(doc: &Doc, id: NodeId) -> bool {
+    let (items, text) = size(doc, id);
+    items > MAX_LIST || text > MAX_TEXT
+}
+
+/// The items of a list, and the bytes of text in it, with those of the lists in it. An object stays where it is.
+fn size(doc: &Doc, id: NodeId) -> (usize, usize) {
+    match doc.node(id) {
+        Node::Text(span) => (0, doc.text(*span).len()),
+        Node::List(items) => doc.items(items).iter().fold((0, 0), |(items, text), item| {
+            let (more, longer) = size(doc, *item);
+            (items + 1 + more, text + longer)
+        }),
+        _ => (0, 0),
+    }
 }
 
 fn into_request<'f>(facts: &'f Facts, steps: &[Step], scope: &Scope<'_>) -> Option<Seen<'f>> {

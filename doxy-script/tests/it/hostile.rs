@@ -194,6 +194,28 @@ fn one_call_leaves_nothing_for_the_next() {
     }
 }
 
+/// What is at a place can be a whole body to be gone through, so each look is a step.
+#[test]
+fn looking_takes_steps() {
+    let limits = Limits {
+        steps: 1000,
+        ..Limits::default()
+    };
+    for (condition, times) in [
+        ("is_set(b.Image)", 2000),
+        ("b.Image == 5", 2000),
+        ("!is_set(b.Image) && b.Env == 1 || b.Cmd == 2", 1000),
+    ] {
+        let guards = format!("if {condition} {{ return pass(); }} ").repeat(times);
+        let source = format!("fn decide(req) {{ let b = req.json(); {guards} allow() }}");
+        let decision = ask(&source, limits);
+        assert!(
+            words(&decision).contains("more than 1000 steps"),
+            "{condition}: {decision:?}"
+        );
+    }
+}
+
 /// The memory of a call is used again by the next, whatever the policy did to it.
 #[test]
 fn what_a_policy_does_to_the_request_is_gone_with_the_call() {

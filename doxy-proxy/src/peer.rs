@@ -28,7 +28,7 @@ pub(crate) struct Caller {
     pub(crate) pid: i32,
     /// What it was called when it connected. It chooses that itself. Empty if nobody is to read it.
     pub(crate) command: String,
-    /// All this as records have it, once the first of a connection was written.
+    /// All this as records have it, in the one format of the log, once the first of a connection was written.
     pub(crate) written: OnceLock<Box<[u8]>>,
 }
 

@@ -266,26 +266,34 @@ impl Outcome {
 }
 
 impl Entry {
-    /// Makes it as good as new. Nothing of one request is left for the next.
+    /// Makes it as good as new, but for its start. Nothing of one request is left for the next.
     fn clear(&mut self) {
-        self.audit = Audit {
+        // Every field is named, so that none can be forgotten.
+        let Self {
+            audit,
+            started: _,
+            host,
+            method,
+            path,
+            verdict,
+            rule,
+            reason,
+            status,
+            first_byte,
+            outcome,
+        } = self;
+        *audit = Audit {
             log: None,
             caller: None,
         };
-        for text in [
-            &mut self.host,
-            &mut self.method,
-            &mut self.path,
-            &mut self.rule,
-            &mut self.reason,
-        ] {
+        for text in [host, method, path, rule, reason] {
             text.clear();
             // What is common fits; the room of what is not is given back.
             text.shrink_to(256);
         }
-        self.verdict = "refused";
-        (self.status, self.first_byte) = (None, None);
-        self.outcome = Outcome::Cut;
+        *verdict = "refused";
+        (*status, *first_byte) = (None, None);
+        *outcome = Outcome::Cut;
     }
 
     /// The columns of the original, and the reason and the caller behind them.

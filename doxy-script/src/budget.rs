@@ -99,6 +99,14 @@ pub(crate) fn step() -> bool {
     }
 }
 
+/// Counts what takes as long as so many steps. The clock is looked at with the next one.
+pub(crate) fn work(steps: u32) {
+    if steps > 0 {
+        CALL.with_borrow_mut(|call| call.reserve = call.reserve.saturating_sub(steps));
+        NEXT_LOOK.set(0);
+    }
+}
+
 impl Call {
     /// Takes the steps to the next look from the reserve.
     fn advance(&mut self) -> u32 {

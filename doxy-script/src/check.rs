@@ -91,6 +91,10 @@ fn entry(ast: &AST) -> Result<String, Fault> {
                 "give yours another name",
             ));
         }
+        if own == "decide" && function.this_type.is_some() {
+            let message = "`decide` is a method of a type here, which nothing calls";
+            return Err(Fault::new(Position::NONE, message, shape));
+        }
     }
     let mut entries = ast
         .iter_functions()

@@ -45,10 +45,11 @@ pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
         if left(function.name, function.params.len()) {
             continue;
         }
-        let mut body = outermost(&ast, function.name, function.params.len());
-        rewrite::body(&mut body);
+        let body = outermost(&ast, function.name, function.params.len());
+        let mut body = StmtBlock::new(body, Position::NONE, Position::NONE);
+        rewrite::block(&mut body, true);
         if function.name == "decide" {
-            entry.clone_from(&body);
+            entry = body.statements().to_vec();
         }
         // Writing into a string does not fail.
         let _ = writeln!(
@@ -58,7 +59,6 @@ pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
             function.params.join(", "),
             bodies.len()
         );
-        let body = StmtBlock::new(body, Position::NONE, Position::NONE);
         bodies.push(Expr::Stmt(Box::new(body)));
     }
     let made = engine
@@ -77,6 +77,7 @@ pub(crate) fn fuse(engine: &mut Engine, mut ast: AST) -> AST {
             },
         )
         .and_then(|engine| engine.compile(&source));
+    // Only what was compiled before is in it. Were it refused all the same, the functions would be slower, and no other.
     debug_assert!(made.is_ok(), "{made:?}\n{source}");
     if let Ok(made) = made {
         ast.retain_functions(|_, _, name, parameters| left(name, parameters));
@@ -364,6 +365,56 @@ mod tests {
         }
     }
 
+    /// Every operator, between what is equal, less, more, absent and of another kind, on either side, wherever a comparison can
+    /// stand: `seen` tells which of them held.
+    #[test]
+    fn every_comparison_everywhere() {
+        let pairs = [
+            ("req.query.b", "\"2\""),
+            ("req.query.b", "\"1\""),
+            ("req.query.b", "\"3\""),
+            ("req.query.b", "()"),
+            ("req.query.x", "()"),
+            ("req.query.x", "\"\""),
+            ("host.Memory", "5"),
+            ("host.Memory", "4"),
+            ("host.Memory", "6"),
+            ("host.Memory", "\"5\""),
+            ("host.Privileged", "false"),
+            ("host.Privileged", "true"),
+            ("host.NanoCpus", "1.5"),
+            ("host.Binds", "()"),
+            ("body.User", "()"),
+        ];
+        for (place, literal) in pairs {
+            for operator in ["==", "!=", "<", "<=", ">", ">="] {
+                for comparison in [
+                    format!("{place} {operator} {literal}"),
+                    format!("{literal} {operator} {place}"),
+                ] {
+                    let source = format!(
+                        "fn last(req, body, host) {{ if {comparison} {{ 512 }} }}
+                        fn decide(req) {{
+                            let body = req.json(); let host = body.HostConfig; let seen = 0;
+                            if {comparison} {{ seen += 1; }}
+                            if !({comparison}) {{ seen += 2; }}
+                            if {comparison} && req.method == \"POST\" {{ seen += 4; }}
+                            if {comparison} && req.method == \"GET\" {{ seen += 8; }}
+                            if {comparison} || req.method == \"GET\" {{ seen += 16; }}
+                            if {comparison} || req.method == \"POST\" {{ seen += 32; }}
+                            if is_set({place}) {{ seen += 64; }}
+                            let value = {comparison};
+                            if value {{ seen += 128; }} else {{ seen += 256; }}
+                            let value = {{ if {comparison} {{ 1024 }} }};
+                            deny(`${{seen}} ${{value}} ${{last(req, body, host)}}`)
+                        }}"
+                    );
+                    same(&source, BODY).unwrap();
+                }
+            }
+        }
+    }
+
     /// What a policy can have that looks like what nodes are made of, and is not.
     #[test]
     fn what_is_left_to_rhai() {
@@ -404,6 +455,14 @@ mod tests {
             ),
             (
                 "fn decide(req) { let m = #{a: #{blocked: [], contains: |x| { this.blocked.push(x); false }}}; m.a.contains(\"q\"); if m.a.blocked.len() == 1 { return deny(\"blocked\"); } allow() }",
+                BODY,
+            ),
+            (
+                "fn decide(req) { if req.method == \"POST\" { allow() } }",
+                BODY,
+            ),
+            (
+                "fn decide(req) { let b = req.json(); let x = b.User?.Image.len(); deny(`${x == ()} ${b.User.Image.len() == 0}`) }",
                 BODY,
             ),
             (

@@ -34,13 +34,15 @@ const LOOKING: [&str; 17] = [
     "values",
 ];
 
-/// Sees to the body of a function. What its last statement gives, the function gives.
-pub(super) fn body(statements: &mut Vec<Stmt>) {
+/// Sees to a block: that of a function, or one in it. `used` tells whether anything is done with what its last
+/// statement gives, as it is with that of a function.
+pub(super) fn block(block: &mut StmtBlock, used: bool) {
+    let statements = block.statements_mut();
     let last = statements.len().saturating_sub(1);
     for (index, inner) in statements.iter_mut().enumerate() {
-        statement(inner, index == last);
+        statement(inner, used && index == last);
     }
-    let seen = guard(statements.drain(..), true);
+    let seen: Vec<_> = guard(statements.drain(..), used);
     statements.extend(seen);
 }
 
@@ -81,16 +83,6 @@ fn control(flow: &mut FlowControl, used: bool) {
     expression(&mut flow.expr);
     block(&mut flow.body, used);
     block(&mut flow.branch, used);
-}
-
-fn block(block: &mut StmtBlock, used: bool) {
-    let statements = block.statements_mut();
-    let last = statements.len().saturating_sub(1);
-    for (index, inner) in statements.iter_mut().enumerate() {
-        statement(inner, used && index == last);
-    }
-    let seen: Vec<_> = guard(statements.drain(..), used);
-    statements.extend(seen);
 }
 
 /// Puts each row of `if`s in a block into one node. What is used of a block is what its last statement gives, so

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::body::{Doc, Node, NodeId, Seek};
-use crate::budget::{Stop, stop};
+use crate::budget::{self, Stop, stop};
 
 /// An object.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub(super) fn register(engine: &mut Engine) {
 
 impl Json {
     fn seek(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
-        match self.doc.seek(self.id, name) {
+        match seek(&self.doc, self.id, name) {
             Seek::Found(id) => Ok(Some(id)),
             Seek::Absent => Ok(None),
             Seek::Folds(_) => {
@@ -64,6 +64,16 @@ impl Json {
             }
         }
     }
+}
+
+/// So many keys of an object are gone through in the time of a step.
+const KEYS_A_STEP: usize = 256;
+
+/// Looks up what an object has under a name. One of a client's can have as many keys as a body has room for.
+pub(super) fn seek<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Seek<'d> {
+    let keys = doc.members(id).len();
+    budget::work(u32::try_from(keys / KEYS_A_STEP).unwrap_or(u32::MAX));
+    doc.seek(id, name)
 }
 
 /// A value of a document, as a script's own.

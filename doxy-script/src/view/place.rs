@@ -100,7 +100,7 @@ fn into_json<'j>(json: &'j Json, steps: &[Step], scope: &Scope<'_>) -> Option<Se
             Node::Null => return nothing(steps.get(index..)?),
             _ => return None,
         }
-        let next = step.named(scope, |name| match doc.seek(id, name) {
+        let next = step.named(scope, |name| match json::seek(doc, id, name) {
             Seek::Found(id) => Some(Some(id)),
             Seek::Absent => Some(None),
             Seek::Folds(_) => None,

@@ -29,6 +29,10 @@ fn shape() {
         "p.rhai:1:13: `decide` takes 0 arguments instead of one",
     );
     check(
+        "fn string.decide(req) { allow() }",
+        "p.rhai: `decide` is a method of a type here, which nothing calls",
+    );
+    check(
         "fn decide(a, b) { allow() }",
         "p.rhai:1:17: `decide` takes 2 arguments instead of one",
     );

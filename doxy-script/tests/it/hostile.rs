@@ -216,6 +216,38 @@ fn looking_takes_steps() {
     }
 }
 
+/// An object of a client's has as many keys as there is room for, and all are gone through for one that is not there.
+#[test]
+fn a_large_object_takes_steps() {
+    let keys: Vec<_> = (0..20_000).map(|n| format!(r#""a{n:05}":0"#)).collect();
+    let body = format!(r#"{{"HostConfig":{{{}}}}}"#, keys.join(","));
+    let limits = Limits {
+        steps: 1000,
+        ..Limits::default()
+    };
+    for look in [
+        "c.Memory == 5",
+        "c[`Mem${\"ory\"}`] == 5",
+        "c.contains(\"Memory\")",
+    ] {
+        let looks = |times: u32| {
+            let source = format!(
+                "fn decide(req) {{ let c = req.json().HostConfig; for i in 0..{times} {{ if {look} {{ return pass(); }} }} allow() }}"
+            );
+            let script = Script::compile("p", source.as_bytes())
+                .unwrap()
+                .with_limits(limits);
+            words(
+                &Ask::new("POST", "/containers/create")
+                    .body(body.clone())
+                    .of(&script, None),
+            )
+        };
+        assert_eq!(looks(2), "allow", "{look}");
+        assert!(looks(20).contains("more than 1000 steps"), "{look}");
+    }
+}
+
 /// The memory of a call is used again by the next, whatever the policy did to it.
 #[test]
 fn what_a_policy_does_to_the_request_is_gone_with_the_call() {

@@ -109,7 +109,7 @@ pub(crate) async fn exchange(
     client: &Socket,
     input: &mut Input,
     upstream: &Arc<Upstream>,
-    record: &Record,
+    record: &Record<'_>,
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
     // It counts until it is answered, or the connection switched.
@@ -193,7 +193,7 @@ async fn converse(
     request: &mut Body,
     (client, input): (&Socket, &mut Input),
     (engine, from_engine): (&Socket, &mut Input),
-    record: &Record,
+    record: &Record<'_>,
     stopping: impl Fn() -> bool,
 ) -> Result<Said, Unanswered> {
     let mut upload = if request.is_done() {
@@ -329,7 +329,7 @@ async fn send_body(
     client: &Socket,
     input: &mut Input,
     engine: &Socket,
-    record: &Record,
+    record: &Record<'_>,
 ) -> Result<(), Cut> {
     if terms.expects && input.is_empty() {
         let go_on = client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::access::AccessLog;
 use crate::body::{Body, Unread};
+use crate::buffer::Input;
 use crate::connection::{Client, Limits, Next};
 use crate::error::Error;
 use crate::forward::{self, Outbound};
@@ -19,6 +20,7 @@ use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
 use crate::record::{Outcome, Record};
 use crate::request::{self, Head, Terms};
 use crate::respond;
+use crate::socket::Socket;
 use crate::upstream::Upstream;
 
 /// How long a client may take to read why it was refused.
@@ -80,23 +82,30 @@ pub(crate) async fn handle(
     proxy: &Proxy,
     stop: &watch::Receiver<bool>,
 ) -> Next {
-    let record = Record::open(&client.audit);
     let policy = proxy.policy.now();
     let caller = policy.caller(client);
-    let head = client.input.unread().get(..length).unwrap_or_default();
-    let mut judged = judge(head, None, &policy, caller.as_deref(), &record);
+    let caller = caller.as_deref();
+    let Client {
+        socket,
+        input,
+        audit,
+    } = client;
+    let mut record = Record::open(audit);
+    let head = input.unread().get(..length).unwrap_or_default();
+    let mut judged = judge(head, None, &policy, caller, &mut record);
     if let Judged::NeedsBody(terms) = judged {
-        let with_body = judge_with_body(client, length, terms, &policy, proxy, &record);
-        judged = Box::pin(with_body).await;
+        let head = head.to_vec();
+        input.consume(length);
+        let body = Box::pin(read_body(socket, input, &terms, proxy)).await;
+        judged = judge(&head, Some(body), &policy, caller, &mut record);
     } else {
-        client.input.consume(length);
+        input.consume(length);
     }
     let stopping = || *stop.borrow();
     let (error, terms, body) = match judged {
         Judged::Permitted(mut outbound) => {
             // Of a body there is no telling how much the engine has been sent.
             let body = outbound.unread_body().filter(|length| *length == 0);
-            let Client { socket, input, .. } = client;
             let upstream = &proxy.upstream;
             let done = forward::exchange(&mut outbound, socket, input, upstream, &record, stopping);
             match Box::pin(done).await {
@@ -107,8 +116,9 @@ pub(crate) async fn handle(
         Judged::Refused(error, terms, body) => (error, terms, body),
         Judged::NeedsBody(terms) => (Error::Unjudged, Some(terms), None),
     };
-    let left = body.filter(|length| *length <= client.input.unread().len());
-    refuse(&error, terms, left, client, &record, stopping()).await
+    let left = body.filter(|length| *length <= input.unread().len());
+    record.refused(&error);
+    refuse(&error, terms, left, socket, input, &record, stopping()).await
 } // log: the record is written when it is dropped
 
 /// What is to be done with a request.
@@ -128,7 +138,7 @@ fn judge(
     body: Option<Result<HeldBody, String>>,
     policy: &Policy,
     caller: Option<&Caller>,
-    record: &Record,
+    record: &mut Record<'_>,
 ) -> Judged {
     let mut room = request::room();
     let head = match Head::parse(head, &mut room) {
@@ -164,34 +174,13 @@ fn judge(
     } // decide
 }
 
-/// Judges a request again, with its body, which is read first.
-async fn judge_with_body(
-    client: &mut Client,
-    length: usize,
-    terms: Terms,
-    policy: &Policy,
-    proxy: &Proxy,
-    record: &Record,
-) -> Judged {
-    let head = client
-        .input
-        .unread()
-        .get(..length)
-        .unwrap_or_default()
-        .to_vec();
-    client.input.consume(length);
-    let body = read_body(client, &terms, proxy).await;
-    judge(
-        &head,
-        Some(body),
-        policy,
-        policy.caller(client).as_deref(),
-        record,
-    )
-}
-
 /// Reads a body that the policy wants to see. The reason why it cannot be read is for the client.
-async fn read_body(client: &mut Client, terms: &Terms, proxy: &Proxy) -> Result<HeldBody, String> {
+async fn read_body(
+    socket: &Socket,
+    input: &mut Input,
+    terms: &Terms,
+    proxy: &Proxy,
+) -> Result<HeldBody, String> {
     let limits = &proxy.limits;
     let too_large = || format!("the body is larger than {} bytes (--max-body)", limits.body);
     if terms
@@ -201,7 +190,6 @@ async fn read_body(client: &mut Client, terms: &Terms, proxy: &Proxy) -> Result<
     {
         return Err(too_large());
     }
-    let Client { socket, input, .. } = client;
     let mut held = proxy.held.body();
     let read = async {
         if terms.expects && input.is_empty() {
@@ -223,8 +211,14 @@ async fn read_body(client: &mut Client, terms: &Terms, proxy: &Proxy) -> Result<
 
 /// Refuses what cannot be read as a request, or is not to be.
 pub(crate) async fn turn_away(error: &Error, client: &mut Client) -> Next {
-    let record = Record::open(&client.audit);
-    refuse(error, None, None, client, &record, false).await
+    let Client {
+        socket,
+        input,
+        audit,
+    } = client;
+    let mut record = Record::open(audit);
+    record.refused(error);
+    refuse(error, None, None, socket, input, &record, false).await
 }
 
 /// Tells the client why its request is not answered by the engine.
@@ -235,15 +229,15 @@ async fn refuse(
     error: &Error,
     terms: Option<Terms>,
     left: Option<usize>,
-    client: &mut Client,
-    record: &Record,
+    socket: &Socket,
+    input: &mut Input,
+    record: &Record<'_>,
     stopping: bool,
 ) -> Next {
-    record.refused(error);
-    record.status(respond::status(error).as_u16());
+    record.answered(respond::status(error).as_u16());
     let stays = match left {
         Some(length) if !matches!(error, Error::Malformed(_)) => {
-            client.input.consume(length);
+            input.consume(length);
             terms.is_some_and(|terms| terms.keep_alive) && !stopping
         }
         _ => false,
@@ -252,14 +246,11 @@ async fn refuse(
     let old = terms.is_some_and(|terms| terms.old);
     let answer = respond::answer(error, head_only, old, !stays);
     // Who does not read it, and asks on, would hold the connection for ever.
-    let told = match client.socket.try_write(&answer) {
+    let told = match socket.try_write(&answer) {
         Ok(written) => {
             let rest = answer.get(written..).unwrap_or_default();
             written == answer.len()
-                || matches!(
-                    timeout(PATIENCE, client.socket.write_all(rest)).await,
-                    Ok(Ok(()))
-                )
+                || matches!(timeout(PATIENCE, socket.write_all(rest)).await, Ok(Ok(())))
         }
         Err(_) => false,
     };

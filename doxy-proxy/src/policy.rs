@@ -148,7 +148,7 @@ impl Policy {
         inbound: Inbound<'b>,
         body: Seen<'_>,
         caller: Option<&Caller>,
-        record: &Record,
+        record: &mut Record<'_>,
     ) -> Result<Permit<'b>, Unpermitted> {
         let judged = inbound.judged();
         record.judged(&judged);

@@ -4,16 +4,19 @@
 //! request is logged whatever became of it: as a line with `--debug`, and as a record in the access
 //! log. Neither has a query, a byte of a body, or any header but (the line) `Host`. With both off it
 //! costs nothing but a look at two flags.
+//!
+//! What is known before the request goes to the engine is noted by who has the record for itself; after
+//! that several look at it at once, and what they note are numbers, each set in one go.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use doxy_filter::Request as Judged;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
@@ -31,8 +34,14 @@ pub(crate) struct Audit {
 
 /// What will be said of one request.
 #[derive(Debug)]
-pub(crate) struct Record {
-    entry: Option<Box<Mutex<Entry>>>,
+pub(crate) struct Record<'a> {
+    audit: &'a Audit,
+    /// None if nothing is written of it.
+    entry: Option<Box<Entry>>,
+    /// The status that the client was told, and in the bits above it when, in microseconds since the
+    /// request began. Nought if it was told nothing.
+    told: AtomicU64,
+    outcome: AtomicU8,
     pub(crate) traffic: Traffic,
 }
 
@@ -45,59 +54,61 @@ pub(crate) struct Traffic {
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Outcome {
+    /// Doxy stopped first.
+    Cut,
     /// The client has its whole answer.
     Complete,
     /// The connection was switched, and both sides have ended.
     Tunnel,
     ClientGone,
     EngineGone,
-    /// Doxy stopped first.
-    Cut,
 }
 
+/// All of them, each at its number.
+const OUTCOMES: [Outcome; 5] = [
+    Outcome::Cut,
+    Outcome::Complete,
+    Outcome::Tunnel,
+    Outcome::ClientGone,
+    Outcome::EngineGone,
+];
+
+/// So many bits of what a client was told are the status.
+const STATUS_BITS: u32 = 16;
+/// Told when the request ended, that is.
+const AT_THE_END: u64 = u64::MAX >> STATUS_BITS;
+
+/// What is known of a request when it goes to the engine, or is refused.
 #[derive(Debug)]
 struct Entry {
-    audit: Audit,
     started: Instant,
-    host: String,
-    method: String,
-    path: String,
     verdict: &'static str,
-    rule: String,
-    reason: String,
-    status: Option<u16>,
-    first_byte: Option<Duration>,
-    outcome: Outcome,
+    /// All that is quoted of the request and of what decided it, one behind the other.
+    quoted: String,
+    /// Is there a character in it that JSON escapes?
+    escapes: bool,
+    host: Span,
+    method: Span,
+    path: Span,
+    rule: Span,
+    reason: Span,
 }
 
-/// Entries that wait for the next request, with the room that their texts have.
-const KEPT: usize = 64;
+/// Where something is quoted; nowhere if it is empty.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// Entries that wait for the next request, with the room that their text has.
+const KEPT: usize = 256;
 
 thread_local! {
     #[expect(clippy::vec_box, reason = "they are handed out and taken back as they are")]
-    static SPARE: RefCell<Vec<Box<Mutex<Entry>>>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Default for Entry {
-    fn default() -> Self {
-        Self {
-            audit: Audit {
-                log: None,
-                caller: None,
-            },
-            started: Instant::now(),
-            host: String::new(),
-            method: String::new(),
-            path: String::new(),
-            verdict: "refused",
-            rule: String::new(),
-            reason: String::new(),
-            status: None,
-            first_byte: None,
-            outcome: Outcome::Cut,
-        }
-    }
+    static SPARE: RefCell<Vec<Box<Entry>>> = const { RefCell::new(Vec::new()) };
 }
 
 fn debugging() -> bool {
@@ -111,31 +122,29 @@ impl Audit {
     }
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn open(audit: &Audit) -> Self {
-        let entry = Audit::is_wanted(audit.log.as_ref()).then(|| {
-            let mut entry = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-            let fresh = entry.get_mut().unwrap_or_else(PoisonError::into_inner);
-            fresh.audit = audit.clone();
-            fresh.started = Instant::now();
-            entry
-        });
+    pub(crate) fn open(audit: &'a Audit) -> Self {
+        let entry =
+            Audit::is_wanted(audit.log.as_ref()).then(|| match SPARE.with_borrow_mut(Vec::pop) {
+                Some(mut entry) => {
+                    entry.clear();
+                    entry
+                }
+                None => Box::new(Entry::new(String::new())),
+            });
         Self {
+            audit,
             entry,
+            told: AtomicU64::new(0),
+            outcome: AtomicU8::new(Outcome::Cut as u8),
             traffic: Traffic::default(),
         }
     }
 
-    /// What is to be said, if anything is.
-    fn entry(&self) -> Option<MutexGuard<'_, Entry>> {
-        let entry = self.entry.as_ref()?;
-        Some(entry.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// What its head says, as it was sent.
-    pub(crate) fn head(&self, head: &Head<'_>) {
-        if let Some(mut entry) = self.entry() {
+    pub(crate) fn head(&mut self, head: &Head<'_>) {
+        if let Some(entry) = &mut self.entry {
             let end = memchr(b'?', head.target.as_bytes());
             let path = end.and_then(|end| head.target.get(..end));
             let mut path = path.unwrap_or(head.target);
@@ -146,110 +155,131 @@ impl Record {
                 path = rest;
             }
             if debugging() {
-                entry.host = escaped(all(head.lines, "host").next().unwrap_or_default()).into();
+                entry.host = entry.quote(all(head.lines, "host").next().unwrap_or_default());
             }
-            set(&mut entry.method, head.method);
-            set(&mut entry.path, path);
+            entry.method = entry.quote(head.method.as_bytes());
+            entry.path = entry.quote(path.as_bytes());
         }
     }
 
     /// The path as the policy sees it, instead of as it was sent.
-    pub(crate) fn judged(&self, judged: &Judged<'_>) {
-        if let Some(mut entry) = self.entry()
-            && entry.path != judged.path
+    pub(crate) fn judged(&mut self, judged: &Judged<'_>) {
+        if let Some(entry) = &mut self.entry
+            && entry.text(entry.path) != judged.path
         {
-            set(&mut entry.path, judged.path);
+            entry.path = entry.quote(judged.path.as_bytes());
         }
     }
 
     /// A rule, or a script as a whole, allowed the request.
-    pub(crate) fn allowed(&self, file: &str, rule: Option<usize>) {
-        if let Some(mut entry) = self.entry() {
+    pub(crate) fn allowed(&mut self, file: &str, rule: Option<usize>) {
+        if let Some(entry) = &mut self.entry {
             entry.verdict = "allowed";
-            entry.rule.push_str(&escaped(file.as_bytes()));
+            entry.rule = entry.quote(file.as_bytes());
             if let Some(line) = rule {
-                entry.rule.push(':');
-                entry.rule.push_str(itoa::Buffer::new().format(line));
+                entry.quoted.push(':');
+                entry.quoted.push_str(itoa::Buffer::new().format(line));
+                entry.rule.end = entry.quoted.len();
             }
         }
     }
 
     /// Doxy answers the request itself.
-    pub(crate) fn refused(&self, error: &Error) {
-        if let Some(mut entry) = self.entry() {
-            if let Error::Denied(denial) = error {
-                entry.verdict = "denied";
-                entry.rule.clear();
-                let reason = match denial {
-                    Denial::Method { .. } => "no rule allows this method",
-                    Denial::Path { rule: None, .. } => "no rule allows this path",
-                    Denial::Path {
-                        rule: Some(rule), ..
-                    } => {
-                        entry.rule = escaped(rule.as_bytes()).into();
-                        ""
-                    }
-                    // Its words may be made of what is in a body.
-                    Denial::Script {
-                        place: Some(place),
-                        failed,
-                        ..
-                    } => {
-                        entry.rule = escaped(place.as_bytes()).into();
-                        failed.then_some("the policy failed").unwrap_or_default()
-                    }
-                    Denial::Script { place: None, .. } => "a body that is never judged",
-                    Denial::FormBody => "form body",
-                };
-                set(&mut entry.reason, reason);
-            } else {
-                entry.reason = escaped(error.to_string().as_bytes()).into();
+    pub(crate) fn refused(&mut self, error: &Error) {
+        let Some(entry) = &mut self.entry else {
+            return;
+        };
+        let Error::Denied(denial) = error else {
+            entry.reason = entry.quote(error.to_string().as_bytes());
+            return;
+        };
+        entry.verdict = "denied";
+        let (rule, reason) = match denial {
+            Denial::Method { .. } => ("", "no rule allows this method"),
+            Denial::Path { rule: None, .. } => ("", "no rule allows this path"),
+            Denial::Path {
+                rule: Some(rule), ..
+            } => (&**rule, ""),
+            // Its words may be made of what is in a body.
+            Denial::Script {
+                place: Some(place),
+                failed,
+                ..
+            } => {
+                let reason = failed.then_some("the policy failed");
+                (&**place, reason.unwrap_or_default())
             }
+            Denial::Script { place: None, .. } => ("", "a body that is never judged"),
+            Denial::FormBody => ("", "form body"),
+        };
+        entry.rule = entry.quote(rule.as_bytes());
+        entry.reason = entry.quote(reason.as_bytes());
+    }
+
+    /// The status that the client is told from now on.
+    pub(crate) fn status(&self, status: u16) {
+        if let Some(entry) = &self.entry {
+            self.tell(status, micros(entry.started.elapsed()).min(AT_THE_END - 1));
         }
     }
 
-    /// The status that the client is told.
-    pub(crate) fn status(&self, status: u16) {
-        if let Some(mut entry) = self.entry() {
-            entry.status = Some(status);
-            entry.first_byte = Some(entry.started.elapsed());
-        }
+    /// The status of an answer that is told in one go, at the very end.
+    pub(crate) fn answered(&self, status: u16) {
+        self.tell(status, AT_THE_END);
+    }
+
+    fn tell(&self, status: u16, when: u64) {
+        let told = when << STATUS_BITS | u64::from(status);
+        self.told.store(told, Relaxed);
     }
 
     /// The client has not been told the status after all.
     pub(crate) fn untold(&self) {
-        if let Some(mut entry) = self.entry() {
-            (entry.status, entry.first_byte) = (None, None);
-        }
+        self.told.store(0, Relaxed);
     }
 
     /// How it ended.
     pub(crate) fn ended(&self, outcome: Outcome) {
-        if let Some(mut entry) = self.entry() {
-            entry.outcome = outcome;
-        }
+        self.outcome.store(outcome as u8, Relaxed);
     }
 }
 
-impl Drop for Record {
+impl Drop for Record<'_> {
     fn drop(&mut self) {
-        if let Some(mut spare) = self.entry.take() {
-            let entry = spare.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            if let Some(log) = &entry.audit.log {
-                log.record(|line| match log.format {
-                    Format::Text => entry.text(line, &self.traffic, now),
-                    Format::Json => entry.json(line, &self.traffic, now),
-                });
-            }
-            entry.debug(now);
-            entry.clear();
-            SPARE.with_borrow_mut(|spares| {
-                if spares.len() < KEPT {
-                    spares.push(spare);
-                }
+        let Some(entry) = self.entry.take() else {
+            return;
+        };
+        let now = Instant::now();
+        let told = *self.told.get_mut();
+        let took = micros(now.saturating_duration_since(entry.started));
+        let said = Said {
+            entry: &entry,
+            caller: self.audit.caller.as_deref(),
+            traffic: &self.traffic,
+            now,
+            took,
+            told: (told != 0).then(|| {
+                let status = told & ((1 << STATUS_BITS) - 1);
+                let when = told >> STATUS_BITS;
+                (status, if when == AT_THE_END { took } else { when })
+            }),
+            outcome: OUTCOMES
+                .get(usize::from(*self.outcome.get_mut()))
+                .copied()
+                .unwrap_or(Outcome::Cut),
+        };
+        if let Some(log) = &self.audit.log {
+            log.record(|line| match log.format {
+                Format::Text => said.text(line),
+                Format::Json => said.json(line),
             });
         }
+        said.debug();
+        SPARE.with_borrow_mut(|spares| {
+            if spares.len() < KEPT {
+                spares.push(entry);
+            }
+        });
     }
 }
 
@@ -266,47 +296,77 @@ impl Outcome {
 }
 
 impl Entry {
-    /// Makes it as good as new, but for its start. Nothing of one request is left for the next.
-    fn clear(&mut self) {
-        // Every field is named, so that none can be forgotten.
-        let Self {
-            audit,
-            started: _,
-            host,
-            method,
-            path,
-            verdict,
-            rule,
-            reason,
-            status,
-            first_byte,
-            outcome,
-        } = self;
-        *audit = Audit {
-            log: None,
-            caller: None,
-        };
-        for text in [host, method, path, rule, reason] {
-            text.clear();
-            // What is common fits; the room of what is not is given back.
-            text.shrink_to(256);
+    fn new(quoted: String) -> Self {
+        Self {
+            started: Instant::now(),
+            verdict: "refused",
+            quoted,
+            escapes: false,
+            host: Span::default(),
+            method: Span::default(),
+            path: Span::default(),
+            rule: Span::default(),
+            reason: Span::default(),
         }
-        *verdict = "refused";
-        (*status, *first_byte) = (None, None);
-        *outcome = Outcome::Cut;
     }
 
+    /// Makes it as good as new. Nothing of one request is left for the next.
+    fn clear(&mut self) {
+        let mut quoted = std::mem::take(&mut self.quoted);
+        quoted.clear();
+        // What is common fits; the room of what is not is given back.
+        quoted.shrink_to(512);
+        *self = Self::new(quoted);
+    }
+
+    /// Quotes something that a client sent, or a file has: on one line, and not without end.
+    fn quote(&mut self, text: &[u8]) -> Span {
+        let start = self.quoted.len();
+        match plain(text) {
+            Some(plain) => self.quoted.push_str(plain),
+            None => self.quoted.push_str(&escaped(text)),
+        }
+        let new = self.quoted.as_bytes().get(start..).unwrap_or_default();
+        self.escapes |= holds(new, |byte| byte == b'"' || byte == b'\\');
+        let end = self.quoted.len();
+        Span { start, end }
+    }
+
+    fn text(&self, span: Span) -> &str {
+        self.quoted.get(span.start..span.end).unwrap_or_default()
+    }
+}
+
+/// What is said of a request that has ended.
+struct Said<'a> {
+    entry: &'a Entry,
+    caller: Option<&'a Caller>,
+    traffic: &'a Traffic,
+    now: Instant,
+    /// In microseconds, as all times here.
+    took: u64,
+    /// Status and time of the answer's beginning.
+    told: Option<(u64, u64)>,
+    outcome: Outcome,
+}
+
+impl Said<'_> {
     /// The columns of the original, and the reason and the caller behind them.
-    fn debug(&self, now: Instant) {
+    fn debug(&self) {
         if !debugging() {
             return;
         }
-        let took = now - self.started;
+        let Self { entry, took, .. } = self;
+        let took = Duration::from_micros(*took);
         let status = self
-            .status
-            .map_or_else(|| "-".to_owned(), |status| status.to_string());
-        let or_none = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
-        let why = match (self.verdict, &*self.rule, &*self.reason) {
+            .told
+            .map_or_else(|| "-".to_owned(), |(status, _)| status.to_string());
+        let or_none = |span| match entry.text(span) {
+            "" => "-",
+            text => text,
+        };
+        let (rule, reason) = (entry.text(entry.rule), entry.text(entry.reason));
+        let why = match (entry.verdict, rule, reason) {
             ("refused", _, reason) => reason.to_owned(),
             (verdict, "", reason) => format!("{verdict}: {reason}"),
             (verdict, rule, "") => format!("{verdict} by {rule}"),
@@ -318,7 +378,7 @@ impl Entry {
             Outcome::Cut => "; cut",
             Outcome::Complete | Outcome::Tunnel => "",
         };
-        let caller = match self.audit.caller.as_deref() {
+        let caller = match self.caller {
             Some(caller) => {
                 let Caller {
                     uid,
@@ -334,20 +394,20 @@ impl Entry {
         };
         tracing::debug!(
             "{status} | {took:.3?} | {} | {} {} | {why}{end} | {caller}",
-            or_none(&self.host),
-            or_none(&self.method),
-            or_none(&self.path),
+            or_none(entry.host),
+            or_none(entry.method),
+            or_none(entry.path),
         );
     }
 
-    fn text(&self, line: &mut Vec<u8>, traffic: &Traffic, now: Instant) {
-        let caller = self.audit.caller.as_deref();
-        append_date(line, now);
-        number_or(line, " ", self.status, "-");
-        word(line, " ", self.verdict);
-        word(line, " ", &self.method);
-        word(line, " ", &self.path);
-        match caller {
+    fn text(&self, line: &mut Vec<u8>) {
+        let Self { entry, .. } = self;
+        append_date(line, self.now);
+        number_or(line, " ", self.told.map(|(status, _)| status), "-");
+        word(line, " ", entry.verdict);
+        word(line, " ", entry.text(entry.method));
+        word(line, " ", entry.text(entry.path));
+        match self.caller {
             Some(caller) => line.extend_from_slice(caller.written.get_or_init(|| {
                 let mut line = Vec::new();
                 number(&mut line, " uid=", caller.uid);
@@ -358,53 +418,65 @@ impl Entry {
             })),
             None => put(line, " uid=- gid=- pid=- command=-"),
         }
-        word(line, " rule=", &self.rule);
-        number(line, " to_engine=", traffic.to_engine.load(Relaxed));
-        number(line, " to_client=", traffic.to_client.load(Relaxed));
-        number_or(line, " first_byte=", self.first_byte.map(micros), "-");
-        number(line, " took=", micros(now - self.started));
+        word(line, " rule=", entry.text(entry.rule));
+        number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
+        number(line, " to_client=", self.traffic.to_client.load(Relaxed));
+        number_or(line, " first_byte=", self.told.map(|(_, when)| when), "-");
+        number(line, " took=", self.took);
         word(line, " ", self.outcome.name());
         // The last, and the only one with blanks in it.
         put(line, " ");
         put(
             line,
-            if self.reason.is_empty() {
-                "-"
-            } else {
-                &self.reason
+            match entry.text(entry.reason) {
+                "" => "-",
+                reason => reason,
             },
         );
         put(line, "\n");
     }
 
-    fn json(&self, line: &mut Vec<u8>, traffic: &Traffic, now: Instant) {
+    fn json(&self, line: &mut Vec<u8>) {
+        let Self { entry, .. } = self;
+        let quoted = |line: &mut Vec<u8>, before, span| {
+            json_text(line, before, entry.text(span), entry.escapes);
+        };
         put(line, "{\"time\":\"");
-        append_date(line, now);
+        append_date(line, self.now);
         put(line, "\"");
-        if let Some(caller) = self.audit.caller.as_deref() {
+        if let Some(caller) = self.caller {
             line.extend_from_slice(caller.written.get_or_init(|| {
                 let mut line = Vec::new();
                 number(&mut line, ",\"uid\":", caller.uid);
                 number(&mut line, ",\"gid\":", caller.gid);
                 number(&mut line, ",\"pid\":", caller.pid);
                 let command = escaped(caller.command.as_bytes());
-                quoted(&mut line, ",\"command\":", &command);
+                json_text(&mut line, ",\"command\":", &command, true);
                 line.into()
             }));
         }
-        quoted(line, ",\"method\":", &self.method);
-        quoted(line, ",\"path\":", &self.path);
+        quoted(line, ",\"method\":", entry.method);
+        quoted(line, ",\"path\":", entry.path);
         put(line, ",\"verdict\":\"");
-        put(line, self.verdict);
+        put(line, entry.verdict);
         put(line, "\"");
-        quoted(line, ",\"rule\":", &self.rule);
-        quoted(line, ",\"reason\":", &self.reason);
-        number_or(line, ",\"status\":", self.status, "null");
-        number(line, ",\"to_engine\":", traffic.to_engine.load(Relaxed));
-        number(line, ",\"to_client\":", traffic.to_client.load(Relaxed));
-        let first_byte = self.first_byte.map(micros);
+        quoted(line, ",\"rule\":", entry.rule);
+        quoted(line, ",\"reason\":", entry.reason);
+        let status = self.told.map(|(status, _)| status);
+        number_or(line, ",\"status\":", status, "null");
+        number(
+            line,
+            ",\"to_engine\":",
+            self.traffic.to_engine.load(Relaxed),
+        );
+        number(
+            line,
+            ",\"to_client\":",
+            self.traffic.to_client.load(Relaxed),
+        );
+        let first_byte = self.told.map(|(_, when)| when);
         number_or(line, ",\"first_byte_us\":", first_byte, "null");
-        number(line, ",\"took_us\":", micros(now - self.started));
+        number(line, ",\"took_us\":", self.took);
         put(line, ",\"outcome\":\"");
         put(line, self.outcome.name());
         put(line, "\"}\n");
@@ -443,28 +515,18 @@ fn word(line: &mut Vec<u8>, before: &str, text: &str) {
 }
 
 /// A JSON string, or null where there is no text. Without control characters, as whatever is
-/// escaped is, or doxy's own.
-fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
+/// escaped is, or doxy's own. Nothing in it has to be looked for if nothing `escapes`.
+fn json_text(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
     put(line, before);
     if text.is_empty() {
         put(line, "null");
-    } else if memchr2(b'"', b'\\', text.as_bytes()).is_some() {
+    } else if escapes {
         // A vector takes what is written to it, and text is always JSON.
         let _ = serde_json::to_writer(&mut *line, text);
     } else {
         put(line, "\"");
         put(line, text);
         put(line, "\"");
-    }
-}
-
-/// Puts text from a client in the place of what was there.
-fn set(text: &mut String, to: &str) {
-    text.clear();
-    if is_plain(to.as_bytes()) {
-        text.push_str(to);
-    } else {
-        text.push_str(&escaped(to.as_bytes()));
     }
 }
 
@@ -520,18 +582,24 @@ fn append_date(line: &mut Vec<u8>, now: Instant) {
 /// The most that is logged of one thing that a client sent, in characters.
 const LONGEST: usize = 768;
 
-/// Whether text may stand in a log as it is.
-fn is_plain(text: &[u8]) -> bool {
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'|';
-    text.len() <= LONGEST && text.iter().all(plain)
+/// Text that may stand in a log as it is.
+fn plain(text: &[u8]) -> Option<&str> {
+    let odd = |byte| !matches!(byte, b' '..=b'~') || byte == b'|';
+    if text.len() > LONGEST || holds(text, odd) {
+        return None;
+    }
+    str::from_utf8(text).ok()
+}
+
+/// Is there such a byte? Asked of every one, without stopping: so they are looked at by the dozen.
+fn holds(text: &[u8], such: impl Fn(u8) -> bool) -> bool {
+    text.iter().fold(false, |held, byte| held | such(*byte))
 }
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
 pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
-    if is_plain(text)
-        && let Ok(text) = str::from_utf8(text)
-    {
-        return text.into();
+    if let Some(plain) = plain(text) {
+        return plain.into();
     }
     let mut out = String::new();
     for chunk in text.utf8_chunks() {

@@ -3,7 +3,10 @@
 //! A head is looked through once while it comes in, however small the pieces are, and parsed when
 //! it is whole.
 
+use std::sync::LazyLock;
+
 use memchr::memchr;
+use memchr::memmem::Finder;
 
 use crate::buffer::Input;
 use crate::socket::Socket;
@@ -39,6 +42,21 @@ pub(crate) async fn whole(input: &mut Input, from: &Socket, size: usize) -> Resu
     }
 }
 
+/// The end of a line and an empty one behind it: as all clients write them, and as a few might.
+static EMPTY: LazyLock<[Finder<'static>; 2]> =
+    LazyLock::new(|| [Finder::new(b"\n\r\n"), Finder::new(b"\n\n")]);
+
+/// The end of a head that has come in one piece and is as they usually are: it begins with its first
+/// line, and has not very many. Nothing says that there is none.
+fn usual_end(bytes: &[u8]) -> Option<usize> {
+    let [usual, other] = &*EMPTY;
+    let end = usual.find(bytes)? + 3;
+    let head = bytes.get(..end)?;
+    let begins = !matches!(head.first(), Some(b'\r' | b'\n'));
+    // No line is shorter than two bytes: so there are not too many of them.
+    (begins && end <= 2 * MAX_HEADERS && other.find(head).is_none()).then_some(end)
+}
+
 /// How far a head has been looked through for the empty line at its end.
 #[derive(Debug, Default)]
 struct Scan {
@@ -52,6 +70,11 @@ struct Scan {
 impl Scan {
     /// `bytes` are all that have come of the head so far, and what may be behind it.
     fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, NoHead> {
+        if self.seen == 0
+            && let Some(end) = usual_end(bytes)
+        {
+            return Ok(Some(end));
+        }
         while let Some(at) = memchr(b'\n', bytes.get(self.seen..).unwrap_or_default()) {
             let end = self.seen + at + 1;
             let empty = matches!(bytes.get(self.line..end), Some(b"\n" | b"\r\n"));

@@ -79,12 +79,10 @@ pub(crate) fn read(
     head.extend_from_slice(b"\r\n");
     // What only the end of the connection would end is chunked anew, so that the client's stays.
     let chunked = matches!(body, Framing::Chunked | Framing::Close);
-    for line in lines {
+    headers::write_lines(&mut head, bytes, lines, |line| {
         let framing = line.name.eq_ignore_ascii_case("transfer-encoding");
-        if !framing && !headers::hop_by_hop(line.name) {
-            headers::write(&mut head, line.name, line.value);
-        }
-    }
+        !framing && !headers::hop_by_hop(line.name)
+    });
     if chunked && !terms.old {
         headers::write(&mut head, "Transfer-Encoding", b"chunked");
     }

@@ -60,6 +60,8 @@ pub(crate) enum Unread {
 #[derive(Debug)]
 pub(crate) struct Body {
     left: Left,
+    /// What has been read of it, and is yet to be passed on.
+    ready: Option<Step>,
     in_flight: bool,
     begun: bool,
     /// So much may yet be copied until it counts as large.
@@ -92,6 +94,7 @@ impl Body {
         };
         Self {
             left,
+            ready: None,
             in_flight: false,
             begun: false,
             small: LARGE as u64 * 4,
@@ -106,7 +109,7 @@ impl Body {
         }
     }
 
-    /// Has anything been written, the head before it included?
+    /// Has anything been written, be it of the head before it?
     pub(crate) fn has_begun(&self) -> bool {
         self.begun
     }
@@ -114,6 +117,51 @@ impl Body {
     /// Has a piece of it been given to the other side, and perhaps not been taken whole?
     pub(crate) fn is_in_flight(&self) -> bool {
         self.in_flight
+    }
+
+    /// Passes on what has been read already, and `head` before it, as far as that goes without waiting.
+    ///
+    /// Most answers are done with then, and nothing is set up that would wait. If not, it says how
+    /// much of the head has been written; `relay` goes on from there.
+    pub(crate) fn relay_now(
+        &mut self,
+        head: &[u8],
+        input: &mut Input,
+        to: &Socket,
+        moved: &AtomicU64,
+    ) -> Result<Option<usize>, Cut> {
+        if let Left::Close { chunked: true, .. } = self.left {
+            return Ok(Some(0));
+        }
+        let step = self.advance(input).map_err(Cut::Source)?;
+        let together = step.out > 0 && input.prepend(head);
+        let bytes = if together {
+            input.unread().get(..head.len() + step.out)
+        } else {
+            Some(head)
+        };
+        let tried = to.try_write(bytes.unwrap_or_default());
+        if together {
+            input.consume(head.len());
+        }
+        let written = tried.map_err(|_| Cut::Sink)?;
+        self.begun |= written > 0;
+        let out = written.saturating_sub(head.len());
+        moved.fetch_add(out as u64, Relaxed);
+        if out < step.out {
+            input.consume(out);
+            self.ready = Some(Step {
+                used: step.used - out,
+                out: step.out - out,
+            });
+        } else {
+            input.consume(step.used);
+            self.count(out, to);
+            if self.is_done() && written >= head.len() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(written.min(head.len())))
     }
 
     /// Passes the body on to its end, and `head` before it, in one piece with its beginning.
@@ -131,7 +179,10 @@ impl Body {
         loop {
             // Gives other connections a turn when this one is always ready.
             tokio::task::consume_budget().await;
-            let step = self.advance(input).map_err(Cut::Source)?;
+            let step = match self.ready.take() {
+                Some(step) => step,
+                None => self.advance(input).map_err(Cut::Source)?,
+            };
             self.in_flight = true;
             let written = if let Left::Close { chunked: true, .. } = self.left {
                 let bytes = input.unread().get(..step.out).unwrap_or_default();
@@ -141,12 +192,7 @@ impl Body {
             };
             written.map_err(|_| Cut::Sink)?;
             (self.in_flight, self.begun) = (false, true);
-            if self.small > 0 {
-                self.small = self.small.saturating_sub(step.out as u64);
-                if self.small == 0 {
-                    to.widen();
-                }
-            }
+            self.count(step.out, to);
             head = &[];
             moved.fetch_add(step.out as u64, Relaxed);
             input.consume(step.used);
@@ -164,6 +210,16 @@ impl Body {
                 }
                 (Ok(0) | Err(_), _) => return Err(Cut::Source(Malformed::Body)),
                 (Ok(_), _) => {}
+            }
+        }
+    }
+
+    /// Counts what has been written, until that is so much that the other side is worth more room.
+    fn count(&mut self, out: usize, to: &Socket) {
+        if self.small > 0 {
+            self.small = self.small.saturating_sub(out as u64);
+            if self.small == 0 {
+                to.widen();
             }
         }
     }

@@ -90,10 +90,10 @@ impl Input {
     pub(crate) async fn fill(&mut self, from: &Socket, size: usize) -> io::Result<usize> {
         loop {
             // An empty one waits without memory.
+            from.readable().await?;
             if let Some(read) = self.try_fill(from, size)? {
                 return Ok(read);
             }
-            from.readable().await?;
         }
     }
 

@@ -4,19 +4,22 @@
 //! Here is decided when a connection ends: when either side is done with it, when the client has
 //! gone, when doxy stops. Between requests it owns no memory but its task.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
 use crate::handler::{Proxy, handle, turn_away};
 use crate::head::{self, NoHead};
+use crate::idle::Idle;
 use crate::peer::Caller;
 use crate::record::Audit;
 use crate::request::too_large;
@@ -35,7 +38,8 @@ pub struct Limits {
     pub head: Duration,
     /// The largest body that a script may see, in bytes.
     pub body: usize,
-    /// How long a connection may wait for a request. Never a limit on an answer.
+    /// How long a connection may wait for a request, and up to an eighth longer. Never a limit on an
+    /// answer.
     pub idle: Duration,
 }
 
@@ -131,12 +135,25 @@ pub(crate) fn caller(stream: &UnixStream, proxy: &Proxy) -> io::Result<Option<Ar
 async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool>) -> Next {
     let mut told = stop.clone();
     let mut told = pin!(told.wait_for(|stop| *stop));
-    let mut clock = pin!(sleep(proxy.limits.idle));
+    let clock = pin!(sleep(proxy.limits.idle));
+    let mut idle = Idle::new(proxy.limits.idle, clock);
+    let mut watched = false;
     loop {
         // Gives other connections a turn when this one always has another request.
         tokio::task::consume_budget().await;
         if client.input.is_empty() {
-            let idle = Instant::now() + proxy.limits.idle;
+            let ended = poll_fn(|cx| {
+                // Both have this task woken when they have something to say, and go on doing so.
+                let silent = !stop.has_changed().unwrap_or(true) && !idle.is_due();
+                if watched && silent {
+                    return Poll::Pending;
+                }
+                watched = true;
+                match told.as_mut().poll(cx) {
+                    Poll::Ready(_) => Poll::Ready(Next::Gone),
+                    Poll::Pending => idle.poll(cx).map(|()| Next::Close),
+                }
+            });
             // What is there already is read before anything is waited for: a connection that is told
             // to stop has no next request.
             tokio::select! {
@@ -145,47 +162,36 @@ async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool
                     Ok(0) | Err(_) => return Next::Close,
                     Ok(_) => {}
                 },
-                _ = told.as_mut() => return Next::Gone,
-                () = until(clock.as_mut(), idle) => return Next::Close,
+                ended = ended => return ended,
             }
         }
-        let head = tokio::select! {
-            biased;
-            head = head::whole(&mut client.input, &client.socket, SMALL) => Some(head),
-            _ = told.as_mut() => return Next::Gone,
-            () = async {
-                let late = Instant::now() + proxy.limits.head;
-                until(clock.as_mut(), late).await;
-            } => None,
+        let head = match head::here(client.input.unread()) {
+            Ok(None) => {
+                // On the heap while it lasts: a connection that waits for a request has no room for it.
+                let head = head::whole(&mut client.input, &client.socket, SMALL);
+                let head = Box::pin(timeout(proxy.limits.head, head));
+                tokio::select! {
+                    biased;
+                    head = head => head.map_or(Ok(None), |head| head.map(Some)),
+                    _ = told.as_mut() => return Next::Gone,
+                }
+            }
+            here => here,
         };
+        idle.begin_anew();
         let next = match head {
-            // On the heap while it lasts: a connection that waits has no room for it.
-            Some(Ok(length)) => Box::pin(handle(client, length, proxy, &stop)).await,
-            Some(Err(NoHead::TooLarge)) => turn_away(&too_large(), client).await,
-            Some(Err(NoHead::Ended | NoHead::Failed(_))) => Next::Close,
-            None => {
+            Ok(Some(length)) => handle(client, length, proxy, &stop).await,
+            Err(NoHead::TooLarge) => Box::pin(turn_away(&too_large(), client)).await,
+            Err(NoHead::Ended | NoHead::Failed(_)) => Next::Close,
+            Ok(None) => {
                 let seconds = proxy.limits.head.as_secs();
-                turn_away(&Error::HeadTimeout { seconds }, client).await
+                let error = Error::HeadTimeout { seconds };
+                Box::pin(turn_away(&error, client)).await
             }
         };
         if next != Next::Request {
             return next;
         }
-    }
-}
-
-/// Waits until then. The timer is moved only when it must be: each request has an end of its own,
-/// and almost none of them comes.
-async fn until(mut clock: Pin<&mut Sleep>, then: Instant) {
-    if clock.deadline() > then {
-        clock.as_mut().reset(then);
-    }
-    loop {
-        clock.as_mut().await;
-        if Instant::now() >= then {
-            return;
-        }
-        clock.as_mut().reset(then);
     }
 }
 
@@ -195,7 +201,7 @@ async fn close(mut client: Client, next: Next) {
     // still sending: its next write fails, and then it looks no further.
     if next == Next::Linger {
         client.socket.end();
-        let _ = timeout(LINGER, drain(&mut client)).await;
+        let _ = Box::pin(timeout(LINGER, drain(&mut client))).await;
     }
 }
 
@@ -212,6 +218,7 @@ async fn drain(client: &mut Client) {
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use std::error::Error;

@@ -60,7 +60,7 @@ pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
     head.extend_from_slice(origin.as_bytes());
     // The engine refuses some of what clients put into Host, and routes by none of it.
     head.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
-    for line in parts.lines {
+    headers::write_lines(&mut head, parts.bytes, parts.lines, |line| {
         let set_here = ["host", "expect", "transfer-encoding", "content-length"]
             .iter()
             .any(|name| line.name.eq_ignore_ascii_case(name));
@@ -71,13 +71,16 @@ pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
         };
         // A body that was read has lost its trailers.
         let gone = body.is_some() && line.name.eq_ignore_ascii_case("trailer");
-        if passes && !set_here && !gone {
-            headers::write(&mut head, line.name, line.value);
-        }
-    }
+        passes && !set_here && !gone
+    });
     match terms.body {
         Framing::Length(length) => {
-            headers::write(&mut head, "Content-Length", length.to_string().as_bytes());
+            let mut figures = itoa::Buffer::new();
+            headers::write(
+                &mut head,
+                "Content-Length",
+                figures.format(length).as_bytes(),
+            );
         }
         Framing::Chunked => headers::write(&mut head, "Transfer-Encoding", b"chunked"),
         Framing::None | Framing::Close => {}
@@ -113,31 +116,31 @@ pub(crate) async fn exchange(
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
     // It counts until it is answered, or the connection switched.
-    let mut held = outbound.body.take();
-    let mut judged = held.as_mut().map(|body| Input::holding(body.take()));
+    let mut judged = outbound.body.take().map(|mut held| {
+        let input = Input::holding(held.take());
+        Box::new((held, input))
+    });
     let terms = &outbound.terms;
-    let engine = tokio::select! {
-        biased;
-        engine = upstream.open(&outbound.head, terms.may_switch) => engine?,
-        () = client.gone() => {
-            record.ended(Outcome::ClientGone);
-            return Ok(Next::Gone);
-        }
+    let mut gone = pin!(client.gone());
+    let opened = open(upstream, &outbound.head, terms.may_switch, gone.as_mut());
+    let Some(engine) = opened.await? else {
+        record.ended(Outcome::ClientGone);
+        return Ok(Next::Gone);
     };
+    outbound.head = Vec::new();
     let mut from_engine = Input::default();
     let mut request = Body::new(terms.body, false);
-    let conversation = Box::pin(converse(
-        terms,
-        &mut request,
-        (client, judged.as_mut().unwrap_or(input)),
-        (&engine, &mut from_engine),
-        record,
-        stopping,
-    ));
     let said = tokio::select! {
         biased;
-        said = conversation => said,
-        () = client.gone() => {
+        said = converse(
+            terms,
+            &mut request,
+            (client, judged.as_mut().map_or(&mut *input, |judged| &mut judged.1)),
+            (&engine, &mut from_engine),
+            record,
+            stopping,
+        ) => said,
+        () = gone.as_mut() => {
             // With the connection to the engine its request ends there, too.
             record.ended(Outcome::ClientGone);
             return Ok(Next::Gone);
@@ -155,7 +158,7 @@ pub(crate) async fn exchange(
             Err(upstream.broke_off("it switched in the middle of the body"))
         }
         Ok(Said::Switched(head)) => {
-            drop(held);
+            drop(judged);
             let outcome = match client.write_all(&head).await {
                 Ok(()) => {
                     let tunnel =
@@ -169,6 +172,28 @@ pub(crate) async fn exchange(
         }
         Err(Unanswered::Client(malformed)) => Err(malformed.into()),
         Err(Unanswered::Engine(reason)) => Err(upstream.broke_off(&reason)),
+    }
+}
+
+/// Has the head written to the engine, on a connection that has never been used if it is to be `fresh`.
+/// Nothing comes of it if the client is `gone` first.
+async fn open(
+    upstream: &Upstream,
+    head: &[u8],
+    fresh: bool,
+    gone: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<Socket>, Error> {
+    let begun = match fresh {
+        true => None,
+        false => match upstream.reuse(head) {
+            Ok(engine) => return Ok(Some(engine)),
+            Err(begun) => begun,
+        },
+    };
+    tokio::select! {
+        biased;
+        engine = Box::pin(upstream.open(begun, head)) => engine.map(Some),
+        () = gone => Ok(None),
     }
 }
 
@@ -204,12 +229,10 @@ async fn converse(
     // Few requests have a body: the others are spared the room for sending one.
     let mut sending = (upload == Upload::Sending)
         .then(|| Box::pin(send_body(request, terms, client, input, engine, record)));
-    let answer = answer_to(
-        &mut sending,
-        &mut upload,
-        read_answer(engine, from_engine, terms, stopping),
-    );
-    let answer = answer.await?;
+    let answer = {
+        let answer = pin!(read_answer(engine, from_engine, terms, stopping));
+        answer_to(&mut sending, &mut upload, answer).await?
+    };
     record.status(answer.status);
     if answer.switched {
         return match upload {
@@ -218,14 +241,16 @@ async fn converse(
         };
     }
     let mut body = Body::new(answer.body, terms.old);
-    let relay = body.relay(
-        &answer.head,
-        engine,
-        from_engine,
-        client,
-        &record.traffic.to_client,
-    );
-    let relayed = relay_beside(&mut sending, &mut upload, relay, engine).await;
+    let moved = &record.traffic.to_client;
+    let relayed = match body.relay_now(&answer.head, from_engine, client, moved) {
+        Ok(None) => Ok(()),
+        Ok(Some(written)) => {
+            let head = answer.head.get(written..).unwrap_or_default();
+            let relay = Box::pin(body.relay(head, engine, from_engine, client, moved));
+            relay_beside(&mut sending, &mut upload, relay, engine).await
+        }
+        Err(cut) => Err(cut),
+    };
     if let Err(cut) = relayed {
         if !body.has_begun() {
             record.untold();
@@ -264,9 +289,8 @@ async fn converse(
 async fn answer_to<F: Future<Output = Result<(), Cut>>>(
     sending: &mut Option<Pin<Box<F>>>,
     upload: &mut Upload,
-    answer: impl Future<Output = Result<Answer, Cow<'static, str>>>,
+    mut answer: Pin<&mut impl Future<Output = Result<Answer, Cow<'static, str>>>>,
 ) -> Result<Answer, Unanswered> {
-    let mut answer = pin!(answer);
     loop {
         tokio::select! {
             biased;
@@ -285,10 +309,9 @@ async fn answer_to<F: Future<Output = Result<(), Cut>>>(
 async fn relay_beside<F: Future<Output = Result<(), Cut>>>(
     sending: &mut Option<Pin<Box<F>>>,
     upload: &mut Upload,
-    relay: impl Future<Output = Result<(), Cut>>,
+    mut relay: Pin<Box<impl Future<Output = Result<(), Cut>>>>,
     engine: &Socket,
 ) -> Result<(), Cut> {
-    let mut relay = pin!(relay);
     loop {
         tokio::select! {
             biased;

@@ -118,7 +118,9 @@ pub(crate) async fn handle(
     };
     let left = body.filter(|length| *length <= input.unread().len());
     record.refused(&error);
-    refuse(&error, terms, left, socket, input, &record, stopping()).await
+    let (answer, next) = refuse(&error, terms, left, input, stopping());
+    drop(error);
+    tell(socket, answer, next, &record).await
 } // log: the record is written when it is dropped
 
 /// What is to be done with a request.
@@ -218,50 +220,66 @@ pub(crate) async fn turn_away(error: &Error, client: &mut Client) -> Next {
     } = client;
     let mut record = Record::open(audit);
     record.refused(error);
-    refuse(error, None, None, socket, input, &record, false).await
+    let (answer, next) = refuse(error, None, None, input, false);
+    tell(socket, answer, next, &record).await
 }
 
-/// Tells the client why its request is not answered by the engine.
+/// An answer of doxy's own.
+struct Refusal {
+    status: u16,
+    bytes: Vec<u8>,
+}
+
+/// What the client is told of why its request is not answered by the engine, and what becomes of its
+/// connection then.
 ///
 /// `left` is how much of what has been read is the request's body, if all of it has been: then it is
 /// clear where the next request begins, and the connection can go on.
-async fn refuse(
+fn refuse(
     error: &Error,
     terms: Option<Terms>,
     left: Option<usize>,
-    socket: &Socket,
     input: &mut Input,
-    record: &Record<'_>,
     stopping: bool,
-) -> Next {
-    record.answered(respond::status(error).as_u16());
-    let stays = match left {
+) -> (Refusal, Next) {
+    let next = match left {
         Some(length) if !matches!(error, Error::Malformed(_)) => {
             input.consume(length);
-            terms.is_some_and(|terms| terms.keep_alive) && !stopping
+            match terms {
+                Some(terms) if terms.keep_alive && !stopping => Next::Request,
+                _ => Next::Close,
+            }
         }
-        _ => false,
+        Some(_) => Next::Close,
+        None => Next::Linger,
     };
     let head_only = terms.is_some_and(|terms| terms.head_only);
     let old = terms.is_some_and(|terms| terms.old);
-    let answer = respond::answer(error, head_only, old, !stays);
+    let answer = Refusal {
+        status: respond::status(error).as_u16(),
+        bytes: respond::answer(error, head_only, old, next != Next::Request),
+    };
+    (answer, next)
+}
+
+/// Tells the client.
+async fn tell(socket: &Socket, answer: Refusal, next: Next, record: &Record<'_>) -> Next {
+    record.answered(answer.status);
     // Who does not read it, and asks on, would hold the connection for ever.
-    let told = match socket.try_write(&answer) {
+    let told = match socket.try_write(&answer.bytes) {
+        Ok(written) if written == answer.bytes.len() => true,
         Ok(written) => {
-            let rest = answer.get(written..).unwrap_or_default();
-            written == answer.len()
-                || matches!(timeout(PATIENCE, socket.write_all(rest)).await, Ok(Ok(())))
+            let rest = answer.bytes.get(written..).unwrap_or_default();
+            let told = Box::pin(timeout(PATIENCE, socket.write_all(rest))).await;
+            matches!(told, Ok(Ok(())))
         }
         Err(_) => false,
     };
-    if !told {
+    if told {
+        record.ended(Outcome::Complete);
+        next
+    } else {
         record.ended(Outcome::ClientGone);
-        return Next::Gone;
-    }
-    record.ended(Outcome::Complete);
-    match (stays, left) {
-        (true, _) => Next::Request,
-        (false, Some(_)) => Next::Close,
-        (false, None) => Next::Linger,
+        Next::Gone
     }
 }

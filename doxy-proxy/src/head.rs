@@ -27,6 +27,11 @@ pub(crate) enum NoHead {
     TooLarge,
 }
 
+/// How long the head is that has come already, if all of it has.
+pub(crate) fn here(bytes: &[u8]) -> Result<Option<usize>, NoHead> {
+    Scan::default().end(bytes)
+}
+
 /// Waits for a whole head, and says how long it is. It stays in `input`.
 pub(crate) async fn whole(input: &mut Input, from: &Socket, size: usize) -> Result<usize, NoHead> {
     let mut scan = Scan::default();

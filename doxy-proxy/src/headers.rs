@@ -4,6 +4,8 @@
 //! client could otherwise strike `Content-Length` or `Content-Type` out of a request between
 //! the judging of it and the engine.
 
+use std::ops::Range;
+
 /// One header line, its name as it was sent.
 pub(crate) type Line<'b> = httparse::Header<'b>;
 
@@ -88,4 +90,86 @@ pub(crate) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the lines that pass. `head` is where they were read from.
+///
+/// Those that stand in it as they are written are copied together: most lines of most heads.
+pub(crate) fn write_lines(
+    out: &mut Vec<u8>,
+    head: &[u8],
+    lines: &[Line<'_>],
+    passes: impl Fn(&Line<'_>) -> bool,
+) {
+    let mut run = 0..0;
+    for line in lines.iter().filter(|line| passes(line)) {
+        match place(head, line) {
+            Some(place) if place.start == run.end => run.end = place.end,
+            place => {
+                out.extend_from_slice(head.get(run).unwrap_or_default());
+                if place.is_none() {
+                    write(out, line.name, line.value);
+                }
+                run = place.unwrap_or_default();
+            }
+        }
+    }
+    out.extend_from_slice(head.get(run).unwrap_or_default());
+}
+
+/// Where a line stands in the head that it was read from, if it stands there as it is written.
+fn place(head: &[u8], line: &Line<'_>) -> Option<Range<usize>> {
+    let base = head.as_ptr().addr();
+    let start = line.name.as_ptr().addr().checked_sub(base)?;
+    let value = line.value.as_ptr().addr().checked_sub(base)?;
+    let colon = start.checked_add(line.name.len())?;
+    let end = value.checked_add(line.value.len())?;
+    let parted = head.get(colon..value)? == b": ";
+    let ended = head.get(end..)?.starts_with(b"\r\n");
+    (parted && ended).then(|| start..end + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, write, write_lines};
+
+    #[test]
+    fn copied_or_written_it_is_the_same() {
+        for head in [
+            &b"A: 1\r\nB: 2\r\nC: 3\r\n\r\n"[..],
+            b"A:1\r\nB: 2\r\nC:  3\r\n\r\n",
+            b"A: 1 \r\nB: 2\t\r\nC:\t3\r\n\r\n",
+            b"A: 1\nB: 2\nC: 3\n\n",
+            b"A:\r\nB: \r\nC:  \r\n\r\n",
+            b"A: : \r\nB: x: y\r\nC: \xff\r\n\r\n",
+        ] {
+            let mut room = [httparse::EMPTY_HEADER; 4];
+            let parsed = httparse::parse_headers(head, &mut room);
+            assert!(
+                matches!(parsed, Ok(httparse::Status::Complete(_))),
+                "{head:?}"
+            );
+            let lines: Vec<_> = room
+                .into_iter()
+                .filter(|line| !line.name.is_empty())
+                .collect();
+            assert_eq!(lines.len(), 3);
+            // Every choice of lines.
+            for chosen in 0..8 {
+                let passes = |line: &Line<'_>| {
+                    let at = b"ABC"
+                        .iter()
+                        .position(|name| line.name.as_bytes() == [*name]);
+                    at.is_some_and(|at| chosen >> at & 1 == 1)
+                };
+                let mut copied = Vec::new();
+                write_lines(&mut copied, head, &lines, passes);
+                let mut written = Vec::new();
+                for line in lines.iter().filter(|line| passes(line)) {
+                    write(&mut written, line.name, line.value);
+                }
+                assert_eq!(copied, written, "{chosen:b} of {head:?}");
+            }
+        }
+    }
 }

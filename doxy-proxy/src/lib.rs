@@ -45,6 +45,8 @@ mod head;
 mod headers;
 mod held;
 mod hijack;
+mod idle;
+mod json;
 mod listen;
 mod peer;
 mod peer_groups;

@@ -21,6 +21,7 @@ use memchr::memchr;
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
 use crate::headers::all;
+use crate::json;
 use crate::peer::Caller;
 use crate::request::Head;
 
@@ -87,8 +88,6 @@ struct Entry {
     verdict: &'static str,
     /// All that is quoted of the request and of what decided it, one behind the other.
     quoted: String,
-    /// Is there a character in it that JSON escapes?
-    escapes: bool,
     host: Span,
     method: Span,
     path: Span,
@@ -301,7 +300,6 @@ impl Entry {
             started: Instant::now(),
             verdict: "refused",
             quoted,
-            escapes: false,
             host: Span::default(),
             method: Span::default(),
             path: Span::default(),
@@ -326,8 +324,6 @@ impl Entry {
             Some(plain) => self.quoted.push_str(plain),
             None => self.quoted.push_str(&escaped(text)),
         }
-        let new = self.quoted.as_bytes().get(start..).unwrap_or_default();
-        self.escapes |= holds(new, |byte| byte == b'"' || byte == b'\\');
         let end = self.quoted.len();
         Span { start, end }
     }
@@ -438,9 +434,6 @@ impl Said<'_> {
 
     fn json(&self, line: &mut Vec<u8>) {
         let Self { entry, .. } = self;
-        let quoted = |line: &mut Vec<u8>, before, span| {
-            json_text(line, before, entry.text(span), entry.escapes);
-        };
         put(line, "{\"time\":\"");
         append_date(line, self.now);
         put(line, "\"");
@@ -451,17 +444,17 @@ impl Said<'_> {
                 number(&mut line, ",\"gid\":", caller.gid);
                 number(&mut line, ",\"pid\":", caller.pid);
                 let command = escaped(caller.command.as_bytes());
-                json_text(&mut line, ",\"command\":", &command, true);
+                quoted(&mut line, ",\"command\":", &command);
                 line.into()
             }));
         }
-        quoted(line, ",\"method\":", entry.method);
-        quoted(line, ",\"path\":", entry.path);
+        quoted(line, ",\"method\":", entry.text(entry.method));
+        quoted(line, ",\"path\":", entry.text(entry.path));
         put(line, ",\"verdict\":\"");
         put(line, entry.verdict);
         put(line, "\"");
-        quoted(line, ",\"rule\":", entry.rule);
-        quoted(line, ",\"reason\":", entry.reason);
+        quoted(line, ",\"rule\":", entry.text(entry.rule));
+        quoted(line, ",\"reason\":", entry.text(entry.reason));
         let status = self.told.map(|(status, _)| status);
         number_or(line, ",\"status\":", status, "null");
         number(
@@ -514,19 +507,12 @@ fn word(line: &mut Vec<u8>, before: &str, text: &str) {
     }
 }
 
-/// A JSON string, or null where there is no text. Without control characters, as whatever is
-/// escaped is, or doxy's own. Nothing in it has to be looked for if nothing `escapes`.
-fn json_text(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
+/// A JSON string, or null where there is no text.
+fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
     put(line, before);
-    if text.is_empty() {
-        put(line, "null");
-    } else if escapes {
-        // A vector takes what is written to it, and text is always JSON.
-        let _ = serde_json::to_writer(&mut *line, text);
-    } else {
-        put(line, "\"");
-        put(line, text);
-        put(line, "\"");
+    match text {
+        "" => put(line, "null"),
+        text => json::write_text(line, text),
     }
 }
 
@@ -584,16 +570,14 @@ const LONGEST: usize = 768;
 
 /// Text that may stand in a log as it is.
 fn plain(text: &[u8]) -> Option<&str> {
-    let odd = |byte| !matches!(byte, b' '..=b'~') || byte == b'|';
-    if text.len() > LONGEST || holds(text, odd) {
+    // Asked of every byte, without stopping: so they are looked at by the dozen.
+    let odd = text.iter().fold(0, |odd, byte| {
+        odd | u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|')
+    });
+    if text.len() > LONGEST || odd > 0 {
         return None;
     }
     str::from_utf8(text).ok()
-}
-
-/// Is there such a byte? Asked of every one, without stopping: so they are looked at by the dozen.
-fn holds(text: &[u8], such: impl Fn(u8) -> bool) -> bool {
-    text.iter().fold(false, |held, byte| held | such(*byte))
 }
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.

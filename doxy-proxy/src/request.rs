@@ -26,6 +26,8 @@ pub(crate) fn room<'b>() -> Lines<'b> {
 /// The parts of a request's head, as they were sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head<'b> {
+    /// The whole of it.
+    pub(crate) bytes: &'b [u8],
     pub(crate) method: &'b str,
     pub(crate) target: &'b str,
     /// 0 or 1: the version is HTTP/1.0 or HTTP/1.1.
@@ -82,6 +84,7 @@ impl<'b> Head<'b> {
                 version: Some(minor),
                 headers: lines,
             } => Ok(Self {
+                bytes,
                 method,
                 target,
                 minor,
@@ -296,13 +299,15 @@ fn origin(target: &str) -> Result<&str, Malformed> {
 
 /// A length as everybody reads it: figures, and not more than fit.
 pub(crate) fn plain_number(text: &[u8]) -> Result<u64, Malformed> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+    if text.is_empty() {
         return Err(Malformed::ContentLength);
     }
     // As the engine, which counts in signed numbers.
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<i64>().ok())
-        .and_then(|length| u64::try_from(length).ok())
+    text.iter()
+        .try_fold(0_i64, |number, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            number.checked_mul(10)?.checked_add(i64::from(digit))
+        })
+        .and_then(|number| u64::try_from(number).ok())
         .ok_or(Malformed::ContentLength)
 }

@@ -10,45 +10,52 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 
 use crate::error::{Denial, Error, Upstream};
+use crate::json;
 
 /// The answer that tells a client of an error, whole, as it goes over the wire.
 ///
 /// `head_only` leaves the body out, `old` is for a client of version 1.0, `closes` says that the
 /// connection ends with it.
 pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) -> Vec<u8> {
-    // Room for most of them, so that they are written in one go.
-    let mut message = String::with_capacity(128);
-    // Text takes what is written to it.
-    let _ = write!(message, "{error}");
-    let status = status(error);
-    let mut body = Vec::with_capacity(message.len() + 32);
-    body.extend_from_slice(b"{\"message\":");
-    // A vector takes what is written to it, and text is always JSON.
-    let _ = serde_json::to_writer(&mut body, &message);
-    body.push(b'}');
-    let mut bytes = Vec::with_capacity(256 + body.len());
-    let mut put = |part: &str| bytes.extend_from_slice(part.as_bytes());
-    put(if old { "HTTP/1.0 " } else { "HTTP/1.1 " });
-    put(status.as_str());
-    put(" ");
-    put(status.canonical_reason().unwrap_or_default());
-    put("\r\nContent-Type: application/json\r\nDate: ");
-    put(&date());
-    put("\r\nContent-Length: ");
-    put(itoa::Buffer::new().format(body.len()));
-    put(if closes && !old {
-        "\r\nConnection: close\r\n\r\n"
-    } else {
-        "\r\n\r\n"
-    });
-    if !head_only {
-        bytes.extend_from_slice(&body);
+    thread_local! {
+        static ROOM: RefCell<(String, Vec<u8>)> = const { RefCell::new((String::new(), Vec::new())) };
     }
-    bytes
+    ROOM.with_borrow_mut(|(message, body)| {
+        message.clear();
+        body.clear();
+        // Text takes what is written to it.
+        let _ = write!(message, "{error}");
+        body.extend_from_slice(b"{\"message\":");
+        json::write_text(body, message);
+        body.push(b'}');
+        let mut bytes = Vec::with_capacity(256 + body.len());
+        let mut put = |part: &[u8]| bytes.extend_from_slice(part);
+        let status = status(error);
+        put(if old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+        put(status.as_str().as_bytes());
+        put(b" ");
+        put(status.canonical_reason().unwrap_or_default().as_bytes());
+        put(b"\r\nContent-Type: application/json\r\nDate: ");
+        with_date(|date| put(date.as_bytes()));
+        put(b"\r\nContent-Length: ");
+        put(itoa::Buffer::new().format(body.len()).as_bytes());
+        put(if closes && !old {
+            b"\r\nConnection: close\r\n\r\n"
+        } else {
+            b"\r\n\r\n"
+        });
+        if !head_only {
+            put(body);
+        }
+        // An error may quote a path, or what a script says: that room is not kept.
+        message.shrink_to(1024);
+        body.shrink_to(1024);
+        bytes
+    })
 }
 
 /// The date as HTTP writes it. Written anew once a second.
-fn date() -> String {
+fn with_date(put: impl FnOnce(&str)) {
     thread_local! {
         static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
     }
@@ -63,8 +70,8 @@ fn date() -> String {
             *last = second;
             *text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
         }
-        text.clone()
-    })
+        put(text);
+    });
 }
 
 /// The status that goes with an error.

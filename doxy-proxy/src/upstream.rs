@@ -23,7 +23,7 @@ use crate::socket::Socket;
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// How many connections are kept. More are closed when their answer has been read.
 const KEPT: usize = 512;
-/// How long a connection is kept without being used.
+/// How long a connection is kept without being used, at the most, and half of that at the least.
 const KEEP: Duration = Duration::from_secs(30);
 
 /// Where the engine listens.
@@ -56,11 +56,17 @@ pub struct Upstream {
 /// Connections that wait for a request.
 #[derive(Debug, Default)]
 struct Idle {
-    /// Since when each has waited, the longest first.
-    kept: VecDeque<(Instant, Socket)>,
-    /// Is there a task that closes those whose time is up?
+    /// Since which round each has waited, the longest first.
+    kept: VecDeque<(u64, Socket)>,
+    /// Of those in which connections are closed whose time is up. To look at the clock for each request
+    /// instead would cost more than all else here.
+    round: u64,
+    /// Is there a task that does that?
     watched: bool,
 }
+
+/// A connection on which a part of a head has been written, and how much, if there is one.
+type Begun = Option<(Socket, usize)>;
 
 impl Upstream {
     /// An engine that gets `patience` to accept a connection.
@@ -77,33 +83,43 @@ impl Upstream {
         Self::new(self.engine.clone(), self.patience)
     }
 
-    /// Writes the head of a request to a connection, and gives the connection out.
-    ///
-    /// Dropped, the connection is closed, and the engine sees that nobody waits any more.
-    pub(crate) async fn open(&self, head: &[u8], fresh: bool) -> Result<Socket, Error> {
-        while !fresh && let Some(socket) = self.take() {
+    /// Writes the head of a request to a connection that was kept, and gives the connection out. If
+    /// that would have to be waited for, or there is none, `open` goes on with what this leaves.
+    pub(crate) fn reuse(&self, head: &[u8]) -> Result<Socket, Begun> {
+        while let Some(socket) = self.take() {
             // What the engine has closed takes nothing; then the next one is tried.
             if let Ok(written) = socket.try_write(head) {
-                self.write(&socket, head.get(written..).unwrap_or_default())
-                    .await?;
-                return Ok(socket);
+                return if written == head.len() {
+                    Ok(socket)
+                } else {
+                    Err(Some((socket, written)))
+                };
             }
         }
-        let socket = Box::pin(self.dial()).await?;
-        self.write(&socket, head).await?;
-        Ok(socket)
+        Err(None)
     }
 
-    async fn write(&self, socket: &Socket, bytes: &[u8]) -> Result<(), Error> {
-        let written = socket.write_all(bytes).await;
-        written.map_err(|error| self.broke_off(&plain(&error)))
+    /// Writes the head of a request, or what is left of it, to the connection that was begun with, or
+    /// to a new one.
+    ///
+    /// Dropped, the connection is closed, and the engine sees that nobody waits any more.
+    pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Socket, Error> {
+        let (socket, written) = match begun {
+            Some(begun) => begun,
+            None => (self.dial().await?, 0),
+        };
+        let rest = head.get(written..).unwrap_or_default();
+        let written = socket.write_all(rest).await;
+        written.map_err(|error| self.broke_off(&plain(&error)))?;
+        Ok(socket)
     }
 
     /// The whole answer has been read: the connection may serve the next request.
     pub(crate) fn keep(self: &Arc<Self>, socket: Socket) {
         let mut idle = self.idle();
         if idle.kept.len() < KEPT {
-            idle.kept.push_back((Instant::now(), socket));
+            let round = idle.round;
+            idle.kept.push_back((round, socket));
         }
         if !idle.watched {
             idle.watched = true;
@@ -127,16 +143,15 @@ impl Upstream {
     /// Closes kept connections when their time is up. Ends when there are none.
     async fn close_unused(upstream: Weak<Self>) {
         loop {
-            sleep(KEEP).await;
+            sleep(KEEP / 2).await;
             let Some(upstream) = upstream.upgrade() else {
                 return;
             };
             let mut idle = upstream.idle();
-            while idle
-                .kept
-                .front()
-                .is_some_and(|(since, _)| since.elapsed() >= KEEP)
-            {
+            idle.round += 1;
+            // One was a whole round here, and a part of another before it.
+            let round = idle.round;
+            while matches!(idle.kept.front(), Some((since, _)) if round - since >= 2) {
                 idle.kept.pop_front();
             }
             if idle.kept.is_empty() {

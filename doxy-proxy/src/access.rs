@@ -65,6 +65,8 @@ struct State {
     lines: Vec<u8>,
     records: u64,
     lost: u64,
+    /// Does the thread wait for the first record, and not for more of them?
+    idle: bool,
     reopen: bool,
     closing: bool,
     ended: bool,
@@ -109,8 +111,9 @@ impl AccessLog {
         render(&mut state.lines);
         let after = state.lines.len();
         state.records += 1;
+        let first = std::mem::take(&mut state.idle);
         drop(state);
-        if before == 0 || (before < BATCH && after >= BATCH) {
+        if first || (before < BATCH && after >= BATCH) {
             self.log.0.work.notify_one();
         }
     }
@@ -170,14 +173,17 @@ fn write_records(shared: &Shared, target: &Target, mut output: Output, format: F
     let mut failing = false;
     loop {
         let mut state = shared.lock();
-        while state.lines.is_empty() && !state.reopen && !state.closing {
-            state = wait(&shared.work, state);
-        }
+        // Where there was something to write there will be more: nobody has to wake the thread for the
+        // first of it.
         if !state.closing && !state.reopen && state.lines.len() < BATCH {
             let gathered = shared.work.wait_timeout_while(state, GATHER, |state| {
-                !state.closing && state.lines.len() < BATCH
+                !state.closing && !state.reopen && state.lines.len() < BATCH
             });
             state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        while state.lines.is_empty() && !state.reopen && !state.closing {
+            state.idle = true;
+            state = wait(&shared.work, state);
         }
         std::mem::swap(&mut state.lines, &mut lines);
         let records = std::mem::take(&mut state.records);

@@ -88,11 +88,14 @@ struct Entry {
     verdict: &'static str,
     /// All that is quoted of the request and of what decided it, one behind the other.
     quoted: String,
+    /// Is there something in it that JSON escapes?
+    escapes: bool,
     host: Span,
     method: Span,
     path: Span,
     rule: Span,
-    reason: Span,
+    /// In words of doxy's own.
+    reason: Cow<'static, str>,
 }
 
 /// Where something is quoted; nowhere if it is empty.
@@ -103,7 +106,7 @@ struct Span {
 }
 
 /// Entries that wait for the next request, with the room that their text has.
-const KEPT: usize = 256;
+const KEPT: usize = 512;
 
 thread_local! {
     #[expect(clippy::vec_box, reason = "they are handed out and taken back as they are")]
@@ -154,10 +157,11 @@ impl<'a> Record<'a> {
                 path = rest;
             }
             if debugging() {
-                entry.host = entry.quote(all(head.lines, "host").next().unwrap_or_default());
+                let host = all(head.lines, "host").next().unwrap_or_default();
+                entry.host = entry.quote(&escaped(host));
             }
-            entry.method = entry.quote(head.method.as_bytes());
-            entry.path = entry.quote(path.as_bytes());
+            entry.method = entry.quote(head.method);
+            entry.path = entry.quote(path);
         }
     }
 
@@ -166,7 +170,7 @@ impl<'a> Record<'a> {
         if let Some(entry) = &mut self.entry
             && entry.text(entry.path) != judged.path
         {
-            entry.path = entry.quote(judged.path.as_bytes());
+            entry.path = entry.quote(judged.path);
         }
     }
 
@@ -174,7 +178,7 @@ impl<'a> Record<'a> {
     pub(crate) fn allowed(&mut self, file: &str, rule: Option<usize>) {
         if let Some(entry) = &mut self.entry {
             entry.verdict = "allowed";
-            entry.rule = entry.quote(file.as_bytes());
+            entry.rule = entry.quote(file);
             if let Some(line) = rule {
                 entry.quoted.push(':');
                 entry.quoted.push_str(itoa::Buffer::new().format(line));
@@ -189,7 +193,7 @@ impl<'a> Record<'a> {
             return;
         };
         let Error::Denied(denial) = error else {
-            entry.reason = entry.quote(error.to_string().as_bytes());
+            entry.reason = escaped(error.to_string().as_bytes()).into_owned().into();
             return;
         };
         entry.verdict = "denied";
@@ -211,8 +215,8 @@ impl<'a> Record<'a> {
             Denial::Script { place: None, .. } => ("", "a body that is never judged"),
             Denial::FormBody => ("", "form body"),
         };
-        entry.rule = entry.quote(rule.as_bytes());
-        entry.reason = entry.quote(reason.as_bytes());
+        entry.rule = entry.quote(rule);
+        entry.reason = reason.into();
     }
 
     /// The status that the client is told from now on.
@@ -300,11 +304,12 @@ impl Entry {
             started: Instant::now(),
             verdict: "refused",
             quoted,
+            escapes: false,
             host: Span::default(),
             method: Span::default(),
             path: Span::default(),
             rule: Span::default(),
-            reason: Span::default(),
+            reason: Cow::Borrowed(""),
         }
     }
 
@@ -318,11 +323,18 @@ impl Entry {
     }
 
     /// Quotes something that a client sent, or a file has: on one line, and not without end.
-    fn quote(&mut self, text: &[u8]) -> Span {
+    fn quote(&mut self, text: &str) -> Span {
         let start = self.quoted.len();
-        match plain(text) {
-            Some(plain) => self.quoted.push_str(plain),
-            None => self.quoted.push_str(&escaped(text)),
+        match look(text.as_bytes()) {
+            Look::Plain => self.quoted.push_str(text),
+            Look::Escapes => {
+                self.quoted.push_str(text);
+                self.escapes = true;
+            }
+            Look::Odd => {
+                self.quoted.push_str(&escaped(text.as_bytes()));
+                self.escapes = true;
+            }
         }
         let end = self.quoted.len();
         Span { start, end }
@@ -361,7 +373,7 @@ impl Said<'_> {
             "" => "-",
             text => text,
         };
-        let (rule, reason) = (entry.text(entry.rule), entry.text(entry.reason));
+        let (rule, reason) = (entry.text(entry.rule), &*entry.reason);
         let why = match (entry.verdict, rule, reason) {
             ("refused", _, reason) => reason.to_owned(),
             (verdict, "", reason) => format!("{verdict}: {reason}"),
@@ -424,7 +436,7 @@ impl Said<'_> {
         put(line, " ");
         put(
             line,
-            match entry.text(entry.reason) {
+            match &*entry.reason {
                 "" => "-",
                 reason => reason,
             },
@@ -444,17 +456,27 @@ impl Said<'_> {
                 number(&mut line, ",\"gid\":", caller.gid);
                 number(&mut line, ",\"pid\":", caller.pid);
                 let command = escaped(caller.command.as_bytes());
-                quoted(&mut line, ",\"command\":", &command);
+                quoted(&mut line, ",\"command\":", &command, true);
                 line.into()
             }));
         }
-        quoted(line, ",\"method\":", entry.text(entry.method));
-        quoted(line, ",\"path\":", entry.text(entry.path));
+        quoted(
+            line,
+            ",\"method\":",
+            entry.text(entry.method),
+            entry.escapes,
+        );
+        quoted(line, ",\"path\":", entry.text(entry.path), entry.escapes);
         put(line, ",\"verdict\":\"");
         put(line, entry.verdict);
         put(line, "\"");
-        quoted(line, ",\"rule\":", entry.text(entry.rule));
-        quoted(line, ",\"reason\":", entry.text(entry.reason));
+        quoted(line, ",\"rule\":", entry.text(entry.rule), entry.escapes);
+        quoted(
+            line,
+            ",\"reason\":",
+            &entry.reason,
+            matches!(entry.reason, Cow::Owned(_)),
+        );
         let status = self.told.map(|(status, _)| status);
         number_or(line, ",\"status\":", status, "null");
         number(
@@ -507,12 +529,18 @@ fn word(line: &mut Vec<u8>, before: &str, text: &str) {
     }
 }
 
-/// A JSON string, or null where there is no text.
-fn quoted(line: &mut Vec<u8>, before: &str, text: &str) {
+/// A JSON string, or null where there is no text. It `escapes` if something in it may have to be
+/// escaped: only then is it looked through.
+fn quoted(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
     put(line, before);
-    match text {
-        "" => put(line, "null"),
-        text => json::write_text(line, text),
+    if text.is_empty() {
+        put(line, "null");
+    } else if escapes {
+        json::write_text(line, text);
+    } else {
+        put(line, "\"");
+        put(line, text);
+        put(line, "\"");
     }
 }
 
@@ -520,11 +548,13 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What time of day it was at some instant, and how that is written to the millisecond.
+/// What time of day it was at some instant, and how a millisecond is written.
 struct Date {
-    instant: Instant,
+    read: Instant,
     since_1970: Duration,
-    millisecond: u128,
+    /// The millisecond that is written out, from its beginning until the next.
+    from: Instant,
+    until: Instant,
     text: String,
 }
 
@@ -538,52 +568,85 @@ fn append_date(line: &mut Vec<u8>, now: Instant) {
         static DATE: RefCell<Option<Date>> = const { RefCell::new(None) };
     }
     DATE.with_borrow_mut(|date| {
-        let known = date.take().filter(|date| {
-            let since = now.checked_duration_since(date.instant);
-            since.is_some_and(|since| since < RECKONED)
-        });
-        let known = date.insert(known.unwrap_or_else(|| {
-            Date {
-                instant: now,
-                // Before 1970 every record has the first moment of it.
-                since_1970: SystemTime::now()
-                    .duration_since(SystemTime::UNIX_EPOCH)
-                    .unwrap_or_default(),
-                millisecond: 0,
-                text: String::new(),
+        let known = match date {
+            Some(date) if date.from <= now && now < date.until => date,
+            date => {
+                let known = date.take();
+                date.insert(Date::at(now, known))
             }
-        }));
-        let since_1970 = known.since_1970 + (now - known.instant);
-        if known.millisecond != since_1970.as_millis() || known.text.is_empty() {
-            known.millisecond = since_1970.as_millis();
-            known.text.clear();
-            let date = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since_1970);
-            // A string takes what is written to it.
-            let _ = write!(known.text, "{date}");
-        }
+        };
         line.extend_from_slice(known.text.as_bytes());
     });
+}
+
+impl Date {
+    /// Writes out a millisecond, by what is known already if that is not too old.
+    fn at(now: Instant, known: Option<Self>) -> Self {
+        let (read, since_1970) = known
+            .filter(|date| date.read <= now && now < date.read + RECKONED)
+            .map_or_else(
+                || {
+                    // Before 1970 every record has the first moment of it.
+                    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                    (now, since_1970.unwrap_or_default())
+                },
+                |date| (date.read, date.since_1970),
+            );
+        let time = since_1970 + (now - read);
+        let into = Duration::from_nanos(u64::from(time.subsec_nanos() % 1_000_000));
+        let from = now.checked_sub(into).unwrap_or(now);
+        let mut text = String::new();
+        // It fails behind the year 9999, and then there is none.
+        let _ = write!(
+            text,
+            "{}",
+            humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + time)
+        );
+        Self {
+            read,
+            since_1970,
+            from,
+            until: from + Duration::from_millis(1),
+            text,
+        }
+    }
 }
 
 /// The most that is logged of one thing that a client sent, in characters.
 const LONGEST: usize = 768;
 
-/// Text that may stand in a log as it is.
-fn plain(text: &[u8]) -> Option<&str> {
+/// What text takes to stand in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing.
+    Plain,
+    /// Nothing, but JSON escapes something in it.
+    Escapes,
+    /// It cannot stand there as it is.
+    Odd,
+}
+
+fn look(text: &[u8]) -> Look {
     // Asked of every byte, without stopping: so they are looked at by the dozen.
-    let odd = text.iter().fold(0, |odd, byte| {
-        odd | u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|')
+    let found = text.iter().fold(0, |found, byte| {
+        let odd = u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|');
+        let escapes = u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+        found | odd << 1 | escapes
     });
-    if text.len() > LONGEST || odd > 0 {
-        return None;
+    match found {
+        _ if text.len() > LONGEST => Look::Odd,
+        0 => Look::Plain,
+        1 => Look::Escapes,
+        _ => Look::Odd,
     }
-    str::from_utf8(text).ok()
 }
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
 pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
-    if let Some(plain) = plain(text) {
-        return plain.into();
+    if look(text) != Look::Odd
+        && let Ok(text) = str::from_utf8(text)
+    {
+        return text.into();
     }
     let mut out = String::new();
     for chunk in text.utf8_chunks() {

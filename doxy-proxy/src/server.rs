@@ -185,7 +185,8 @@ impl Worker {
     ) {
         let proxy = Arc::clone(&self.proxy);
         let Some(other) = &self.other else {
-            connections.spawn(connection::serve(stream, caller, proxy, stop));
+            // On the way to where it stays a future is moved eight times.
+            connections.spawn(Box::pin(connection::serve(stream, caller, proxy, stop)));
             return;
         };
         // It was accepted for the runtime of this thread. Fails only where that ends.
@@ -195,7 +196,7 @@ impl Worker {
                     connection::serve(stream, caller, proxy, stop).await;
                 }
             };
-            connections.spawn_on(there, &other.runtime);
+            connections.spawn_on(Box::pin(there), &other.runtime);
         }
     }
 

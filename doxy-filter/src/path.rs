@@ -160,7 +160,35 @@ fn hex(digit: Option<u8>) -> Option<u8> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{MAX_PATH, PathError, canonical_path, split_version};
+    use super::{MAX_PATH, PathError, canonical_path, clean, is_plain, split_version};
+
+    #[test]
+    fn a_plain_path_is_clean_in_every_way() {
+        // Every path of up to six of these.
+        let pieces = [
+            '/', '.', 'a', '%', '\\', ' ', '~', '\u{7f}', '\u{1f}', '\u{85}',
+        ];
+        let mut plain = 0;
+        for length in 0..=6 {
+            for number in 0..pieces.len().pow(length) {
+                let mut path = String::from("/");
+                let mut rest = number;
+                for _ in 0..length {
+                    path.extend(pieces.get(rest % pieces.len()));
+                    rest /= pieces.len();
+                }
+                if is_plain(path.as_bytes()) {
+                    assert_eq!(clean(&path), Ok(()), "{path:?}");
+                    plain += 1;
+                }
+            }
+        }
+        assert!(plain > 1_000, "{plain}");
+        assert!(is_plain(
+            format!("/{}", "x".repeat(MAX_PATH - 1)).as_bytes()
+        ));
+        assert!(!is_plain(format!("/{}", "x".repeat(MAX_PATH)).as_bytes()));
+    }
 
     #[test]
     fn a_plain_path_is_borrowed() {

@@ -137,6 +137,31 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_end_is_the_end() {
+        // Every text of these pieces, which is every way in which lines can end.
+        let pieces: [&[u8]; 4] = [b"\r\n", b"\n", b"\r", b"x"];
+        let mut usual = 0;
+        for number in 0..4_usize.pow(8) {
+            let mut text = Vec::new();
+            let mut rest = number;
+            for _ in 0..8 {
+                text.extend(pieces[rest % 4]);
+                rest /= 4;
+            }
+            // The first byte alone has no end in it: from then on it is looked for line by line.
+            let mut scan = Scan::default();
+            let _ = scan.end(&text[..1]);
+            let slow = scan.end(&text).unwrap();
+            if let Some(end) = usual_end(&text) {
+                assert_eq!(slow, Some(end), "{text:?}");
+                usual += 1;
+            }
+            assert_eq!(here(&text).unwrap(), slow, "{text:?}");
+        }
+        assert!(usual > 1_000, "{usual}");
+    }
+
+    #[test]
     fn what_is_too_large_is_told_before_its_end() {
         let long = vec![b'x'; MAX_HEAD + 1];
         assert!(matches!(Scan::default().end(&long), Err(NoHead::TooLarge)));

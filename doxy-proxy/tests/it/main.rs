@@ -48,3 +48,4 @@ mod support;
 // Connections that the engine switches: bytes both ways, and how they end.
 mod threads;
 mod tunnels;
+mod unread;

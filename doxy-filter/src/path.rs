@@ -70,12 +70,14 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.len() > MAX_PATH {
         return Err(PathError::TooLong);
     }
-    clean(&path)?;
+    if !is_plain(path.as_bytes()) {
+        clean(&path)?;
+    }
     Ok(path)
 }
 
-/// Has the path nothing that would have to be decoded or looked at twice? Asked of every byte, without
-/// stopping: so they are looked at by the dozen.
+/// Has the path nothing that would have to be decoded or looked at twice? Most have not. Asked of every
+/// byte, without stopping: so they are looked at by the dozen.
 fn is_plain(path: &[u8]) -> bool {
     let Some((_, behind)) = path.split_first() else {
         return false;
@@ -89,7 +91,7 @@ fn is_plain(path: &[u8]) -> bool {
     path.len() <= MAX_PATH && found == 0
 }
 
-/// Looks for what makes a path ambiguous. It is asked about every request: one look at each byte.
+/// Looks for what makes a path ambiguous.
 fn clean(path: &str) -> Result<(), PathError> {
     // Of the segment so far: its length, and how many of its bytes are dots.
     let (mut length, mut dots) = (0_usize, 0_usize);

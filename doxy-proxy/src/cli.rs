@@ -127,7 +127,7 @@ pub(crate) struct Args {
     )]
     pub(crate) head_timeout: String,
 
-    /// How long a connection may wait for its next request; answers and streams have no limit
+    /// How long a connection may wait for its next request, and up to an eighth longer; answers and streams have no limit
     #[arg(
         long,
         env = "DOXY_IDLE_TIMEOUT",

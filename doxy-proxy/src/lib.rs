@@ -15,7 +15,7 @@
 //!
 //! `handler` has these steps in one function. `respond` makes the answers that are doxy's own,
 //! `error` has their words. `socket` and `buffer` are what everything is read from and held in, `held` bounds the bodies that
-//! a script wants to see.
+//! a script wants to see, `idle` how long a connection may wait for a request.
 //! `sandbox` takes from the process what none of this needs.
 //!
 //! Heads are taken apart by `httparse`, the parser that hyper has too, and written anew on the

@@ -2,16 +2,19 @@
 //!
 //! They are a third of a megabyte that is read at the start of every process and resident from then on;
 //! packed they are 4 KiB. The C library reads them so since glibc 2.36, and a binary that has them does not
-//! start with an older one: so that is asked first, and only a binary for this very machine has them.
+//! start with an older one: so that is asked first. `DOXY_PORTABLE=1` leaves them as they are, for a binary
+//! that is to run on other machines.
 
 use std::env;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=DOXY_PORTABLE");
+    let portable = env::var_os("DOXY_PORTABLE").is_some();
     let same = env::var("HOST") == env::var("TARGET");
     let gnu = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "gnu");
-    if same && gnu && glibc().is_some_and(|version| version >= (2, 36)) {
+    if !portable && same && gnu && glibc().is_some_and(|version| version >= (2, 36)) {
         println!("cargo::rustc-link-arg-bin=doxy=-Wl,-z,pack-relative-relocs");
     }
 }

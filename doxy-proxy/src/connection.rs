@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
 use crate::buffer::{Input, LARGE, SMALL};
@@ -162,7 +163,8 @@ async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool
                     Ok(0) | Err(_) => return Next::Close,
                     Ok(_) => {}
                 },
-                ended = ended => return ended,
+                // Its turn may be over when it gets here, and then neither would have it woken.
+                ended = unconstrained(ended) => return ended,
             }
         }
         let head = match head::here(client.input.unread()) {
@@ -248,6 +250,47 @@ mod tests {
         let mut client = Client::new(two, None, &proxy);
         let request = handle(&mut client, 0, &proxy, &stop);
         assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
+        Ok(())
+    }
+
+    /// What is there before a connection is first looked at, and fills a read, leaves no budget to
+    /// wait with.
+    #[tokio::test]
+    async fn a_connection_that_begins_with_a_full_read_is_told_to_stop()
+    -> Result<(), Box<dyn Error>> {
+        for requests in 120..=127 {
+            let (one, two) = UnixStream::pair()?;
+            let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+            let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
+            let proxy = Arc::new(Proxy::new(Policy::new(RuleSet::embedded()?), upstream));
+            let (tell, stop) = watch::channel(false);
+            let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
+            let (size, mut all) = (crate::buffer::SMALL - 128, String::new());
+            for left in (1..=requests).rev() {
+                let length = (size - all.len()) / left - line.len() - 4;
+                all += &format!("{line}{}\r\n\r\n", "a".repeat(length));
+            }
+            two.writable().await?;
+            assert_eq!(two.try_write(all.as_bytes())?, size);
+            one.readable().await?;
+            let served = tokio::spawn(serve(one, None, proxy, stop));
+            let (mut answers, mut room) = (0, [0; 4096]);
+            let mut got = Vec::new();
+            while answers < requests {
+                two.readable().await?;
+                if let Ok(read) = two.try_read(&mut room) {
+                    got.extend_from_slice(room.get(..read).unwrap_or_default());
+                    answers = memchr::memmem::find_iter(&got, "HTTP/1.1 403").count();
+                }
+            }
+            // It comes to wait for the next one.
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+            tell.send(true)?;
+            let ended = tokio::time::timeout(Duration::from_secs(2), served).await;
+            assert!(ended.is_ok(), "{requests} requests");
+        }
         Ok(())
     }
 }

@@ -254,7 +254,7 @@ impl Drop for Record<'_> {
         };
         let now = Instant::now();
         let told = *self.told.get_mut();
-        let took = micros(now.saturating_duration_since(entry.started));
+        let took = now.saturating_duration_since(entry.started);
         let said = Said {
             entry: &entry,
             caller: self.audit.caller.as_deref(),
@@ -264,7 +264,14 @@ impl Drop for Record<'_> {
             told: (told != 0).then(|| {
                 let status = told & ((1 << STATUS_BITS) - 1);
                 let when = told >> STATUS_BITS;
-                (status, if when == AT_THE_END { took } else { when })
+                (
+                    status,
+                    if when == AT_THE_END {
+                        micros(took)
+                    } else {
+                        when
+                    },
+                )
             }),
             outcome: OUTCOMES
                 .get(usize::from(*self.outcome.get_mut()))
@@ -351,9 +358,8 @@ struct Said<'a> {
     caller: Option<&'a Caller>,
     traffic: &'a Traffic,
     now: Instant,
-    /// In microseconds, as all times here.
-    took: u64,
-    /// Status and time of the answer's beginning.
+    took: Duration,
+    /// Status and time of the answer's beginning, in microseconds.
     told: Option<(u64, u64)>,
     outcome: Outcome,
 }
@@ -365,7 +371,6 @@ impl Said<'_> {
             return;
         }
         let Self { entry, took, .. } = self;
-        let took = Duration::from_micros(*took);
         let status = self
             .told
             .map_or_else(|| "-".to_owned(), |(status, _)| status.to_string());
@@ -430,7 +435,7 @@ impl Said<'_> {
         number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
         number(line, " to_client=", self.traffic.to_client.load(Relaxed));
         number_or(line, " first_byte=", self.told.map(|(_, when)| when), "-");
-        number(line, " took=", self.took);
+        number(line, " took=", micros(self.took));
         word(line, " ", self.outcome.name());
         // The last, and the only one with blanks in it.
         put(line, " ");
@@ -491,7 +496,7 @@ impl Said<'_> {
         );
         let first_byte = self.told.map(|(_, when)| when);
         number_or(line, ",\"first_byte_us\":", first_byte, "null");
-        number(line, ",\"took_us\":", self.took);
+        number(line, ",\"took_us\":", micros(self.took));
         put(line, ",\"outcome\":\"");
         put(line, self.outcome.name());
         put(line, "\"}\n");

@@ -96,6 +96,9 @@ fn words(error: httparse::Error) -> &'static str {
     }
 }
 
+/// What is said of a path that is not allowed, before it and behind it.
+pub(crate) const PATH_DENIED: [&str; 2] = ["'", "' is not allowed."];
+
 /// What the policy says no to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Denial {
@@ -103,7 +106,7 @@ pub(crate) enum Denial {
     #[error("Only {allowed} requests are allowed, req.Method: {method}")]
     Method { allowed: String, method: String },
     /// No rule allows this path, or a `!` rule (named for the log) denies it.
-    #[error("'{path}' is not allowed.")]
+    #[error("{}{path}{}", PATH_DENIED[0], PATH_DENIED[1])]
     Path { path: String, rule: Option<String> },
     /// The policy script says no, in its own words, or has failed (its place is named for the log).
     #[error("{reason}")]

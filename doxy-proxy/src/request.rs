@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use doxy_filter::{Request as Judged, canonical_path};
-use memchr::memchr;
+use memchr::memchr2;
 
 use crate::body::Framing;
 use crate::error::{Error, Malformed};
@@ -100,9 +100,15 @@ impl<'b> Head<'b> {
         if let "CONNECT" | "TRACE" = self.method {
             return Err(Malformed::Method(self.method.to_owned()));
         }
+        // One look for both: most targets have neither.
+        let marked = memchr2(b'?', b'#', self.target.as_bytes()).is_some();
+        // The engine takes a fragment as a part of the path, and others as none of the target.
+        if marked && self.target.contains('#') {
+            return Err(Malformed::Fragment);
+        }
         let origin = origin(self.target)?;
-        let (path, query) = match memchr(b'?', origin.as_bytes()) {
-            Some(at) => (origin.get(..at).unwrap_or_default(), origin.get(at + 1..)),
+        let (path, query) = match marked.then(|| origin.split_once('?')).flatten() {
+            Some((path, query)) => (path, Some(query)),
             None => (origin, None),
         };
         let path = canonical_path(path)?;
@@ -273,10 +279,6 @@ fn mentions(line: &[u8], word: &[u8]) -> bool {
 /// Path and query, from origin form or from absolute form with `http`. The engine serves any
 /// scheme by its path alone, and cleans `*` and `host:port` into paths.
 fn origin(target: &str) -> Result<&str, Malformed> {
-    // The engine takes it as a part of the path, and others as none of the target.
-    if memchr(b'#', target.as_bytes()).is_some() {
-        return Err(Malformed::Fragment);
-    }
     if target.starts_with('/') {
         return Ok(target);
     }

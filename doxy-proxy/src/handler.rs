@@ -119,7 +119,7 @@ pub(crate) async fn handle(
     let left = body.filter(|length| *length <= input.unread().len());
     record.refused(&error);
     let (answer, next) = refuse(&error, terms, left, input, stopping());
-    drop(error);
+    drop(error); // a client that is slow to read holds no more than its answer
     tell(socket, answer, next, &record).await
 } // log: the record is written when it is dropped
 

@@ -11,7 +11,7 @@
 //! | forward | `forward`, `headers`, `hijack`, `upstream` | takes a permit, asks the engine |
 //! | stream | `answer`, `body`, `chunks` | the engine's answer; bodies, piece by piece |
 //! | | `tunnel`, `pipe` | where the engine switches the connection: bytes, both ways |
-//! | log | `record` | one line, at the very end |
+//! | log | `record`, `said`, `access` | one line, at the very end |
 //!
 //! `handler` has these steps in one function. `respond` makes the answers that are doxy's own,
 //! `error` has their words. `socket` and `buffer` are what everything is read from and held in, `held` bounds the bodies that
@@ -38,6 +38,7 @@ mod body;
 mod buffer;
 mod chunks;
 mod connection;
+mod date;
 mod error;
 mod forward;
 mod handler;
@@ -52,9 +53,11 @@ mod peer;
 mod peer_groups;
 mod pipe;
 mod policy;
+mod quote;
 mod record;
 mod request;
 mod respond;
+mod said;
 pub mod sandbox;
 #[cfg(feature = "script")]
 mod scripted;

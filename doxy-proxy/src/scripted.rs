@@ -9,7 +9,7 @@ use doxy_script::{Body, Decision, Input, Peer};
 use crate::error::Denial;
 use crate::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
-use crate::record::escaped;
+use crate::quote::escaped;
 use crate::request::Inbound;
 
 /// A script, and where the requests come in that it is asked about.

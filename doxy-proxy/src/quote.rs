@@ -1,0 +1,89 @@
+//! What clients send, as it may stand in a log.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The most that is logged of one thing that a client sent, in characters.
+const LONGEST: usize = 768;
+
+/// What text takes to stand in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing.
+    Plain,
+    /// Nothing, but JSON escapes something in it.
+    Escapes,
+    /// It cannot stand there as it is.
+    Odd,
+}
+
+pub(crate) fn look(text: &[u8]) -> Look {
+    // Asked of every byte, without stopping: so they are looked at by the dozen.
+    let found = text.iter().fold(0, |found, byte| {
+        let odd = u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|');
+        let escapes = u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+        found | odd << 1 | escapes
+    });
+    match found {
+        _ if text.len() > LONGEST => Look::Odd,
+        0 => Look::Plain,
+        1 => Look::Escapes,
+        _ => Look::Odd,
+    }
+}
+
+/// Text from a client as it may stand in a log: one line, one column, and not without end.
+pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
+    if look(text) != Look::Odd
+        && let Ok(text) = str::from_utf8(text)
+    {
+        return text.into();
+    }
+    let mut out = String::new();
+    for chunk in text.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if out.len() > LONGEST {
+                out.push('\u{2026}');
+                return out.into();
+            }
+            // `|` parts the columns; what is neither a letter nor a figure may turn the line around.
+            let plain = char.is_alphanumeric() || (char.is_ascii() && !char.is_ascii_control());
+            if plain && char != '|' {
+                out.push(char);
+            } else {
+                out.extend(char.escape_unicode());
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn what_a_client_sends_stays_on_one_line() {
+        for (text, line) in [
+            (&b"/v1.41/info?"[..], "/v1.41/info?"),
+            (b"/a\r\nGET /b", "/a\\u{d}\\u{a}GET /b"),
+            (b"\x1b[31m", "\\u{1b}[31m"),
+            (
+                b"a | GET /info | allowed",
+                "a \\u{7c} GET /info \\u{7c} allowed",
+            ),
+            (
+                "n\u{fc}\u{85}\u{2028}\u{202e}x".as_bytes(),
+                "n\u{fc}\\u{85}\\u{2028}\\u{202e}x",
+            ),
+            (b"/\xff", "/\\xff"),
+        ] {
+            assert_eq!(escaped(text), line);
+        }
+        let long = escaped(&[b'x'; 100_000]);
+        assert!(long.len() < 800 && long.ends_with('\u{2026}'));
+    }
+}

@@ -70,8 +70,9 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.len() > MAX_PATH {
         return Err(PathError::TooLong);
     }
-    if !is_plain(path.as_bytes()) {
-        clean(&path)?;
+    match &path {
+        Cow::Owned(decoded) if is_plain(decoded.as_bytes()) => {}
+        path => clean(path)?,
     }
     Ok(path)
 }

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 
 use crate::error::plain;
 
-/// How long records are gathered before they are written together.
+/// How long more records are waited for once some have been written.
 const GATHER: Duration = Duration::from_millis(50);
 /// So many bytes are written at once, without waiting for more. They stay in the processor's cache.
 const BATCH: usize = 128 * 1024;
@@ -235,4 +235,34 @@ fn render_lost(lines: &mut Vec<u8>, lost: u64, format: Format) {
         Format::Text => writeln!(lines, "{now} lost={lost}"),
         Format::Json => writeln!(lines, "{{\"time\":\"{now}\",\"lost\":{lost}}}"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::{AccessLog, Format, Target};
+
+    #[test]
+    fn a_record_after_a_pause_wakes_the_thread() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("log");
+        let log = AccessLog::open(Target::File(path.clone()), Format::Text)?;
+        for count in 1..=3 {
+            // As long as it waits for more it writes without being woken.
+            while !log.log.0.lock().idle {
+                thread::yield_now();
+            }
+            log.record(|line| line.extend_from_slice(b"record\n"));
+            let since = Instant::now();
+            while fs::read(&path)?.len() < count * "record\n".len() {
+                assert!(since.elapsed() < Duration::from_secs(20), "never written");
+                thread::yield_now();
+            }
+        }
+        Ok(())
+    }
 }

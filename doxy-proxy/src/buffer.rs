@@ -16,7 +16,7 @@ pub(crate) const SMALL: usize = 8 * 1024;
 pub(crate) const LARGE: usize = 64 * 1024;
 /// Room that is left before what is read: a head that is written anew may be longer than it was, and
 /// still stands in one piece with the body behind it.
-const FRONT: usize = 128;
+pub(crate) const FRONT: usize = 128;
 /// How many of each size are kept for the next who needs one.
 const KEPT: usize = 16;
 

@@ -234,7 +234,8 @@ pub(crate) fn unknown_variables() -> Vec<String> {
         .collect();
     let set = std::env::vars_os().map(|(name, _)| name);
     set.filter(|name| name.as_encoded_bytes().starts_with(b"DOXY_"))
-        .filter(|name| !known.contains(&name.as_os_str()))
+        // This one settles how doxy is built.
+        .filter(|name| name != "DOXY_PORTABLE" && !known.contains(&name.as_os_str()))
         .map(|name| name.display().to_string())
         .collect()
 }

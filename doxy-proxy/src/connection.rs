@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
@@ -136,7 +136,7 @@ pub(crate) fn caller(stream: &UnixStream, proxy: &Proxy) -> io::Result<Option<Ar
 async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool>) -> Next {
     let mut told = stop.clone();
     let mut told = pin!(told.wait_for(|stop| *stop));
-    let clock = pin!(sleep(proxy.limits.idle));
+    let clock = pin!(Idle::clock(proxy.limits.idle));
     let mut idle = Idle::new(proxy.limits.idle, clock);
     let mut watched = false;
     loop {
@@ -265,7 +265,7 @@ mod tests {
             let proxy = Arc::new(Proxy::new(Policy::new(RuleSet::embedded()?), upstream));
             let (tell, stop) = watch::channel(false);
             let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
-            let (size, mut all) = (crate::buffer::SMALL - 128, String::new());
+            let (size, mut all) = (crate::buffer::SMALL - crate::buffer::FRONT, String::new());
             for left in (1..=requests).rev() {
                 let length = (size - all.len()) / left - line.len() - 4;
                 all += &format!("{line}{}\r\n\r\n", "a".repeat(length));

@@ -127,7 +127,7 @@ pub(crate) async fn exchange(
         record.ended(Outcome::ClientGone);
         return Ok(Next::Gone);
     };
-    outbound.head = Vec::new();
+    outbound.head = Vec::new(); // the next request has use for its memory while this one waits
     let mut from_engine = Input::default();
     let mut request = Body::new(terms.body, false);
     let said = tokio::select! {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// So many times a connection is looked after while it waits.
 const PARTS: u32 = 8;
@@ -25,16 +25,19 @@ pub(crate) struct Idle<'a> {
 }
 
 impl<'a> Idle<'a> {
-    /// A connection that may wait for `limit`, from now on. The clock is its own.
+    /// The clock of a connection that may wait for `limit`, set to the end of the first part.
+    pub(crate) fn clock(limit: Duration) -> Sleep {
+        sleep(limit / PARTS)
+    }
+
+    /// A connection that may wait for `limit`, by a clock of its own for that.
     pub(crate) fn new(limit: Duration, clock: Pin<&'a mut Sleep>) -> Self {
-        let mut idle = Self {
+        Self {
             part: limit / PARTS,
             clock,
             quiet: 0,
             busy: false,
-        };
-        idle.begin_part();
-        idle
+        }
     }
 
     /// A request has come.
@@ -56,12 +59,8 @@ impl<'a> Idle<'a> {
             if self.quiet >= PARTS {
                 return Poll::Ready(());
             }
-            self.begin_part();
+            self.clock.as_mut().reset(Instant::now() + self.part);
         }
-    }
-
-    fn begin_part(&mut self) {
-        self.clock.as_mut().reset(Instant::now() + self.part);
     }
 }
 
@@ -71,7 +70,7 @@ mod tests {
     use std::pin::pin;
     use std::time::Duration;
 
-    use tokio::time::{Instant, advance, sleep};
+    use tokio::time::Instant;
 
     use super::Idle;
 
@@ -79,7 +78,7 @@ mod tests {
 
     /// How long a connection waits to which requests come at these times, after the last of them.
     async fn waits(requests: &[u64]) -> Duration {
-        let clock = pin!(sleep(LIMIT));
+        let clock = pin!(Idle::clock(LIMIT));
         let mut idle = Idle::new(LIMIT, clock);
         let mut last = Instant::now();
         for pause in requests {
@@ -99,7 +98,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_waits_for_its_time_and_at_most_an_eighth_longer() {
-        advance(Duration::from_millis(1)).await;
         for requests in [
             &[][..],
             &[1],

@@ -127,14 +127,13 @@ impl Audit {
 impl<'a> Record<'a> {
     /// Begins the record of a request that has just arrived.
     pub(crate) fn open(audit: &'a Audit) -> Self {
-        let entry =
-            Audit::is_wanted(audit.log.as_ref()).then(|| match SPARE.with_borrow_mut(Vec::pop) {
-                Some(mut entry) => {
-                    entry.clear();
-                    entry
-                }
-                None => Box::new(Entry::new(String::new())),
-            });
+        let entry = Audit::is_wanted(audit.log.as_ref()).then(|| {
+            let mut entry = SPARE
+                .with_borrow_mut(Vec::pop)
+                .unwrap_or_else(|| Box::new(Entry::new(Instant::now(), String::new())));
+            entry.started = Instant::now();
+            entry
+        });
         Self {
             audit,
             entry,
@@ -249,7 +248,7 @@ impl<'a> Record<'a> {
 
 impl Drop for Record<'_> {
     fn drop(&mut self) {
-        let Some(entry) = self.entry.take() else {
+        let Some(mut entry) = self.entry.take() else {
             return;
         };
         let now = Instant::now();
@@ -285,6 +284,7 @@ impl Drop for Record<'_> {
             });
         }
         said.debug();
+        entry.clear();
         SPARE.with_borrow_mut(|spares| {
             if spares.len() < KEPT {
                 spares.push(entry);
@@ -306,9 +306,9 @@ impl Outcome {
 }
 
 impl Entry {
-    fn new(quoted: String) -> Self {
+    fn new(started: Instant, quoted: String) -> Self {
         Self {
-            started: Instant::now(),
+            started,
             verdict: "refused",
             quoted,
             escapes: false,
@@ -320,13 +320,13 @@ impl Entry {
         }
     }
 
-    /// Makes it as good as new. Nothing of one request is left for the next.
+    /// Makes it as good as new, but for its start. Nothing of one request is left for the next.
     fn clear(&mut self) {
         let mut quoted = std::mem::take(&mut self.quoted);
         quoted.clear();
         // What is common fits; the room of what is not is given back.
         quoted.shrink_to(512);
-        *self = Self::new(quoted);
+        *self = Self::new(self.started, quoted);
     }
 
     /// Quotes something that a client sent, or a file has: on one line, and not without end.

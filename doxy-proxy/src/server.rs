@@ -185,7 +185,7 @@ impl Worker {
     ) {
         let proxy = Arc::clone(&self.proxy);
         let Some(other) = &self.other else {
-            // On the way to where it stays a future is moved eight times.
+            // A future is moved again and again on the way to where it stays.
             connections.spawn(Box::pin(connection::serve(stream, caller, proxy, stop)));
             return;
         };

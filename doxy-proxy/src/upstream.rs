@@ -234,3 +234,42 @@ fn out_of_descriptors(error: &io::Error) -> bool {
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::net::UnixStream;
+    use tokio::time::sleep;
+
+    use super::{Engine, KEEP, Upstream};
+    use crate::socket::Socket;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_closed_when_its_time_is_up() -> io::Result<()> {
+        let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+        let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
+        let kept = |count| upstream.idle().kept.len() == count;
+        let mut others = Vec::new();
+        let mut keep = || -> io::Result<()> {
+            let (one, other) = UnixStream::pair()?;
+            others.push(other);
+            upstream.keep(Socket::Unix(one));
+            Ok(())
+        };
+        // The first begins a round, the second comes somewhere within it.
+        for within in [0, 4, 9, 14].map(Duration::from_secs) {
+            keep()?;
+            sleep(within).await;
+            keep()?;
+            sleep(KEEP / 2 - Duration::from_millis(50)).await;
+            assert!(kept(2), "closed too early: {within:?}");
+            sleep(KEEP / 2 + Duration::from_millis(100)).await;
+            assert!(kept(0), "kept too long: {within:?}");
+        }
+        assert!(!upstream.idle().watched, "there is nothing to look after");
+        Ok(())
+    }
+}

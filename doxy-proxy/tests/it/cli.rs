@@ -697,6 +697,22 @@ fn a_line_a_request_if_asked_for() {
     logs(&["--debug"], &[("DOXY_DEBUG", "0")], true);
 }
 
+#[test]
+fn a_variable_that_is_no_setting_is_named() {
+    let folder = folder();
+    let process = Process::start(
+        doxy(folder.path())
+            .env("DOXY_PROXY_SOKET", "/tmp/x")
+            .env("DOXY_PORTABLE", "1"),
+    );
+    let log = process.stop().stderr;
+    assert!(
+        log.contains("DOXY_PROXY_SOKET is not one of doxy's"),
+        "{log}"
+    );
+    assert!(!log.contains("DOXY_PORTABLE"), "{log}");
+}
+
 /// Doxy looks whether it may connect; an engine with no room for that is one that is busy.
 #[test]
 fn an_engine_whose_queue_is_full_does_not_keep_doxy_from_starting() {

@@ -7,12 +7,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::buffer::{Input, LARGE};
+use crate::net::buffer::{Input, LARGE};
 use crate::chunks::{Chunks, Step};
 use crate::error::Malformed;
 use crate::held::HeldBody;
-use crate::pipe::{self, Flow, Side};
-use crate::socket::Socket;
+use crate::net::pipe::{self, Flow, Side};
+use crate::net::socket::Socket;
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,8 +329,8 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::{Body, Framing};
-    use crate::buffer::{Input, LARGE};
-    use crate::socket::Socket;
+    use crate::net::buffer::{Input, LARGE};
+    use crate::net::socket::Socket;
 
     fn socket(stream: StdStream) -> io::Result<Socket> {
         stream.set_nonblocking(true)?;

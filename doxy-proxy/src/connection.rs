@@ -16,15 +16,15 @@ use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
-use crate::buffer::{Input, LARGE, SMALL};
+use crate::net::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
 use crate::handler::{Proxy, handle, turn_away};
 use crate::head::{self, NoHead};
 use crate::idle::Idle;
-use crate::peer::Caller;
+use crate::net::peer::Caller;
 use crate::record::Audit;
 use crate::request::too_large;
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// How long a client that is still sending may take to notice its answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -265,7 +265,7 @@ mod tests {
             let proxy = Arc::new(Proxy::new(Policy::new(RuleSet::embedded()?), upstream));
             let (tell, stop) = watch::channel(false);
             let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
-            let (size, mut all) = (crate::buffer::SMALL - crate::buffer::FRONT, String::new());
+            let (size, mut all) = (crate::net::buffer::SMALL - crate::net::buffer::FRONT, String::new());
             for left in (1..=requests).rev() {
                 let length = (size - all.len()) / left - line.len() - 4;
                 all += &format!("{line}{}\r\n\r\n", "a".repeat(length));

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::answer::{self, Answer};
 use crate::body::{Body, Cut, Framing};
-use crate::buffer::{Input, LARGE};
+use crate::net::buffer::{Input, LARGE};
 use crate::connection::Next;
 use crate::error::{Error, Malformed, plain};
 use crate::head::{self, NoHead};
@@ -23,7 +23,7 @@ use crate::held::HeldBody;
 use crate::policy::Permit;
 use crate::record::{Outcome, Record};
 use crate::request::Terms;
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 use crate::tunnel;
 use crate::upstream::Upstream;
 

@@ -10,17 +10,17 @@ use tokio::time::timeout;
 
 use crate::access::AccessLog;
 use crate::body::{Body, Unread};
-use crate::buffer::Input;
+use crate::net::buffer::Input;
 use crate::connection::{Client, Limits, Next};
 use crate::error::Error;
 use crate::forward::{self, Outbound};
 use crate::held::{Held, HeldBody};
-use crate::peer::{Caller, Callers};
+use crate::net::peer::{Caller, Callers};
 use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
 use crate::record::{Outcome, Record};
 use crate::request::{self, Head, Terms};
 use crate::respond;
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 use crate::upstream::Upstream;
 
 /// How long a client may take to read why it was refused.

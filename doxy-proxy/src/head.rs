@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::buffer::Input;
-use crate::socket::Socket;
+use crate::net::buffer::Input;
+use crate::net::socket::Socket;
 
 /// The largest head that is read, in bytes: first line and header lines together.
 pub const MAX_HEAD: usize = 128 * 1024;

@@ -35,7 +35,6 @@
 mod access;
 mod answer;
 mod body;
-mod buffer;
 mod chunks;
 mod connection;
 mod date;
@@ -48,10 +47,7 @@ mod held;
 mod hijack;
 mod idle;
 mod json;
-mod listen;
-mod peer;
-mod peer_groups;
-mod pipe;
+mod net;
 mod policy;
 mod quote;
 mod record;
@@ -62,7 +58,6 @@ pub mod sandbox;
 #[cfg(feature = "script")]
 mod scripted;
 mod server;
-mod socket;
 mod tunnel;
 mod upstream;
 
@@ -73,8 +68,8 @@ pub use doxy_script::{Script, ScriptError};
 pub use error::plain;
 pub use handler::Proxy;
 pub use head::{MAX_HEAD, MAX_HEADERS};
-pub use listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
-pub use peer::Callers;
+pub use net::listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
+pub use net::peer::Callers;
 pub use policy::{CurrentPolicy, Policy};
 pub use server::serve;
 pub use upstream::{Engine, Upstream};

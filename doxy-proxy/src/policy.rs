@@ -19,7 +19,7 @@ use doxy_filter::{Reason, RuleSet, Verdict};
 
 use crate::connection::Client;
 use crate::error::Denial;
-use crate::peer::Caller;
+use crate::net::peer::Caller;
 use crate::record::Record;
 use crate::request::Inbound;
 #[cfg(feature = "script")]

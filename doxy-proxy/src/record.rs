@@ -20,7 +20,7 @@ use memchr::memchr;
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
 use crate::headers::all;
-use crate::peer::Caller;
+use crate::net::peer::Caller;
 use crate::quote::{Look, escaped, look};
 use crate::request::Head;
 use crate::said::{Said, micros};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::date;
 use crate::json;
-use crate::peer::Caller;
+use crate::net::peer::Caller;
 use crate::quote::escaped;
 use crate::record::{Entry, Outcome, Traffic, debugging};
 

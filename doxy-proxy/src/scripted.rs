@@ -7,7 +7,7 @@ pub(crate) use doxy_script::Script;
 use doxy_script::{Body, Decision, Input, Peer};
 
 use crate::error::Denial;
-use crate::peer::Caller;
+use crate::net::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
 use crate::quote::escaped;
 use crate::request::Inbound;

@@ -20,8 +20,8 @@ use tokio::time::{sleep, timeout};
 use crate::connection;
 use crate::error::Error;
 use crate::handler::Proxy;
-use crate::listen::Listener;
-use crate::peer::Caller;
+use crate::net::listen::Listener;
+use crate::net::peer::Caller;
 
 /// The pause after the first failure to accept; doubled with each that follows.
 const PAUSE: Duration = Duration::from_millis(10);

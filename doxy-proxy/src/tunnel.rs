@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::buffer::{Input, SMALL};
-use crate::pipe::{self, Flow, Side};
+use crate::net::buffer::{Input, SMALL};
+use crate::net::pipe::{self, Flow, Side};
 use crate::record::{Outcome, Traffic};
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// How long a client may go on sending when the engine has ended, and what one has sent that has
 /// gone may take to be delivered.

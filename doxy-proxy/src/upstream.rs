@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Error, Upstream as Failure, plain};
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// The longest pause between two attempts to reach an engine that does not accept.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -245,7 +245,7 @@ mod tests {
     use tokio::time::sleep;
 
     use super::{Engine, KEEP, Upstream};
-    use crate::socket::Socket;
+    use crate::net::socket::Socket;
 
     #[tokio::test(start_paused = true)]
     async fn what_is_kept_is_closed_when_its_time_is_up() -> io::Result<()> {

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::io;
 
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// Room for the head of a request; most are a tenth of it.
 pub(crate) const SMALL: usize = 8 * 1024;

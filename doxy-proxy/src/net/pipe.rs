@@ -13,7 +13,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::Interest;
 use tokio::time::timeout;
 
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// What a pipe holds. Measured: four times what it holds untold costs a tenth less.
 const CAPACITY: usize = 256 * 1024;

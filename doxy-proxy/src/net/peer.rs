@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UnixStream;
 
-use crate::peer_groups;
+use crate::net::peer_groups;
 
 /// How long a command's name is taken for true.
 const FRESH: Duration = Duration::from_secs(1);

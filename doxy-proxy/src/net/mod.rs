@@ -1,0 +1,10 @@
+//! Bytes and who sends them: sockets, buffers, pipes, listeners and peers.
+//!
+//! Nothing in this folder knows HTTP, policies or the Docker engine.
+
+pub(crate) mod buffer;
+pub(crate) mod listen;
+pub(crate) mod peer;
+mod peer_groups;
+pub(crate) mod pipe;
+pub(crate) mod socket;

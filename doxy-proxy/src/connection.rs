@@ -19,11 +19,11 @@ use tokio::time::timeout;
 use crate::net::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
 use crate::handler::{Proxy, handle, turn_away};
-use crate::head::{self, NoHead};
+use crate::http::head::{self, NoHead};
 use crate::idle::Idle;
 use crate::net::peer::Caller;
 use crate::record::Audit;
-use crate::request::too_large;
+use crate::http::request::too_large;
 use crate::net::socket::Socket;
 
 /// How long a client that is still sending may take to notice its answer.

@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::answer::{self, Answer};
-use crate::body::{Body, Cut, Framing};
+use crate::http::answer::{self, Answer};
+use crate::http::body::{Body, Cut, Framing};
 use crate::net::buffer::{Input, LARGE};
 use crate::connection::Next;
 use crate::error::{Error, Malformed, plain};
-use crate::head::{self, NoHead};
-use crate::headers;
-use crate::held::HeldBody;
+use crate::http::head::{self, NoHead};
+use crate::http::headers;
+use crate::http::held::HeldBody;
 use crate::policy::Permit;
 use crate::record::{Outcome, Record};
-use crate::request::Terms;
+use crate::http::request::Terms;
 use crate::net::socket::Socket;
 use crate::tunnel;
 use crate::upstream::Upstream;

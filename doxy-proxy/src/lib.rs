@@ -33,25 +33,18 @@
 //! - No global state: several proxies live in one process.
 
 mod access;
-mod answer;
-mod body;
-mod chunks;
 mod connection;
 mod date;
 mod error;
 mod forward;
 mod handler;
-mod head;
-mod headers;
-mod held;
-mod hijack;
 mod idle;
 mod json;
 mod net;
+mod http;
 mod policy;
 mod quote;
 mod record;
-mod request;
 mod respond;
 mod said;
 pub mod sandbox;
@@ -67,7 +60,7 @@ pub use connection::Limits;
 pub use doxy_script::{Script, ScriptError};
 pub use error::plain;
 pub use handler::Proxy;
-pub use head::{MAX_HEAD, MAX_HEADERS};
+pub use http::head::{MAX_HEAD, MAX_HEADERS};
 pub use net::listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
 pub use net::peer::Callers;
 pub use policy::{CurrentPolicy, Policy};

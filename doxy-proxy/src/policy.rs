@@ -21,7 +21,7 @@ use crate::connection::Client;
 use crate::error::Denial;
 use crate::net::peer::Caller;
 use crate::record::Record;
-use crate::request::Inbound;
+use crate::http::request::Inbound;
 #[cfg(feature = "script")]
 use crate::scripted::{Answer, Script, Scripted};
 

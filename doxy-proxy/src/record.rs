@@ -19,10 +19,10 @@ use memchr::memchr;
 
 use crate::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
-use crate::headers::all;
+use crate::http::headers::all;
 use crate::net::peer::Caller;
 use crate::quote::{Look, escaped, look};
-use crate::request::Head;
+use crate::http::request::Head;
 use crate::said::{Said, micros};
 
 /// Who hears of the requests on one connection, and who makes them.

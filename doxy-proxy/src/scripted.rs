@@ -10,7 +10,7 @@ use crate::error::Denial;
 use crate::net::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
 use crate::quote::escaped;
-use crate::request::Inbound;
+use crate::http::request::Inbound;
 
 /// A script, and where the requests come in that it is asked about.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use std::mem::MaybeUninit;
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
-use crate::body::Framing;
+use crate::http::body::Framing;
 use crate::error::{Error, Malformed};
-use crate::head::{MAX_HEAD, MAX_HEADERS};
-use crate::headers::{self, Line, all};
-use crate::hijack;
+use crate::http::head::{MAX_HEAD, MAX_HEADERS};
+use crate::http::headers::{self, Line, all};
+use crate::http::hijack;
 
 /// Room for the header lines of one head.
 pub(crate) type Lines<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];

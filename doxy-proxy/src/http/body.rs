@@ -8,9 +8,9 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::net::buffer::{Input, LARGE};
-use crate::chunks::{Chunks, Step};
+use crate::http::chunks::{Chunks, Step};
 use crate::error::Malformed;
-use crate::held::HeldBody;
+use crate::http::held::HeldBody;
 use crate::net::pipe::{self, Flow, Side};
 use crate::net::socket::Socket;
 

@@ -1,9 +1,9 @@
 //! The head of the engine's answer: read, and written anew for the client.
 
-use crate::body::Framing;
-use crate::headers::{self, Line, all};
-use crate::hijack;
-use crate::request::{self, Terms};
+use crate::http::body::Framing;
+use crate::http::headers::{self, Line, all};
+use crate::http::hijack;
+use crate::http::request::{self, Terms};
 
 /// What the engine says to a request, before the body of its answer.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 
 use doxy_filter::split_version;
 
-use crate::headers::{Line, all};
+use crate::http::headers::{Line, all};
 
 /// Does the engine take over connections on this endpoint? `path` is canonical.
 pub(crate) fn possible(method: &str, path: &str) -> bool {

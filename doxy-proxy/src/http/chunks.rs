@@ -10,7 +10,7 @@ use std::io::Write as _;
 use memchr::memchr;
 
 use crate::error::Malformed;
-use crate::headers;
+use crate::http::headers;
 
 /// The longest line that tells a chunk's size, its extensions included.
 const LONGEST_LINE: usize = 1024;

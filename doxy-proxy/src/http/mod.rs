@@ -1,0 +1,12 @@
+//! HTTP/1 messages: heads, framing and bodies, read strictly and written anew.
+//!
+//! Nothing in this folder knows policies, logs or where the engine is.
+
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod chunks;
+pub(crate) mod head;
+pub(crate) mod headers;
+pub(crate) mod held;
+pub(crate) mod hijack;
+pub(crate) mod request;

@@ -22,7 +22,7 @@ use crate::handler::{Proxy, handle, turn_away};
 use crate::http::head::{self, NoHead};
 use crate::idle::Idle;
 use crate::net::peer::Caller;
-use crate::record::Audit;
+use crate::log::record::Audit;
 use crate::http::request::too_large;
 use crate::net::socket::Socket;
 

@@ -21,7 +21,7 @@ use crate::http::head::{self, NoHead};
 use crate::http::headers;
 use crate::http::held::HeldBody;
 use crate::policy::Permit;
-use crate::record::{Outcome, Record};
+use crate::log::record::{Outcome, Record};
 use crate::http::request::Terms;
 use crate::net::socket::Socket;
 use crate::tunnel;

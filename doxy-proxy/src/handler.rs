@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::access::AccessLog;
+use crate::log::access::AccessLog;
 use crate::http::body::{Body, Unread};
 use crate::net::buffer::Input;
 use crate::connection::{Client, Limits, Next};
@@ -17,7 +17,7 @@ use crate::forward::{self, Outbound};
 use crate::http::held::{Held, HeldBody};
 use crate::net::peer::{Caller, Callers};
 use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
-use crate::record::{Outcome, Record};
+use crate::log::record::{Outcome, Record};
 use crate::http::request::{self, Head, Terms};
 use crate::respond;
 use crate::net::socket::Socket;

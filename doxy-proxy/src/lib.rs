@@ -32,21 +32,16 @@
 //! - Nothing of a body, a header or a query is logged, but the `Host`.
 //! - No global state: several proxies live in one process.
 
-mod access;
 mod connection;
-mod date;
 mod error;
 mod forward;
 mod handler;
 mod idle;
-mod json;
 mod net;
+pub mod log;
 mod http;
 mod policy;
-mod quote;
-mod record;
 mod respond;
-mod said;
 pub mod sandbox;
 #[cfg(feature = "script")]
 mod scripted;
@@ -54,7 +49,7 @@ mod server;
 mod tunnel;
 mod upstream;
 
-pub use access::{AccessLog, Format, Target};
+pub use log::access::{AccessLog, Format, Target};
 pub use connection::Limits;
 #[cfg(feature = "script")]
 pub use doxy_script::{Script, ScriptError};

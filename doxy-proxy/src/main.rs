@@ -2,7 +2,6 @@
 
 mod cli;
 mod config;
-mod log;
 mod privileges;
 mod source;
 
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
+use doxy_proxy::log::diagnostics::Stderr;
 use doxy_proxy::{AccessLog, Engine, Proxy, Target, Upstream, plain, probe, serve};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(log::Stderr::default())
+        .with_writer(Stderr::default())
         // It would say so on the same stream, and end the process if that fails too.
         .log_internal_errors(false)
         .with_target(false)

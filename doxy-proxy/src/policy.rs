@@ -20,7 +20,7 @@ use doxy_filter::{Reason, RuleSet, Verdict};
 use crate::connection::Client;
 use crate::error::Denial;
 use crate::net::peer::Caller;
-use crate::record::Record;
+use crate::log::record::Record;
 use crate::http::request::Inbound;
 #[cfg(feature = "script")]
 use crate::scripted::{Answer, Script, Scripted};

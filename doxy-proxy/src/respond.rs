@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 
 use crate::error::{Denial, Error, PATH_DENIED, Upstream};
-use crate::json;
+use crate::log::json;
 
 /// The answer that tells a client of an error, whole, as it goes over the wire.
 ///

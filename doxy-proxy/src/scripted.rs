@@ -9,7 +9,7 @@ use doxy_script::{Body, Decision, Input, Peer};
 use crate::error::Denial;
 use crate::net::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
-use crate::quote::escaped;
+use crate::log::quote::escaped;
 use crate::http::request::Inbound;
 
 /// A script, and where the requests come in that it is asked about.

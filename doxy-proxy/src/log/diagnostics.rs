@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// The log. Every line is one write.
 #[derive(Debug, Default)]
-pub(crate) struct Stderr {
+pub struct Stderr {
     dropped: AtomicU64,
 }
 

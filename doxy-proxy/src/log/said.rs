@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::date;
-use crate::json;
+use crate::log::date;
+use crate::log::json;
 use crate::net::peer::Caller;
-use crate::quote::escaped;
-use crate::record::{Entry, Outcome, Traffic, debugging};
+use crate::log::quote::escaped;
+use crate::log::record::{Entry, Outcome, Traffic, debugging};
 
 /// What is said of a request that has ended.
 pub(crate) struct Said<'a> {

@@ -43,8 +43,6 @@ mod http;
 mod policy;
 mod respond;
 pub mod sandbox;
-#[cfg(feature = "script")]
-mod scripted;
 mod server;
 mod tunnel;
 mod upstream;

@@ -13,6 +13,9 @@
     )
 )]
 
+#[cfg(feature = "script")]
+mod script;
+
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use doxy_filter::{Reason, RuleSet, Verdict};
@@ -23,7 +26,7 @@ use crate::net::peer::Caller;
 use crate::log::record::Record;
 use crate::http::request::Inbound;
 #[cfg(feature = "script")]
-use crate::scripted::{Answer, Script, Scripted};
+use crate::policy::script::{Answer, Script, Scripted};
 
 /// What doxy goes by when it judges a request.
 #[derive(Debug)]

@@ -32,30 +32,24 @@
 //! - Nothing of a body, a header or a query is logged, but the `Host`.
 //! - No global state: several proxies live in one process.
 
-mod connection;
 mod error;
-mod forward;
-mod handler;
-mod idle;
 mod net;
+mod proxy;
 pub mod log;
 mod http;
 mod policy;
-mod respond;
 pub mod sandbox;
-mod server;
-mod tunnel;
 mod upstream;
 
 pub use log::access::{AccessLog, Format, Target};
-pub use connection::Limits;
+pub use proxy::connection::Limits;
 #[cfg(feature = "script")]
 pub use doxy_script::{Script, ScriptError};
 pub use error::plain;
-pub use handler::Proxy;
+pub use proxy::handler::Proxy;
 pub use http::head::{MAX_HEAD, MAX_HEADERS};
 pub use net::listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
 pub use net::peer::Callers;
 pub use policy::{CurrentPolicy, Policy};
-pub use server::serve;
+pub use proxy::server::serve;
 pub use upstream::{Engine, Upstream};

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use doxy_filter::{Reason, RuleSet, Verdict};
 
-use crate::connection::Client;
+use crate::proxy::connection::Client;
 use crate::error::Denial;
 use crate::net::peer::Caller;
 use crate::log::record::Record;

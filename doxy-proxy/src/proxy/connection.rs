@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use crate::net::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
-use crate::handler::{Proxy, handle, turn_away};
+use crate::proxy::handler::{Proxy, handle, turn_away};
 use crate::http::head::{self, NoHead};
-use crate::idle::Idle;
+use crate::proxy::idle::Idle;
 use crate::net::peer::Caller;
 use crate::log::record::Audit;
 use crate::http::request::too_large;

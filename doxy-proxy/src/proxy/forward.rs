@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::http::answer::{self, Answer};
 use crate::http::body::{Body, Cut, Framing};
 use crate::net::buffer::{Input, LARGE};
-use crate::connection::Next;
+use crate::proxy::connection::Next;
 use crate::error::{Error, Malformed, plain};
 use crate::http::head::{self, NoHead};
 use crate::http::headers;
@@ -24,7 +24,7 @@ use crate::policy::Permit;
 use crate::log::record::{Outcome, Record};
 use crate::http::request::Terms;
 use crate::net::socket::Socket;
-use crate::tunnel;
+use crate::proxy::tunnel;
 use crate::upstream::Upstream;
 
 /// How long the rest of a body may take to come when its answer is complete.

@@ -17,9 +17,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::connection;
+use crate::proxy::connection;
 use crate::error::Error;
-use crate::handler::Proxy;
+use crate::proxy::handler::Proxy;
 use crate::net::listen::Listener;
 use crate::net::peer::Caller;
 

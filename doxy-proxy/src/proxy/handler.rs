@@ -11,15 +11,15 @@ use tokio::time::timeout;
 use crate::log::access::AccessLog;
 use crate::http::body::{Body, Unread};
 use crate::net::buffer::Input;
-use crate::connection::{Client, Limits, Next};
+use crate::proxy::connection::{Client, Limits, Next};
 use crate::error::Error;
-use crate::forward::{self, Outbound};
+use crate::proxy::forward::{self, Outbound};
 use crate::http::held::{Held, HeldBody};
 use crate::net::peer::{Caller, Callers};
 use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
 use crate::log::record::{Outcome, Record};
 use crate::http::request::{self, Head, Terms};
-use crate::respond;
+use crate::proxy::respond;
 use crate::net::socket::Socket;
 use crate::upstream::Upstream;
 

@@ -33,23 +33,23 @@
 //! - No global state: several proxies live in one process.
 
 mod error;
-mod net;
-mod proxy;
-pub mod log;
 mod http;
+pub mod log;
+mod net;
 mod policy;
-pub mod sandbox;
+pub mod privilege;
+mod proxy;
 mod upstream;
 
-pub use log::access::{AccessLog, Format, Target};
-pub use proxy::connection::Limits;
 #[cfg(feature = "script")]
 pub use doxy_script::{Script, ScriptError};
 pub use error::plain;
-pub use proxy::handler::Proxy;
 pub use http::head::{MAX_HEAD, MAX_HEADERS};
+pub use log::access::{AccessLog, Format, Target};
 pub use net::listen::{Bind, BindError, LONGEST_PATH, Listener, probe};
 pub use net::peer::Callers;
 pub use policy::{CurrentPolicy, Policy};
+pub use proxy::connection::Limits;
+pub use proxy::handler::Proxy;
 pub use proxy::server::serve;
 pub use upstream::{Engine, Upstream};

@@ -3,7 +3,6 @@
 mod cli;
 mod config;
 mod privileges;
-mod source;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};

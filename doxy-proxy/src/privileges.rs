@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use doxy_proxy::sandbox::{self, Needs, folder_of};
+use doxy_proxy::privilege::{self, Needs, folder_of};
 use doxy_proxy::{Bind, Engine, plain, probe};
 use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, RawMode, Uid};
 use rustix::io::Errno;
@@ -223,7 +223,7 @@ impl Role {
     /// Becomes this user, for good.
     fn take(&self) -> io::Result<()> {
         let User { uid, gid, .. } = self.user;
-        if sandbox::threads() > 1 {
+        if privilege::threads() > 1 {
             return Err(io::Error::other("there are other threads"));
         }
         empty_bounding_set();
@@ -262,7 +262,7 @@ pub(crate) fn give_up(
     if role.is_none() {
         parts.push(shed(engine, needs));
     }
-    let in_force = sandbox::enter(needs);
+    let in_force = privilege::enter(needs);
     if sandbox == Sandbox::Require && !in_force.missing.is_empty() {
         return Err(wrong(
             "--sandbox require",

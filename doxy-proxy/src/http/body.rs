@@ -7,10 +7,10 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::net::buffer::{Input, LARGE};
-use crate::http::chunks::{Chunks, Step};
 use crate::error::Malformed;
+use crate::http::chunks::{Chunks, Step};
 use crate::http::held::HeldBody;
+use crate::net::buffer::{Input, LARGE};
 use crate::net::pipe::{self, Flow, Side};
 use crate::net::socket::Socket;
 

@@ -9,8 +9,8 @@ use std::mem::MaybeUninit;
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
-use crate::http::body::Framing;
 use crate::error::{Error, Malformed};
+use crate::http::body::Framing;
 use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 use crate::http::headers::{self, Line, all};
 use crate::http::hijack;

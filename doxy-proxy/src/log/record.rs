@@ -17,13 +17,13 @@ use std::time::Instant;
 use doxy_filter::Request as Judged;
 use memchr::memchr;
 
-use crate::log::access::{AccessLog, Format};
 use crate::error::{Denial, Error};
 use crate::http::headers::all;
-use crate::net::peer::Caller;
-use crate::log::quote::{Look, escaped, look};
 use crate::http::request::Head;
+use crate::log::access::{AccessLog, Format};
+use crate::log::quote::{Look, escaped, look};
 use crate::log::said::{Said, micros};
+use crate::net::peer::Caller;
 
 /// Who hears of the requests on one connection, and who makes them.
 #[derive(Debug, Clone)]

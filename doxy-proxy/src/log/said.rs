@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::log::date;
 use crate::log::json;
-use crate::net::peer::Caller;
 use crate::log::quote::escaped;
 use crate::log::record::{Entry, Outcome, Traffic, debugging};
+use crate::net::peer::Caller;
 
 /// What is said of a request that has ended.
 pub(crate) struct Said<'a> {

@@ -20,13 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use doxy_filter::{Reason, RuleSet, Verdict};
 
-use crate::proxy::connection::Client;
 use crate::error::Denial;
-use crate::net::peer::Caller;
-use crate::log::record::Record;
 use crate::http::request::Inbound;
+use crate::log::record::Record;
+use crate::net::peer::Caller;
 #[cfg(feature = "script")]
 use crate::policy::script::{Answer, Script, Scripted};
+use crate::proxy::connection::Client;
 
 /// What doxy goes by when it judges a request.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ pub(crate) use doxy_script::Script;
 use doxy_script::{Body, Decision, Input, Peer};
 
 use crate::error::Denial;
+use crate::http::request::Inbound;
+use crate::log::quote::escaped;
 use crate::net::peer::Caller;
 use crate::policy::{Seen, Unpermitted};
-use crate::log::quote::escaped;
-use crate::http::request::Inbound;
 
 /// A script, and where the requests come in that it is asked about.
 #[derive(Debug)]

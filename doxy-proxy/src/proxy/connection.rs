@@ -16,15 +16,15 @@ use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
-use crate::net::buffer::{Input, LARGE, SMALL};
 use crate::error::Error;
-use crate::proxy::handler::{Proxy, handle, turn_away};
 use crate::http::head::{self, NoHead};
-use crate::proxy::idle::Idle;
-use crate::net::peer::Caller;
-use crate::log::record::Audit;
 use crate::http::request::too_large;
+use crate::log::record::Audit;
+use crate::net::buffer::{Input, LARGE, SMALL};
+use crate::net::peer::Caller;
 use crate::net::socket::Socket;
+use crate::proxy::handler::{Proxy, handle, turn_away};
+use crate::proxy::idle::Idle;
 
 /// How long a client that is still sending may take to notice its answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -265,7 +265,10 @@ mod tests {
             let proxy = Arc::new(Proxy::new(Policy::new(RuleSet::embedded()?), upstream));
             let (tell, stop) = watch::channel(false);
             let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
-            let (size, mut all) = (crate::net::buffer::SMALL - crate::net::buffer::FRONT, String::new());
+            let (size, mut all) = (
+                crate::net::buffer::SMALL - crate::net::buffer::FRONT,
+                String::new(),
+            );
             for left in (1..=requests).rev() {
                 let length = (size - all.len()) / left - line.len() - 4;
                 all += &format!("{line}{}\r\n\r\n", "a".repeat(length));

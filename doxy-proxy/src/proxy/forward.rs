@@ -12,18 +12,18 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::error::{Error, Malformed, plain};
 use crate::http::answer::{self, Answer};
 use crate::http::body::{Body, Cut, Framing};
-use crate::net::buffer::{Input, LARGE};
-use crate::proxy::connection::Next;
-use crate::error::{Error, Malformed, plain};
 use crate::http::head::{self, NoHead};
 use crate::http::headers;
 use crate::http::held::HeldBody;
-use crate::policy::Permit;
-use crate::log::record::{Outcome, Record};
 use crate::http::request::Terms;
+use crate::log::record::{Outcome, Record};
+use crate::net::buffer::{Input, LARGE};
 use crate::net::socket::Socket;
+use crate::policy::Permit;
+use crate::proxy::connection::Next;
 use crate::proxy::tunnel;
 use crate::upstream::Upstream;
 

@@ -8,19 +8,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::log::access::AccessLog;
-use crate::http::body::{Body, Unread};
-use crate::net::buffer::Input;
-use crate::proxy::connection::{Client, Limits, Next};
 use crate::error::Error;
-use crate::proxy::forward::{self, Outbound};
+use crate::http::body::{Body, Unread};
 use crate::http::held::{Held, HeldBody};
-use crate::net::peer::{Caller, Callers};
-use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
-use crate::log::record::{Outcome, Record};
 use crate::http::request::{self, Head, Terms};
-use crate::proxy::respond;
+use crate::log::access::AccessLog;
+use crate::log::record::{Outcome, Record};
+use crate::net::buffer::Input;
+use crate::net::peer::{Caller, Callers};
 use crate::net::socket::Socket;
+use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
+use crate::proxy::connection::{Client, Limits, Next};
+use crate::proxy::forward::{self, Outbound};
+use crate::proxy::respond;
 use crate::upstream::Upstream;
 
 /// How long a client may take to read why it was refused.

@@ -17,11 +17,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::proxy::connection;
 use crate::error::Error;
-use crate::proxy::handler::Proxy;
 use crate::net::listen::Listener;
 use crate::net::peer::Caller;
+use crate::proxy::connection;
+use crate::proxy::handler::Proxy;
 
 /// The pause after the first failure to accept; doubled with each that follows.
 const PAUSE: Duration = Duration::from_millis(10);

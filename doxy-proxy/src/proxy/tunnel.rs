@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::log::record::{Outcome, Traffic};
 use crate::net::buffer::{Input, SMALL};
 use crate::net::pipe::{self, Flow, Side};
-use crate::log::record::{Outcome, Traffic};
 use crate::net::socket::Socket;
 
 /// How long a client may go on sending when the engine has ended, and what one has sent that has

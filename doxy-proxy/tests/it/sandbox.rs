@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::sandbox::{InForce, Needs, Network, enter};
+use doxy_proxy::privilege::{InForce, Needs, Network, enter};
 use doxy_proxy::{Bind, Engine, Policy, Proxy, Upstream, serve};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};

@@ -2,6 +2,8 @@
 //!
 //! Nothing falls back silently. What is in a policy's own files is read in `source`.
 
+pub(crate) mod policy_files;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -9,13 +11,13 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doxy_proxy::sandbox::Needs;
+use doxy_proxy::privilege::Needs;
 use doxy_proxy::{Bind, Callers, Engine, Format, LONGEST_PATH, Limits, Target, probe};
 use rustix::fs::{Gid, Uid};
 
 use crate::cli::Args;
+use crate::config::policy_files::{Loaded, Source};
 use crate::privileges::{Sandbox, User};
-use crate::source::{Loaded, Source};
 
 /// More threads than any machine that this runs on has processors.
 const MOST_THREADS: usize = 1024;

@@ -314,7 +314,7 @@ fn an_engine_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("engine.sock");
     let refusing = folder.path().join("refusing.sock");
-    crate::listening::stale(&refusing);
+    crate::support::sockets::stale(&refusing);
     for (path, reason) in [
         (&missing, "no such file or directory"),
         (&refusing, "connection refused"),

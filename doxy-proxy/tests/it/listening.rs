@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -12,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::fs::{CWD, FileType, Mode};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Signal;
 
-use crate::cli::{chmod, listing};
+use crate::support::files::{chmod, listing};
 use crate::support::process::{Process, command, doxy};
+use crate::support::sockets::full;
+use crate::support::sockets::stale;
 use crate::support::{Client, Fake};
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
@@ -28,41 +27,6 @@ type Rights = (u32, u32, u32);
 fn rights(path: &Path) -> Option<Rights> {
     let found = fs::symlink_metadata(path).ok()?;
     Some((found.mode() & 0o7777, found.uid(), found.gid()))
-}
-
-fn socket_at(path: &Path) -> (OwnedFd, SocketAddrUnix) {
-    let address = SocketAddrUnix::new(path).unwrap();
-    let socket = socket();
-    rustix::net::bind(&socket, &address).unwrap();
-    (socket, address)
-}
-
-fn socket() -> OwnedFd {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
-}
-
-/// A listener that has no room for another connection, and what fills it.
-pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
-    let (listener, address) = socket_at(path);
-    rustix::net::listen(&listener, 0).unwrap();
-    let mut queued = Vec::new();
-    loop {
-        let client = socket();
-        match rustix::net::connect(&client, &address) {
-            Ok(()) => queued.push(client),
-            Err(Errno::AGAIN) => return (listener, queued),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-/// Leaves a socket at `path` that nobody listens on.
-///
-/// Nobody ever has: a listener that is dropped lives on for as long as another test's thread
-/// takes from `fork` to `exec`.
-pub(crate) fn stale(path: &Path) {
-    drop(socket_at(path));
 }
 
 /// A client is answered at `path`, whatever the answer is.
@@ -194,6 +158,7 @@ fn refused(folder: &Path, error: &str, help: &str) {
 }
 
 const ALIVE: &str = "somebody is listening there already";
+
 const STOP_IT: &str = "stop the other process, or choose another path with --proxy-socket";
 
 #[test]

@@ -21,8 +21,8 @@ use doxy_proxy::{Bind, Engine, Policy, Proxy, Upstream, serve};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-use crate::cli::{chmod, copy_binary, listing, unprivileged};
-use crate::support::process::{Process, command, doxy};
+use crate::support::files::{chmod, listing};
+use crate::support::process::{Process, command, copy_binary, doxy, unprivileged};
 use crate::support::{Client, Fake, Recorded};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";

@@ -6,8 +6,10 @@
 
 mod client;
 mod fake;
+pub(crate) mod files;
 pub(crate) mod process;
 mod proxy;
+pub(crate) mod sockets;
 pub(crate) mod wire;
 
 pub(crate) use client::{Client, Reply};

@@ -170,3 +170,30 @@ impl Drop for Process {
         let _ = self.child.wait();
     }
 }
+
+/// The command line of doxy without the rights of root; none if that cannot be had here.
+pub(crate) fn unprivileged(folder: &Path) -> Option<Command> {
+    if !rustix::process::geteuid().is_root() {
+        return Some(doxy(folder));
+    }
+    if !Path::new("/usr/bin/setpriv").exists() {
+        eprintln!("no /usr/bin/setpriv: what is forbidden to root is not tested");
+        return None;
+    }
+    let mut command = command("/usr/bin/setpriv", folder);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./bin"]);
+    Some(command)
+}
+
+/// Puts the binary where everybody can run it.
+pub(crate) fn copy_binary(folder: &Path) {
+    // By another process: a file that this one writes cannot be run while a fork of it, in
+    // another test, still has it open.
+    let copied = Command::new("cp")
+        .args([
+            env!("CARGO_BIN_EXE_doxy").as_ref(),
+            folder.join("bin").as_os_str(),
+        ])
+        .status();
+    assert!(copied.unwrap().success());
+}

@@ -1,0 +1,138 @@
+//! Valid settings: what doxy prints about them, and what it logs.
+
+use std::path::Path;
+
+use super::{NONE, PING, folder};
+use crate::support::process::{Process, doxy};
+use crate::support::{Client, Fake};
+
+/// Settings that are right: what doxy says of them when it listens.
+#[track_caller]
+fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
+    let folder = folder();
+    let process = Process::start(doxy(folder.path()).args(args).envs(vars.iter().copied()));
+    let logged = process.logged(" listening on ");
+    assert!(logged.ends_with(line), "{args:?} {vars:?}: {logged}");
+    let ended = process.stop();
+    assert_eq!(ended.stdout, "", "{args:?} {vars:?}");
+}
+
+#[test]
+fn the_line_at_the_start_says_what_is_in_force() {
+    let version = env!("CARGO_PKG_VERSION");
+    let line = format!(
+        "doxy {version} listening on doxy.sock (mode 0660), Docker engine at engine.sock, \
+         2 rules from good.pattern"
+    );
+    listens(&["--pattern-file", "good.pattern"], NONE, &line);
+    listens(&[], &[("DOXY_PATTERN_FILE", "good.pattern")], &line);
+    let line = format!(
+        "doxy {version} listening on sub/d.sock (mode 0600), Docker engine at \
+         tcp://127.0.0.1:2375, 2 rules from link/good.pattern"
+    );
+    let named = [
+        ("DOXY_PROXY_SOCKET", "sub/d.sock"),
+        ("DOXY_DOCKER_SOCKET", "tcp://127.0.0.1:2375"),
+        ("DOXY_PATTERN_FILE", "link/good.pattern"),
+        ("DOXY_SOCKET_MODE", "600"),
+        ("DOXY_SHUTDOWN_GRACE", "500ms"),
+    ];
+    let options = [
+        "--proxy-socket",
+        "sub/d.sock",
+        "--docker-socket=tcp://127.0.0.1:2375",
+        "--pattern-file",
+        "link/good.pattern",
+        "--socket-mode=0600",
+        "--shutdown-grace=0",
+    ];
+    listens(&[], &named, &line);
+    listens(&options, NONE, &line);
+    // An option beats its variable, even one that is wrong.
+    let wrong = [
+        ("DOXY_PROXY_SOCKET", "no/such/folder/d.sock"),
+        ("DOXY_DOCKER_SOCKET", "http://nowhere"),
+        ("DOXY_PATTERN_FILE", "empty.pattern"),
+        ("DOXY_SOCKET_MODE", "rw"),
+        ("DOXY_SHUTDOWN_GRACE", "x"),
+    ];
+    listens(&options, &wrong, &line);
+}
+
+#[test]
+fn without_a_pattern_file_the_embedded_rules_are_used_and_it_is_said() {
+    if Path::new("/etc/doxy.pattern").exists() {
+        eprintln!("/etc/doxy.pattern exists: the embedded rules are not tested");
+        return;
+    }
+    listens(
+        &[],
+        NONE,
+        "10 rules from the embedded defaults (/etc/doxy.pattern does not exist)",
+    );
+}
+
+/// Whether a request is logged with these settings.
+#[track_caller]
+fn logs(args: &[&str], vars: &[(&str, &str)], expected: bool) {
+    let folder = folder();
+    let fake = Fake::start();
+    let process = Process::start(
+        doxy(folder.path())
+            .args(args)
+            .args(["--pattern-file", "good.pattern", "--docker-socket"])
+            .arg(fake.path())
+            .envs(vars.iter().copied()),
+    );
+    let mut client = Client::connect(&folder.path().join("doxy.sock"));
+    let reply = client.ask(PING);
+    assert_eq!(reply.status(), 200, "{args:?} {vars:?}");
+    drop(client);
+    let log = process.stop().stderr;
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("/_ping")).collect();
+    assert_eq!(
+        lines.len(),
+        usize::from(expected),
+        "{args:?} {vars:?}: {log}"
+    );
+    for word in ["200", "GET", "/_ping"] {
+        let said = lines.iter().all(|line| line.contains(word));
+        assert!(said, "{args:?} {vars:?}: no {word} in {log}");
+    }
+    assert!(!log.contains("secret"), "{args:?} {vars:?}: {log}");
+}
+
+#[test]
+fn a_line_a_request_if_asked_for() {
+    logs(&[], NONE, false);
+    logs(&["--debug"], NONE, true);
+    for (value, expected) in [
+        ("1", true),
+        ("true", true),
+        ("yes", true),
+        ("on", true),
+        ("0", false),
+        ("false", false),
+        ("no", false),
+        ("off", false),
+    ] {
+        logs(&[], &[("DOXY_DEBUG", value)], expected);
+    }
+    logs(&["--debug"], &[("DOXY_DEBUG", "0")], true);
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_named() {
+    let folder = folder();
+    let process = Process::start(
+        doxy(folder.path())
+            .env("DOXY_PROXY_SOKET", "/tmp/x")
+            .env("DOXY_PORTABLE", "1"),
+    );
+    let log = process.stop().stderr;
+    assert!(
+        log.contains("DOXY_PROXY_SOKET is not one of doxy's"),
+        "{log}"
+    );
+    assert!(!log.contains("DOXY_PORTABLE"), "{log}");
+}

@@ -1,0 +1,145 @@
+//! Invalid values of settings: the two lines that doxy prints for each.
+
+use super::{NONE, folder, refused, says};
+use crate::support::files::listing;
+use crate::support::process::{Process, doxy};
+
+#[test]
+fn modes_and_times() {
+    says(
+        "
+socket-mode rw
+--socket-mode rw: this is no file mode
+help: write it in octal, such as 0660 for owner and group
+
+socket-mode 1777
+--socket-mode 1777: this is no file mode
+help: write it in octal, such as 0660 for owner and group
+
+socket-mode 0888
+--socket-mode 0888: this is no file mode
+help: write it in octal, such as 0660 for owner and group
+
+shutdown-grace x
+--shutdown-grace x: this is no length of time
+help: write a number of seconds, or one with a unit: 10s, 500ms, 2m
+
+shutdown-grace 10 s
+--shutdown-grace 10 s: this is no length of time
+help: write a number of seconds, or one with a unit: 10s, 500ms, 2m
+",
+    );
+}
+
+#[test]
+fn pattern_files() {
+    says(
+        r"
+pattern-file no.pattern
+no.pattern: cannot read the pattern file: no such file or directory
+help: name a readable file with --pattern-file; without the option the embedded defaults apply
+
+pattern-file sub
+sub: cannot read the pattern file: is a directory
+help: name a readable file with --pattern-file; without the option the embedded defaults apply
+
+pattern-file empty.pattern
+empty.pattern: there are no rules in it, so nothing would be allowed
+help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
+
+pattern-file comments.pattern
+comments.pattern: there are no rules in it, so nothing would be allowed
+help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
+
+pattern-file regex.pattern
+regex.pattern:7:3: `)` closes no group
+help: remove it, or write `\)` for the character
+
+pattern-file method.pattern
+method.pattern:3:1: unknown method `GTE`
+help: the methods are HEAD, GET, POST, PUT, PATCH, DELETE, OPTIONS, or `*` for any, joined by commas
+
+pattern-file binary.pattern
+binary.pattern:2:5: the line is not valid UTF-8
+help: save the file as UTF-8; a single byte has no meaning in a path
+",
+    );
+}
+
+#[test]
+fn the_socket_to_create() {
+    says(
+        "
+proxy-socket no/doxy.sock
+proxy socket no/doxy.sock: folder no: no such file or directory
+help: create the folder first, or choose another path
+
+proxy-socket file/doxy.sock
+proxy socket file/doxy.sock: folder file: not a directory
+help: choose a folder that doxy may read and write
+
+proxy-socket file
+proxy socket file: there is a file that is not a socket
+help: doxy removes nothing but its own sockets, choose another path or remove it
+",
+    );
+    for path in ["sub", "link", "dangling.sock", ".", "..", "/", "no/"] {
+        refused(&["--proxy-socket", path], NONE, &["proxy socket", path]);
+    }
+}
+
+/// The longest path has 107 bytes and the zero behind them: clients cannot reach a longer one.
+#[test]
+fn the_length_of_paths() {
+    let longest = "x".repeat(107);
+    let folder = folder();
+    let process = Process::start(doxy(folder.path()).args(["--proxy-socket", &longest]));
+    assert!(listing(folder.path()).contains(&longest));
+    process.stop();
+    for length in [200, 109, 108] {
+        let path = "x".repeat(length);
+        says(&format!(
+            "
+docker-socket {path}
+--docker-socket {path}: the path is too long for a socket
+help: a socket's path has at most 107 bytes
+
+proxy-socket {path}
+proxy socket {path}: the path is too long for a socket
+help: a socket's path has at most 107 bytes, choose a shorter one
+"
+        ));
+    }
+}
+
+/// The highest number is nobody's: it means "leave it as it is" to the kernel.
+#[test]
+fn owners_groups_and_scripts() {
+    says(
+        "
+socket-owner no-such-user
+--socket-owner no-such-user: no such user in /etc/passwd
+help: use a name from there, or a number
+
+socket-group no-such-group
+--socket-group no-such-group: no such group in /etc/group
+help: use a name from there, or a number
+
+socket-group 4294967295
+--socket-group 4294967295: no such group in /etc/group
+help: use a name from there, or a number
+",
+    );
+    let (what, help) = if cfg!(feature = "script") {
+        (
+            "policy.rhai: cannot read the policy script: no such file or directory",
+            "name a readable file with --script, or leave the option and DOXY_SCRIPT out",
+        )
+    } else {
+        (
+            "--script policy.rhai: this doxy was built without scripts",
+            "build it with the feature `script`, which is on by default, or leave the option and DOXY_SCRIPT out",
+        )
+    };
+    says(&format!("script policy.rhai\n{what}\nhelp: {help}"));
+}

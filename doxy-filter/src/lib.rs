@@ -11,23 +11,32 @@
 //!
 //! Absent on purpose: files, sockets, the environment, clocks, HTTP types, async. `clippy.toml` keeps them out.
 //!
-//! Where things are: `line` reads one line of a rule file, `translate` turns a Go pattern into a Rust one,
-//! `pattern` compiles and bounds it, `automaton` matches many at once, `set` puts them together. `text` lends
-//! the language to whoever matches other text than paths: policy scripts.
+//!
+//! # Map
+//!
+//! From the lowest floor to the highest. A module imports only from floors below its own.
+//!
+//! | floor | what it is for | what it must never know |
+//! |---|---|---|
+//! | `error` | `RuleError`: where a rule file is wrong, what is wrong, and how to fix it | what a rule is |
+//! | `path` | the path of a request as the engine's router sees it, and its API version | rules, endpoints |
+//! | `request` | `Request`: method, path and query that are judged | headers, bodies, connections |
+//! | `verdict` | `Verdict`: allowed or denied, why, and by which rule | how the verdict was found |
+//! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
+//! | `rules` | a rule file: its lines, methods, patterns, the automaton, `RuleSet` | where the file came from; endpoints |
+//! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
-mod automaton;
 mod error;
-mod line;
-mod method;
+mod go_regex;
 mod path;
-mod pattern;
-mod set;
+mod request;
+mod rules;
 mod text;
-mod translate;
 mod verdict;
 
 pub use crate::error::RuleError;
 pub use crate::path::{MAX_PATH, PathError, canonical_path, split_version};
-pub use crate::set::{DEFAULT_PATTERNS, RuleSet};
+pub use crate::request::Request;
+pub use crate::rules::{DEFAULT_PATTERNS, RuleSet};
 pub use crate::text::{PatternError, TextPattern};
-pub use crate::verdict::{Reason, Request, RuleRef, Verdict};
+pub use crate::verdict::{Reason, RuleRef, Verdict};

@@ -10,7 +10,7 @@ use regex_automata::meta::Regex;
 use thiserror::Error;
 
 use crate::error::Fault;
-use crate::pattern;
+use crate::rules::pattern;
 
 /// Why a pattern was refused, in the words of a rule file's messages.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -1,19 +1,8 @@
-//! The words for a judgement: what is judged, what came out, and which rule it rests on.
+//! The words for a judgement: what came out, and which rule it rests on.
 //!
-//! They borrow from the request and from the rules, so that judging allocates nothing.
+//! They borrow from the rules, so that judging allocates nothing.
 
 use std::fmt;
-
-/// A request as it is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The method as sent. Methods are compared exactly, as the engine does: `get` is not `GET`.
-    pub method: &'a str,
-    /// The path as [`canonical_path`](crate::canonical_path) gave it.
-    pub path: &'a str,
-    /// The query as sent, without its `?`. Rules never look at it.
-    pub query: Option<&'a str>,
-}
 
 /// What the rules say of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::automaton::Automaton;
+use super::automaton::Automaton;
+use super::line::{self, Line};
+use super::method::MethodSet;
+use super::pattern::{self, Pattern};
 use crate::error::{Fault, RuleError};
-use crate::line::{self, Line};
-use crate::method::MethodSet;
-use crate::pattern::{self, Pattern};
-use crate::verdict::{Reason, Request, RuleRef, Verdict};
+use crate::request::Request;
+use crate::verdict::{Reason, RuleRef, Verdict};
 
 /// The rules doxy uses when it is given none: the text of the embedded file.
 pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
@@ -245,8 +246,7 @@ fn too_large(source: &str) -> RuleError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
-    use super::{Class, RuleSet};
-    use crate::method::MethodSet;
+    use super::{Class, MethodSet, RuleSet};
 
     fn class<'s>(set: &'s RuleSet, method: &str) -> &'s Class {
         set.classes

@@ -7,7 +7,7 @@ use regex_automata::meta::{Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::{Anchored, Input};
 
-use crate::pattern::Pattern;
+use super::pattern::Pattern;
 
 // A search remembers where paths have led, up to a limit. Below what the rules need, that memory is thrown
 // away again and again and then given up, and a search takes a thousand times as long; so the limit grows

@@ -2,8 +2,8 @@
 //!
 //! Says which part of the line is what. It never looks into the pattern.
 
+use super::method::MethodSet;
 use crate::error::Fault;
-use crate::method::MethodSet;
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
@@ -161,8 +161,7 @@ fn unknown_method(at: usize, name: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
-    use crate::method::MethodSet;
+    use super::{MethodSet, parse};
 
     /// (deny, methods, pattern, where the pattern begins)
     type Parts<'t> = (bool, MethodSet, &'t str, usize);

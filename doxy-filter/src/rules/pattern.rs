@@ -10,7 +10,7 @@ use regex_syntax::hir::{Hir, Look};
 use regex_syntax::{Error, ParserBuilder};
 
 use crate::error::Fault;
-use crate::translate::translate;
+use crate::go_regex::translate;
 
 /// The longest pattern, in bytes.
 const MAX_LENGTH: usize = 4096;

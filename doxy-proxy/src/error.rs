@@ -30,7 +30,7 @@ pub(crate) enum Error {
     Busy { limit: usize },
     /// Whoever has connected may not.
     #[error("user {uid} may not use this socket")]
-    Caller { uid: u32 },
+    Peer { uid: u32 },
     /// A body that could not be read was to be forwarded, or one that was read asked for again.
     #[error("the request cannot be judged, which is a fault of doxy")]
     Unjudged,

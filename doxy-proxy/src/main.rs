@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use doxy_proxy::log::diagnostics::Stderr;
-use doxy_proxy::{AccessLog, Engine, Proxy, Target, Upstream, plain, probe, serve};
+use doxy_proxy::{
+    AccessLog, LogDestination, Service, Upstream, UpstreamAddr, plain, serve, try_connect,
+};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Args;
 use crate::config::Config;
-use crate::privileges::give_up;
+use crate::privileges::drop_privileges;
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -76,19 +78,19 @@ async fn run(mut config: Config) -> ExitCode {
         Err(error) => return complain(&error, FAILED),
     };
     // Before anything exists that a refusal would leave behind.
-    let role = match config.becomes.take().map(|user| user.role(&config.engine)) {
+    let role = match config.run_as.take().map(|user| user.role(&config.engine)) {
         Some(Ok(role)) => role,
         Some(Err(error)) => return complain(&error, MISUSED),
         None => None,
     };
     if let Some(role) = &role {
-        role.own(&mut config.bind);
+        role.default_owner(&mut config.bind);
     }
     let listener = match config.bind.listen() {
         Ok(listener) => listener,
         Err(error) => return complain(&error, MISUSED),
     };
-    if let Engine::Unix(engine) = &config.engine
+    if let UpstreamAddr::Unix(engine) = &config.engine
         && listener.is_at(engine)
     {
         let what = format!(
@@ -102,7 +104,7 @@ async fn run(mut config: Config) -> ExitCode {
     }
     // Before there is another thread, and a client.
     let role = role.as_ref();
-    let sandbox = match give_up(role, config.sandbox, &config.engine, &config.needs) {
+    let sandbox = match drop_privileges(role, config.sandbox, &config.engine, &config.needs) {
         Ok(in_force) => in_force,
         Err(error) => return complain(&error, MISUSED),
     };
@@ -122,8 +124,8 @@ async fn run(mut config: Config) -> ExitCode {
         config.engine,
         config.loaded.described,
     );
-    if let Engine::Unix(path) = &config.engine
-        && let Err(error) = probe(path)
+    if let UpstreamAddr::Unix(path) = &config.engine
+        && let Err(error) = try_connect(path)
         && error.kind() != io::ErrorKind::WouldBlock
     {
         tracing::warn!(
@@ -134,13 +136,13 @@ async fn run(mut config: Config) -> ExitCode {
         );
     }
     let upstream = Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE));
-    let mut proxy = Proxy::new(config.loaded.policy, upstream);
+    let mut proxy = Service::new(config.loaded.policy, upstream);
     proxy.callers = config.callers;
     proxy.limits = config.limits;
     proxy.threads = config.threads;
     proxy.access = access.clone();
     let policy = proxy.policy.clone();
-    let again = || {
+    let reload = || {
         if let Some(log) = &access {
             log.reopen();
         }
@@ -165,19 +167,19 @@ async fn run(mut config: Config) -> ExitCode {
             return complain(&format!("cannot start a thread: {error}"), FAILED);
         },
         () = async {
-            signals.stop(&again).await;
+            signals.stop(&reload).await;
             let _ = stop.send(());
-            signals.stop(&again).await;
+            signals.stop(&reload).await;
             tracing::info!("stopping at once");
         } => {}
     }
     ExitCode::SUCCESS
 }
 
-fn no_access_log(target: &Target, error: &io::Error) -> String {
+fn no_access_log(target: &LogDestination, error: &io::Error) -> String {
     let name = match target {
-        Target::Stdout => "stdout".to_owned(),
-        Target::File(path) => path.display().to_string(),
+        LogDestination::Stdout => "stdout".to_owned(),
+        LogDestination::File(path) => path.display().to_string(),
     };
     let help = "name a file that doxy may write to, in a folder that exists";
     format!("--access-log {name}: {}\nhelp: {help}", plain(error))
@@ -211,14 +213,14 @@ impl Signals {
         })
     }
 
-    /// Waits until doxy is to stop; until then calls `again` when asked to reload.
-    async fn stop(&mut self, again: impl Fn()) {
+    /// Waits until doxy is to stop; until then calls `reload` on SIGHUP.
+    async fn stop(&mut self, reload: impl Fn()) {
         let [term, int] = &mut self.stop;
         loop {
             tokio::select! {
                 _ = term.recv() => return,
                 _ = int.recv() => return,
-                _ = self.reload.recv() => again(),
+                _ = self.reload.recv() => reload(),
             }
         }
     }

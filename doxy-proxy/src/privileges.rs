@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::privilege::{self, Needs, folder_of};
-use doxy_proxy::{Bind, Engine, plain, probe};
+use doxy_proxy::{UnixListenConfig, UpstreamAddr, plain, try_connect};
 use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
@@ -49,7 +49,7 @@ impl Sandbox {
 
 /// The user that doxy is to become.
 #[derive(Debug, Clone)]
-pub(crate) struct User {
+pub(crate) struct RunAs {
     name: String,
     pub(crate) uid: Uid,
     pub(crate) gid: Gid,
@@ -57,7 +57,7 @@ pub(crate) struct User {
     group_named: bool,
 }
 
-impl User {
+impl RunAs {
     /// What `--user` and `--group` say.
     pub(crate) fn find(
         user: Option<&str>,
@@ -103,19 +103,19 @@ impl User {
 
     /// Makes sure, before anything is done, that doxy can become this user and that the engine
     /// is in reach then. Nothing to become if it is this user already.
-    pub(crate) fn role(self, engine: &Engine) -> Result<Option<Role>, ConfigError> {
+    pub(crate) fn role(self, engine: &UpstreamAddr) -> Result<Option<Target>, ConfigError> {
         let is = (getuid(), geteuid(), getgid(), getegid());
         if !self.uid.is_root() && is == (self.uid, self.uid, self.gid, self.gid) {
             return Ok(None);
         }
         let groups = match engine {
-            Engine::Unix(path) => self.groups(path)?,
-            Engine::Tcp(_) => {
+            UpstreamAddr::Unix(path) => self.groups(path)?,
+            UpstreamAddr::Tcp(_) => {
                 self.acting(&[], || ())?;
                 vec![]
             }
         };
-        Ok(Some(Role { user: self, groups }))
+        Ok(Some(Target { user: self, groups }))
     }
 
     /// The supplementary groups that it takes to reach the engine's socket: none, or the socket's.
@@ -123,7 +123,7 @@ impl User {
         let option = format!("--user {}", self.name);
         let path = engine.display();
         let out_of_reach = |groups: &[Gid]| {
-            let probed = self.acting(groups, || probe(engine))?;
+            let probed = self.acting(groups, || try_connect(engine))?;
             Ok(probed.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied))
         };
         let denied = out_of_reach(&[])?;
@@ -197,14 +197,14 @@ fn own_group(name: &str, uid: u32) -> Option<u32> {
 
 /// A user to become who reaches the engine, with the groups which that takes.
 #[derive(Debug)]
-pub(crate) struct Role {
-    user: User,
+pub(crate) struct Target {
+    user: RunAs,
     groups: Vec<Gid>,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let User { name, uid, gid, .. } = &self.user;
+        let RunAs { name, uid, gid, .. } = &self.user;
         write!(f, "user {name} ({uid}:{gid}")?;
         for group in &self.groups {
             write!(f, ", group {group}")?;
@@ -213,16 +213,16 @@ impl fmt::Display for Role {
     }
 }
 
-impl Role {
+impl Target {
     /// What nobody else was named for is this user's: it removes the socket at the end.
-    pub(crate) fn own(&self, bind: &mut Bind) {
+    pub(crate) fn default_owner(&self, bind: &mut UnixListenConfig) {
         bind.owner.get_or_insert(self.user.uid);
         bind.group.get_or_insert(self.user.gid);
     }
 
     /// Becomes this user, for good.
     fn take(&self) -> io::Result<()> {
-        let User { uid, gid, .. } = self.user;
+        let RunAs { uid, gid, .. } = self.user;
         if privilege::threads() > 1 {
             return Err(io::Error::other("there are other threads"));
         }
@@ -233,17 +233,17 @@ impl Role {
         set_capabilities(None, none())?;
         // Without saved ids and capabilities there is no way back; if there is, nothing was given up.
         if !uid.is_root() && set_thread_res_uid(None, Some(Uid::ROOT), None).is_ok() {
-            return Err(io::Error::other("could become root again"));
+            return Err(io::Error::other("could becomes root again"));
         }
         Ok(())
     }
 }
 
 /// Gives up everything that is not needed to serve. Says what is in force, or what is wrong.
-pub(crate) fn give_up(
-    role: Option<&Role>,
+pub(crate) fn drop_privileges(
+    role: Option<&Target>,
     sandbox: Sandbox,
-    engine: &Engine,
+    engine: &UpstreamAddr,
     needs: &Needs,
 ) -> Result<String, ConfigError> {
     let mut parts = vec![];
@@ -251,7 +251,7 @@ pub(crate) fn give_up(
         role.take().map_err(|error| role.user.stuck(error))?;
         parts.push(role.to_string());
         parts.push("no capabilities".to_owned());
-        for obstacle in obstacles(needs) {
+        for obstacle in preflight(needs) {
             tracing::warn!("as user {}: {obstacle}", role.user.name);
         }
     }
@@ -260,7 +260,7 @@ pub(crate) fn give_up(
         return Ok(parts.join(", "));
     }
     if role.is_none() {
-        parts.push(shed(engine, needs));
+        parts.push(drop_capabilities(engine, needs));
     }
     let in_force = privilege::enter(needs);
     if sandbox == Sandbox::Require && !in_force.missing.is_empty() {
@@ -292,7 +292,7 @@ fn empty_bounding_set() {
 
 /// Drops all capabilities of a doxy that stays who it is; but where files that it needs are not
 /// its own, it keeps the one that opens them.
-fn shed(engine: &Engine, needs: &Needs) -> String {
+fn drop_capabilities(engine: &UpstreamAddr, needs: &Needs) -> String {
     let Ok(held) = capabilities(None).map(|sets| sets.permitted) else {
         return "capabilities as they were".to_owned();
     };
@@ -304,7 +304,7 @@ fn shed(engine: &Engine, needs: &Needs) -> String {
     };
     let mut wanted = None;
     if held.contains(CapabilitySet::DAC_OVERRIDE) && set_capabilities(None, sets).is_ok() {
-        wanted = foreign(engine).or_else(|| obstacles(needs).into_iter().map(|it| it.path).next());
+        wanted = foreign(engine).or_else(|| preflight(needs).into_iter().map(|it| it.path).next());
     }
     sets.permitted = match wanted {
         Some(_) => CapabilitySet::DAC_OVERRIDE,
@@ -319,11 +319,11 @@ fn shed(engine: &Engine, needs: &Needs) -> String {
 }
 
 /// The engine's socket if it takes more than an owner's rights to reach it, or will when it is there.
-fn foreign(engine: &Engine) -> Option<PathBuf> {
-    let Engine::Unix(path) = engine else {
+fn foreign(engine: &UpstreamAddr) -> Option<PathBuf> {
+    let UpstreamAddr::Unix(path) = engine else {
         return None;
     };
-    let foreign = match probe(path).err()?.kind() {
+    let foreign = match try_connect(path).err()?.kind() {
         io::ErrorKind::PermissionDenied => true,
         io::ErrorKind::NotFound => {
             rustix::fs::stat(folder_of(path)).is_ok_and(|stat| stat.st_uid != geteuid().as_raw())
@@ -345,7 +345,7 @@ impl fmt::Display for Obstacle {
     }
 }
 
-fn obstacles(needs: &Needs) -> Vec<Obstacle> {
+fn preflight(needs: &Needs) -> Vec<Obstacle> {
     let mut found = vec![];
     let mut note = |path: &Path, what| {
         let path = path.to_owned();

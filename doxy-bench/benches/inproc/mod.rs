@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::{DEFAULT_PATTERNS, RuleSet};
-use doxy_proxy::{Bind, Engine, Policy, Proxy, Script, Upstream, serve};
+use doxy_proxy::{Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -132,7 +132,7 @@ impl Stand {
         runtime.block_on(async {
             let listener = UnixListener::bind(&engine).unwrap();
             tokio::spawn(stand_in(listener));
-            let bind = Bind {
+            let bind = UnixListenConfig {
                 path: socket.clone(),
                 mode: 0o600,
                 owner: None,
@@ -140,8 +140,8 @@ impl Stand {
             };
             let listener = bind.listen().unwrap();
             let patience = Duration::from_secs(10);
-            let upstream = Arc::new(Upstream::new(Engine::Unix(engine), patience));
-            let proxy = Proxy::new(policy, upstream);
+            let upstream = Arc::new(Upstream::new(UpstreamAddr::Unix(engine), patience));
+            let proxy = Service::new(policy, upstream);
             tokio::spawn(serve(listener, proxy, Duration::ZERO, pending()));
         });
         Self {

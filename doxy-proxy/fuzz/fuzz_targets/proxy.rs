@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::{Request, RuleSet, Verdict};
-use doxy_proxy::{Bind, Engine as Address, Policy, Proxy, Script, Upstream, serve};
+use doxy_proxy::{UnixListenConfig, UpstreamAddr as Address, Policy, Service, Script, Upstream, serve};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -174,7 +174,7 @@ impl Harness {
 impl Served {
     fn start(number: usize, socket: PathBuf, engine: &Path) -> Self {
         let parse = || RuleSet::parse("rules", RULES[number].as_bytes()).expect("rules");
-        let bind = Bind {
+        let bind = UnixListenConfig {
             path: socket.clone(),
             mode: 0o600,
             owner: None,
@@ -189,7 +189,7 @@ impl Served {
             }
             _ => Policy::new(parse()),
         };
-        let proxy = Proxy::new(policy, upstream);
+        let proxy = Service::new(policy, upstream);
         let listener = bind.listen().expect("a socket");
         let task = tokio::spawn(serve(listener, proxy, LIMIT, std::future::pending()));
         Self {

@@ -12,12 +12,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doxy_proxy::privilege::Needs;
-use doxy_proxy::{Bind, Callers, Engine, Format, LONGEST_PATH, Limits, Target, probe};
+use doxy_proxy::{
+    Format, LONGEST_PATH, Limits, LogDestination, PeerAcl, UnixListenConfig, UpstreamAddr,
+    try_connect,
+};
 use rustix::fs::{Gid, Uid};
 
 use crate::cli::Args;
-use crate::config::policy_files::{Loaded, Source};
-use crate::privileges::{Sandbox, User};
+use crate::config::policy_files::{LoadedPolicy, PolicyFiles};
+use crate::privileges::{RunAs, Sandbox};
 
 /// More threads than any machine that this runs on has processors.
 const MOST_THREADS: usize = 1024;
@@ -25,16 +28,16 @@ const MOST_THREADS: usize = 1024;
 /// Everything that doxy needs to know to run.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) bind: Bind,
-    pub(crate) engine: Engine,
-    pub(crate) source: Source,
-    pub(crate) loaded: Loaded,
-    pub(crate) callers: Callers,
+    pub(crate) bind: UnixListenConfig,
+    pub(crate) engine: UpstreamAddr,
+    pub(crate) source: PolicyFiles,
+    pub(crate) loaded: LoadedPolicy,
+    pub(crate) callers: PeerAcl,
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
-    pub(crate) access: Option<(Target, Format)>,
+    pub(crate) access: Option<(LogDestination, Format)>,
     /// Who to become.
-    pub(crate) becomes: Option<User>,
+    pub(crate) run_as: Option<RunAs>,
     pub(crate) sandbox: Sandbox,
     /// What is still needed in it.
     pub(crate) needs: Needs,
@@ -59,24 +62,24 @@ pub(crate) fn wrong(
 impl Config {
     /// Checks what was typed.
     pub(crate) fn check(args: Args) -> Result<Self, ConfigError> {
-        let source = Source {
+        let source = PolicyFiles {
             patterns: args.pattern_file,
             script: args.script,
             socket: args.proxy_socket.display().to_string(),
         };
         let loaded = source.load()?;
         let engine = engine(&args.docker_socket)?;
-        if let Engine::Unix(path) = &engine {
+        if let UpstreamAddr::Unix(path) = &engine {
             check_engine_socket(path, &args.proxy_socket)?;
         }
-        let becomes = User::find(args.user.as_deref(), args.group.as_deref())?;
+        let run_as = RunAs::find(args.user.as_deref(), args.group.as_deref())?;
         let sandbox = Sandbox::parse(&args.sandbox)?;
         let mut needs = Needs::of(&engine);
         needs.read_files.extend(source.files());
         // The names of the commands that connect.
         needs.read_folders.push("/proc".into());
         needs.remove_files.push(args.proxy_socket.clone());
-        let bind = Bind {
+        let bind = UnixListenConfig {
             path: args.proxy_socket,
             mode: mode(&args.socket_mode)?,
             owner: args
@@ -95,7 +98,7 @@ impl Config {
                 "name the socket to create",
             ));
         }
-        let callers = Callers {
+        let callers = PeerAcl {
             uids: each(&args.allow_uid, |name| user("--allow-uid", name))?,
             gids: each(&args.allow_gid, |name| group("--allow-gid", name))?,
         };
@@ -119,7 +122,7 @@ impl Config {
         let format = format(&args.log_format)?;
         let access = match args.access_log.to_str() {
             Some("off") => None,
-            Some("stdout") => Some((Target::Stdout, format)),
+            Some("stdout") => Some((LogDestination::Stdout, format)),
             Some("") => {
                 return Err(wrong(
                     "--access-log",
@@ -129,7 +132,7 @@ impl Config {
             }
             _ => {
                 needs.write_files.push(args.access_log.clone());
-                Some((Target::File(args.access_log), format))
+                Some((LogDestination::File(args.access_log), format))
             }
         };
         let grace = duration("--shutdown-grace", &args.shutdown_grace)?;
@@ -142,7 +145,7 @@ impl Config {
             limits,
             threads,
             access,
-            becomes,
+            run_as,
             sandbox,
             needs,
             grace,
@@ -151,10 +154,10 @@ impl Config {
     }
 }
 
-fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
+fn engine(address: &OsStr) -> Result<UpstreamAddr, ConfigError> {
     let option = format!("--docker-socket {}", address.display());
     let Some(address) = address.to_str() else {
-        return Ok(Engine::Unix(PathBuf::from(address)));
+        return Ok(UpstreamAddr::Unix(PathBuf::from(address)));
     };
     if let Some(address) = address.strip_prefix("tcp://") {
         let address = address.strip_suffix('/').unwrap_or(address);
@@ -164,7 +167,7 @@ fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
             port.parse::<u16>().ok().filter(|port| *port > 0 && valid)
         });
         return match port {
-            Some(_) => Ok(Engine::Tcp(address.to_owned())),
+            Some(_) => Ok(UpstreamAddr::Tcp(address.to_owned())),
             None => Err(wrong(
                 option,
                 "no host and port",
@@ -188,7 +191,7 @@ fn engine(address: &OsStr) -> Result<Engine, ConfigError> {
             "name the engine's socket, such as /var/run/docker.sock",
         ));
     }
-    Ok(Engine::Unix(PathBuf::from(path)))
+    Ok(UpstreamAddr::Unix(PathBuf::from(path)))
 }
 
 /// Refuses what no restart of the engine would mend. An engine that is not there yet is no
@@ -229,7 +232,7 @@ fn check_engine_socket(engine: &Path, proxy: &Path) -> Result<(), ConfigError> {
             "a socket's path has at most 107 bytes",
         ));
     }
-    match probe(engine) {
+    match try_connect(engine) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(forbidden(&option)),
         _ => Ok(()),
     }
@@ -452,18 +455,18 @@ mod tests {
 
     #[test]
     fn addresses_of_engines() {
-        let unix = |path: &str| Some(Engine::Unix(path.into()));
+        let unix = |path: &str| Some(UpstreamAddr::Unix(path.into()));
         for (text, expected) in [
             ("/run/d.sock", unix("/run/d.sock")),
             ("unix:///run/d.sock", unix("/run/d.sock")),
             ("unix://d.sock", unix("d.sock")),
             (
                 "tcp://127.0.0.1:2375",
-                Some(Engine::Tcp("127.0.0.1:2375".to_owned())),
+                Some(UpstreamAddr::Tcp("127.0.0.1:2375".to_owned())),
             ),
             (
                 "tcp://[::1]:2375/",
-                Some(Engine::Tcp("[::1]:2375".to_owned())),
+                Some(UpstreamAddr::Tcp("[::1]:2375".to_owned())),
             ),
             ("tcp://engine", None),
             ("tcp://:2375", None),

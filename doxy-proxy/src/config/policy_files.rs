@@ -22,7 +22,7 @@ const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
 
 /// Where the policy comes from.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct PolicyFiles {
     /// The pattern file that was named.
     pub(crate) patterns: Option<PathBuf>,
     /// The policy script that was named.
@@ -37,13 +37,13 @@ pub(crate) struct Source {
 
 /// A policy that can be put in force.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
     /// What it is and where it comes from, for the log.
     pub(crate) described: String,
 }
 
-impl Source {
+impl PolicyFiles {
     /// The files that there are now and that are read again.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let patterns = self.patterns.clone();
@@ -54,13 +54,13 @@ impl Source {
     }
 
     /// Reads the policy, or says what is wrong with it.
-    pub(crate) fn load(&self) -> Result<Loaded, ConfigError> {
+    pub(crate) fn load(&self) -> Result<LoadedPolicy, ConfigError> {
         let (rules, from) = rules(self.patterns.as_deref())?;
         let count = rules.len();
         let noun = if count == 1 { "rule" } else { "rules" };
         let described = format!("{count} {noun} from {from}");
         match &self.script {
-            None => Ok(Loaded {
+            None => Ok(LoadedPolicy {
                 policy: Policy::new(rules),
                 described,
             }),
@@ -74,7 +74,7 @@ impl Source {
         rules: RuleSet,
         path: &Path,
         described: String,
-    ) -> Result<Loaded, ConfigError> {
+    ) -> Result<LoadedPolicy, ConfigError> {
         let name = path.display().to_string();
         let source = fs::read(path).map_err(|error| {
             wrong(
@@ -86,14 +86,14 @@ impl Source {
         let script = Script::compile(&name, &source)
             .map_err(|error| ConfigError(error.to_string()))?
             .on_print(throttled);
-        Ok(Loaded {
+        Ok(LoadedPolicy {
             policy: Policy::with_script(rules, script, self.socket.clone()),
             described: format!("policy script {name}, {described}"),
         })
     }
 
     #[cfg(not(feature = "script"))]
-    fn with_script(&self, _: RuleSet, path: &Path, _: String) -> Result<Loaded, ConfigError> {
+    fn with_script(&self, _: RuleSet, path: &Path, _: String) -> Result<LoadedPolicy, ConfigError> {
         Err(wrong(
             format_args!("--script {}", path.display()),
             "this doxy was built without scripts",

@@ -8,11 +8,11 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::Malformed;
-use crate::http::chunks::{Chunks, Step};
-use crate::http::held::HeldBody;
-use crate::net::buffer::{Input, LARGE};
-use crate::net::pipe::{self, Flow, Side};
-use crate::net::socket::Socket;
+use crate::http::budget::CollectedBody;
+use crate::http::chunked::{ChunkedDecoder, Step};
+use crate::net::buffer::{BODY_BUF, ReadBuf};
+use crate::net::splice::{self, Side, Spliced};
+use crate::net::stream::Stream;
 
 /// How the end of a body is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Framing {
 
 /// Why a body could not be passed on to its end.
 #[derive(Debug)]
-pub(crate) enum Cut {
+pub(crate) enum RelayError {
     /// The side it comes from broke off, or its framing is wrong.
     Source(Malformed),
     /// The side it goes to takes no more.
@@ -49,7 +49,7 @@ pub(crate) enum Cut {
 
 /// Why a body could not be read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unread {
+pub(crate) enum CollectError {
     TooLarge,
     /// Others take up all the room that there is for bodies.
     NoRoom,
@@ -71,7 +71,7 @@ pub(crate) struct Body {
 #[derive(Debug)]
 enum Left {
     Length(u64),
-    Chunked(Chunks),
+    Chunked(ChunkedDecoder),
     /// Until the connection ends. Whether it is passed on in chunks, so that the other one can
     /// stay, and whether its end has come.
     Close {
@@ -81,14 +81,14 @@ enum Left {
 }
 
 impl Body {
-    /// A body about to begin. Written `bare` it is not chunked, though it was read so.
-    pub(crate) fn new(framing: Framing, bare: bool) -> Self {
+    /// A body about to begin. With `strip_framing` it is not chunked, though it was read so.
+    pub(crate) fn new(framing: Framing, strip_framing: bool) -> Self {
         let left = match framing {
             Framing::None => Left::Length(0),
             Framing::Length(length) => Left::Length(length),
-            Framing::Chunked => Left::Chunked(Chunks::new(bare)),
+            Framing::Chunked => Left::Chunked(ChunkedDecoder::new(strip_framing)),
             Framing::Close => Left::Close {
-                chunked: !bare,
+                chunked: !strip_framing,
                 ended: false,
             },
         };
@@ -97,7 +97,7 @@ impl Body {
             ready: None,
             in_flight: false,
             begun: false,
-            small: LARGE as u64 * 4,
+            small: BODY_BUF as u64 * 4,
         }
     }
 
@@ -126,17 +126,17 @@ impl Body {
     pub(crate) fn relay_now(
         &mut self,
         head: &[u8],
-        input: &mut Input,
-        to: &Socket,
+        input: &mut ReadBuf,
+        to: &Stream,
         moved: &AtomicU64,
-    ) -> Result<Option<usize>, Cut> {
+    ) -> Result<Option<usize>, RelayError> {
         if let Left::Close { chunked: true, .. } = self.left {
             return Ok(Some(0));
         }
-        let step = self.advance(input).map_err(Cut::Source)?;
-        let together = step.out > 0 && input.prepend(head);
+        let step = self.advance(input).map_err(RelayError::Source)?;
+        let together = step.emitted > 0 && input.prepend(head);
         let bytes = if together {
-            input.unread().get(..head.len() + step.out)
+            input.unread().get(..head.len() + step.emitted)
         } else {
             Some(head)
         };
@@ -144,18 +144,18 @@ impl Body {
         if together {
             input.consume(head.len());
         }
-        let written = tried.map_err(|_| Cut::Sink)?;
+        let written = tried.map_err(|_| RelayError::Sink)?;
         self.begun |= written > 0;
         let out = written.saturating_sub(head.len());
         moved.fetch_add(out as u64, Relaxed);
-        if out < step.out {
+        if out < step.emitted {
             input.consume(out);
             self.ready = Some(Step {
-                used: step.used - out,
-                out: step.out - out,
+                consumed: step.consumed - out,
+                emitted: step.emitted - out,
             });
         } else {
-            input.consume(step.used);
+            input.consume(step.consumed);
             self.count(out, to);
             if self.is_done() && written >= head.len() {
                 return Ok(None);
@@ -171,130 +171,138 @@ impl Body {
     pub(crate) async fn relay(
         &mut self,
         mut head: &[u8],
-        from: &Socket,
-        input: &mut Input,
-        to: &Socket,
+        from: &Stream,
+        input: &mut ReadBuf,
+        to: &Stream,
         moved: &AtomicU64,
-    ) -> Result<(), Cut> {
+    ) -> Result<(), RelayError> {
         loop {
             // Gives other connections a turn when this one is always ready.
             tokio::task::consume_budget().await;
             let step = match self.ready.take() {
                 Some(step) => step,
-                None => self.advance(input).map_err(Cut::Source)?,
+                None => self.advance(input).map_err(RelayError::Source)?,
             };
             self.in_flight = true;
             let written = if let Left::Close { chunked: true, .. } = self.left {
-                let bytes = input.unread().get(..step.out).unwrap_or_default();
+                let bytes = input.unread().get(..step.emitted).unwrap_or_default();
                 Box::pin(write_chunk(to, head, bytes)).await
             } else {
-                write(to, head, input, step.out).await
+                write(to, head, input, step.emitted).await
             };
-            written.map_err(|_| Cut::Sink)?;
+            written.map_err(|_| RelayError::Sink)?;
             (self.in_flight, self.begun) = (false, true);
-            self.count(step.out, to);
+            self.count(step.emitted, to);
             head = &[];
-            moved.fetch_add(step.out as u64, Relaxed);
-            input.consume(step.used);
+            moved.fetch_add(step.emitted as u64, Relaxed);
+            input.consume(step.consumed);
             if self.is_done() {
                 return Ok(());
             }
             if input.is_empty() && self.splice(from, to, moved).await? {
                 return Ok(());
             }
-            match (input.fill(from, LARGE).await, &mut self.left) {
+            match (input.fill(from, BODY_BUF).await, &mut self.left) {
                 (Ok(0), Left::Close { chunked, ended }) => {
                     *ended = true;
                     let last: &[u8] = if *chunked { b"0\r\n\r\n" } else { b"" };
-                    return to.write_all(last).await.map_err(|_| Cut::Sink);
+                    return to.write_all(last).await.map_err(|_| RelayError::Sink);
                 }
-                (Ok(0) | Err(_), _) => return Err(Cut::Source(Malformed::Body)),
+                (Ok(0) | Err(_), _) => return Err(RelayError::Source(Malformed::Body)),
                 (Ok(_), _) => {}
             }
         }
     }
 
     /// Counts what has been written, until that is so much that the other side is worth more room.
-    fn count(&mut self, out: usize, to: &Socket) {
+    fn count(&mut self, emitted: usize, to: &Stream) {
         if self.small > 0 {
-            self.small = self.small.saturating_sub(out as u64);
+            self.small = self.small.saturating_sub(emitted as u64);
             if self.small == 0 {
-                to.widen();
+                to.grow_sndbuf();
             }
         }
     }
 
     /// Reads the body to its end into `held` instead of passing it on, without its framing: make it
-    /// `bare`.
+    /// `strip_framing`.
     pub(crate) async fn read(
         &mut self,
-        from: &Socket,
-        input: &mut Input,
-        held: &mut HeldBody,
+        from: &Stream,
+        input: &mut ReadBuf,
+        held: &mut CollectedBody,
         most: usize,
-    ) -> Result<(), Unread> {
+    ) -> Result<(), CollectError> {
         if matches!(self.left, Left::Length(left) if left > most as u64) {
-            return Err(Unread::TooLarge);
+            return Err(CollectError::TooLarge);
         }
         loop {
-            let step = self.advance(input).map_err(|_| Unread::Broken)?;
-            if held.bytes().len() + step.out > most {
-                return Err(Unread::TooLarge);
+            let step = self.advance(input).map_err(|_| CollectError::Broken)?;
+            if held.bytes().len() + step.emitted > most {
+                return Err(CollectError::TooLarge);
             }
-            let piece = input.unread().get(..step.out).unwrap_or_default();
+            let piece = input.unread().get(..step.emitted).unwrap_or_default();
             if !held.push(piece, most) {
-                return Err(Unread::NoRoom);
+                return Err(CollectError::NoRoom);
             }
-            input.consume(step.used);
+            input.consume(step.consumed);
             if self.is_done() {
                 return Ok(());
             }
-            if !matches!(input.fill(from, LARGE).await, Ok(1..)) {
-                return Err(Unread::Broken);
+            if !matches!(input.fill(from, BODY_BUF).await, Ok(1..)) {
+                return Err(CollectError::Broken);
             }
         }
     }
 
     /// Reads what has come, and says how much of it is to be passed on.
-    fn advance(&mut self, input: &mut Input) -> Result<Step, Malformed> {
+    fn advance(&mut self, input: &mut ReadBuf) -> Result<Step, Malformed> {
         let here = input.unread().len();
-        let used = match &mut self.left {
+        let consumed = match &mut self.left {
             Left::Chunked(chunks) => return chunks.advance(input.unread_mut()),
             Left::Length(left) => {
-                let used = usize::try_from(*left).map_or(here, |left| left.min(here));
-                *left -= used as u64;
-                used
+                let consumed = usize::try_from(*left).map_or(here, |left| left.min(here));
+                *left -= consumed as u64;
+                consumed
             }
             Left::Close { .. } => here,
         };
-        Ok(Step { used, out: used })
+        Ok(Step {
+            consumed,
+            emitted: consumed,
+        })
     }
 
     /// Moves what is left without looking at it, where that is worth it and its length is known.
     /// Says whether that was all.
-    async fn splice(&mut self, from: &Socket, to: &Socket, moved: &AtomicU64) -> Result<bool, Cut> {
+    async fn splice(
+        &mut self,
+        from: &Stream,
+        to: &Stream,
+        moved: &AtomicU64,
+    ) -> Result<bool, RelayError> {
         let Left::Length(left) = &mut self.left else {
             return Ok(false);
         };
-        if *left < LARGE as u64 {
+        if *left < BODY_BUF as u64 {
             return Ok(false);
         }
         let before = *left;
         self.in_flight = true;
-        let flow = Box::pin(pipe::flow(from, to, left)).await;
+        let flow = Box::pin(splice::splice_some(from, to, left)).await;
         self.in_flight = false;
         moved.fetch_add(before - *left, Relaxed);
         match flow {
-            Ok(Flow::End) | Err(Side::Source) => Err(Cut::Source(Malformed::Body)),
-            Err(Side::Sink) => Err(Cut::Sink),
-            Ok(Flow::Still) => Ok(self.is_done()),
+            Ok(Spliced::End) | Err(Side::Source) => Err(RelayError::Source(Malformed::Body)),
+            Err(Side::Sink) => Err(RelayError::Sink),
+            Ok(Spliced::Idle) => Ok(self.is_done()),
         }
     }
 }
 
 /// Writes a head, if there is one left, and so many bytes of what has been read: in one piece, where
 /// the head fits in before them. The bytes stay where they are.
-async fn write(to: &Socket, head: &[u8], input: &mut Input, count: usize) -> io::Result<()> {
+async fn write(to: &Stream, head: &[u8], input: &mut ReadBuf, count: usize) -> io::Result<()> {
     if !head.is_empty() && count > 0 && input.prepend(head) {
         let all = head.len() + count;
         let written = to
@@ -308,7 +316,7 @@ async fn write(to: &Socket, head: &[u8], input: &mut Input, count: usize) -> io:
 }
 
 /// Writes a head, if there is one left, and a piece of a body as a chunk, if there is any of it.
-async fn write_chunk(to: &Socket, head: &[u8], bytes: &[u8]) -> io::Result<()> {
+async fn write_chunk(to: &Stream, head: &[u8], bytes: &[u8]) -> io::Result<()> {
     if bytes.is_empty() {
         return to.write_all(head).await;
     }
@@ -329,12 +337,12 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::{Body, Framing};
-    use crate::net::buffer::{Input, LARGE};
-    use crate::net::socket::Socket;
+    use crate::net::buffer::{BODY_BUF, ReadBuf};
+    use crate::net::stream::Stream;
 
-    fn socket(stream: StdStream) -> io::Result<Socket> {
+    fn socket(stream: StdStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
-        Ok(Socket::Unix(UnixStream::from_std(stream)?))
+        Ok(Stream::Unix(UnixStream::from_std(stream)?))
     }
 
     /// Passes a head and a body on to a socket that takes next to nothing at a time, and gives what
@@ -349,12 +357,12 @@ mod tests {
         let (mut client, to) = StdStream::pair()?;
         set_socket_send_buffer_size(&to, 1)?;
         let (from, to) = (socket(from)?, socket(to)?);
-        let mut input = Input::default();
+        let mut input = ReadBuf::default();
         // What has come with the head of the answer, of which there is none here.
         let (at_once, later) = body.split_at(first.min(body.len()));
         engine.write_all(at_once)?;
         if !at_once.is_empty() {
-            input.fill(&from, LARGE).await?;
+            input.fill(&from, BODY_BUF).await?;
         }
         let later = later.to_vec();
         let sender = thread::spawn(move || engine.write_all(&later));

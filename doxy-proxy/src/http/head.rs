@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::net::buffer::Input;
-use crate::net::socket::Socket;
+use crate::net::buffer::ReadBuf;
+use crate::net::stream::Stream;
 
 /// The largest head that is read, in bytes: first line and header lines together.
 pub const MAX_HEAD: usize = 128 * 1024;
@@ -18,7 +18,7 @@ pub const MAX_HEADERS: usize = 256;
 
 /// Why there is no head.
 #[derive(Debug)]
-pub(crate) enum NoHead {
+pub(crate) enum HeadError {
     /// The connection ended first.
     Ended,
     /// It failed.
@@ -28,21 +28,25 @@ pub(crate) enum NoHead {
 }
 
 /// How long the head is that has come already, if all of it has.
-pub(crate) fn here(bytes: &[u8]) -> Result<Option<usize>, NoHead> {
+pub(crate) fn find_head(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     Scan::default().end(bytes)
 }
 
 /// Waits for a whole head, and says how long it is. It stays in `input`.
-pub(crate) async fn whole(input: &mut Input, from: &Socket, size: usize) -> Result<usize, NoHead> {
+pub(crate) async fn read_head(
+    input: &mut ReadBuf,
+    from: &Stream,
+    size: usize,
+) -> Result<usize, HeadError> {
     let mut scan = Scan::default();
     loop {
         if let Some(end) = scan.end(input.unread())? {
             return Ok(end);
         }
         match input.fill(from, size).await {
-            Ok(0) => return Err(NoHead::Ended),
+            Ok(0) => return Err(HeadError::Ended),
             Ok(_) => {}
-            Err(error) => return Err(NoHead::Failed(error)),
+            Err(error) => return Err(HeadError::Failed(error)),
         }
     }
 }
@@ -74,7 +78,7 @@ struct Scan {
 
 impl Scan {
     /// `bytes` are all that have come of the head so far, and what may be behind it.
-    fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, NoHead> {
+    fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         if self.seen == 0
             && let Some(end) = usual_end(bytes)
         {
@@ -89,18 +93,18 @@ impl Scan {
                 self.lines += 1;
             } else if self.lines > 0 {
                 return if end > MAX_HEAD {
-                    Err(NoHead::TooLarge)
+                    Err(HeadError::TooLarge)
                 } else {
                     Ok(Some(end))
                 };
             }
             if self.lines > MAX_HEADERS + 1 {
-                return Err(NoHead::TooLarge);
+                return Err(HeadError::TooLarge);
             }
         }
         self.seen = bytes.len();
         if bytes.len() > MAX_HEAD {
-            Err(NoHead::TooLarge)
+            Err(HeadError::TooLarge)
         } else {
             Ok(None)
         }
@@ -156,7 +160,7 @@ mod tests {
                 assert_eq!(slow, Some(end), "{text:?}");
                 usual += 1;
             }
-            assert_eq!(here(&text).unwrap(), slow, "{text:?}");
+            assert_eq!(find_head(&text).unwrap(), slow, "{text:?}");
         }
         assert!(usual > 1_000, "{usual}");
     }
@@ -164,11 +168,14 @@ mod tests {
     #[test]
     fn what_is_too_large_is_told_before_its_end() {
         let long = vec![b'x'; MAX_HEAD + 1];
-        assert!(matches!(Scan::default().end(&long), Err(NoHead::TooLarge)));
+        assert!(matches!(
+            Scan::default().end(&long),
+            Err(HeadError::TooLarge)
+        ));
         let many = "x\r\n".repeat(MAX_HEADERS + 2);
         assert!(matches!(
             Scan::default().end(many.as_bytes()),
-            Err(NoHead::TooLarge)
+            Err(HeadError::TooLarge)
         ));
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn upgrade_detail(name: &str) -> bool {
 }
 
 /// May it not come behind a body?
-pub(crate) fn no_trailer(name: &[u8]) -> bool {
+pub(crate) fn forbidden_in_trailer(name: &[u8]) -> bool {
     among(&NO_TRAILER, name)
 }
 

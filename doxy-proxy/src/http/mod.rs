@@ -2,11 +2,11 @@
 //!
 //! Nothing in this folder knows policies, logs or where the engine is.
 
-pub(crate) mod answer;
 pub(crate) mod body;
-pub(crate) mod chunks;
+pub(crate) mod budget;
+pub(crate) mod chunked;
 pub(crate) mod head;
 pub(crate) mod headers;
-pub(crate) mod held;
 pub(crate) mod hijack;
 pub(crate) mod request;
+pub(crate) mod response;

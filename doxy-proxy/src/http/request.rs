@@ -16,10 +16,10 @@ use crate::http::headers::{self, Line, all};
 use crate::http::hijack;
 
 /// Room for the header lines of one head.
-pub(crate) type Lines<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];
+pub(crate) type HeaderSlots<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];
 
 /// Room for header lines, with none in it.
-pub(crate) fn room<'b>() -> Lines<'b> {
+pub(crate) fn header_slots<'b>() -> HeaderSlots<'b> {
     [const { MaybeUninit::uninit() }; MAX_HEADERS]
 }
 
@@ -37,35 +37,35 @@ pub(crate) struct Head<'b> {
 
 /// What its head says of how a request and its answer are framed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
+pub(crate) struct Exchange {
     pub(crate) body: Framing,
     /// Version 1.0: its answer cannot be chunked, and ends the connection.
-    pub(crate) old: bool,
+    pub(crate) http10: bool,
     /// The answer has no body, whatever its head says.
-    pub(crate) head_only: bool,
+    pub(crate) is_head: bool,
     /// The client may send another request on the connection.
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
-    pub(crate) expects: bool,
+    pub(crate) expect_continue: bool,
     /// The engine may take the connection out of HTTP.
-    pub(crate) may_switch: bool,
+    pub(crate) may_upgrade: bool,
 }
 
 /// A request that can be read in one way only. It has not been judged.
 #[derive(Debug)]
-pub(crate) struct Inbound<'b> {
+pub(crate) struct ValidRequest<'b> {
     head: Head<'b>,
     /// Path and query, as sent.
-    origin: &'b str,
+    path_and_query: &'b str,
     /// The canonical path.
     path: Cow<'b, str>,
     query: Option<&'b str>,
-    terms: Terms,
+    exchange: Exchange,
 }
 
 impl<'b> Head<'b> {
     /// Takes a whole head apart.
-    pub(crate) fn parse(bytes: &'b [u8], room: &'b mut Lines<'b>) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: &'b [u8], room: &'b mut HeaderSlots<'b>) -> Result<Self, Error> {
         let mut parsed = httparse::Request::new(&mut []);
         match parsed.parse_with_uninit_headers(bytes, room) {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
@@ -95,7 +95,7 @@ impl<'b> Head<'b> {
     }
 
     /// Reads it; the error says what is wrong with it.
-    pub(crate) fn read(self) -> Result<Inbound<'b>, Malformed> {
+    pub(crate) fn validate(self) -> Result<ValidRequest<'b>, Malformed> {
         // No rule can name these two, but `*` would allow them.
         if let "CONNECT" | "TRACE" = self.method {
             return Err(Malformed::Method(self.method.to_owned()));
@@ -106,10 +106,10 @@ impl<'b> Head<'b> {
         if marked && self.target.contains('#') {
             return Err(Malformed::Fragment);
         }
-        let origin = origin(self.target)?;
-        let (path, query) = match marked.then(|| origin.split_once('?')).flatten() {
+        let path_and_query = path_and_query(self.target)?;
+        let (path, query) = match marked.then(|| path_and_query.split_once('?')).flatten() {
             Some((path, query)) => (path, Some(query)),
-            None => (origin, None),
+            None => (path_and_query, None),
         };
         let path = canonical_path(path)?;
         self.host()?;
@@ -117,21 +117,21 @@ impl<'b> Head<'b> {
         self.expectation()?;
         self.trailers()?;
         self.content_type()?;
-        let old = self.minor == 0;
-        let terms = Terms {
+        let http10 = self.minor == 0;
+        let exchange = Exchange {
             body,
-            old,
-            head_only: self.method == "HEAD",
-            keep_alive: !old && !headers::lists(self.lines, "connection", "close"),
-            expects: !old && all(self.lines, "expect").next().is_some(),
-            may_switch: hijack::possible(self.method, &path),
+            http10,
+            is_head: self.method == "HEAD",
+            keep_alive: !http10 && !headers::lists(self.lines, "connection", "close"),
+            expect_continue: !http10 && all(self.lines, "expect").next().is_some(),
+            may_upgrade: hijack::possible(self.method, &path),
         };
-        Ok(Inbound {
+        Ok(ValidRequest {
             head: self,
-            origin,
+            path_and_query,
             path,
             query,
-            terms,
+            exchange,
         })
     }
 
@@ -166,7 +166,7 @@ impl<'b> Head<'b> {
         let mut lengths = all(self.lines, "content-length");
         let framing = match (codings.next(), lengths.next()) {
             (None, None) => Framing::None,
-            (None, Some(length)) => Framing::Length(plain_number(length)?),
+            (None, Some(length)) => Framing::Length(parse_length(length)?),
             (Some(_), Some(_)) => return Err(Malformed::TwoFramings),
             (Some(_), None) if self.minor == 0 => return Err(Malformed::OldCoding),
             // The engine knows one coding, and takes it once.
@@ -194,7 +194,7 @@ impl<'b> Head<'b> {
     fn trailers(&self) -> Result<(), Malformed> {
         let forbidden = all(self.lines, "trailer")
             .flat_map(|value| value.split(|byte| *byte == b','))
-            .any(|name| headers::no_trailer(name.trim_ascii()));
+            .any(|name| headers::forbidden_in_trailer(name.trim_ascii()));
         if forbidden {
             Err(Malformed::Trailer)
         } else {
@@ -213,7 +213,7 @@ impl<'b> Head<'b> {
     }
 }
 
-impl<'b> Inbound<'b> {
+impl<'b> ValidRequest<'b> {
     /// What the policy judges.
     pub(crate) fn judged(&self) -> Judged<'_> {
         Judged {
@@ -223,8 +223,8 @@ impl<'b> Inbound<'b> {
         }
     }
 
-    pub(crate) fn terms(&self) -> Terms {
-        self.terms
+    pub(crate) fn exchange(&self) -> Exchange {
+        self.exchange
     }
 
     /// Does the request carry a body that the engine would merge over the query?
@@ -246,12 +246,12 @@ impl<'b> Inbound<'b> {
 
     /// Does a body follow the head, or may it?
     pub(crate) fn has_body(&self) -> bool {
-        !matches!(self.terms.body, Framing::None | Framing::Length(0))
+        !matches!(self.exchange.body, Framing::None | Framing::Length(0))
     }
 
     /// Names and values of the headers that are the request's and not the connection's.
     #[cfg(feature = "script")]
-    pub(crate) fn passed_on(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
+    pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         let lines = self.head.lines.iter();
         lines
             .filter(|line| !headers::hop_by_hop(line.name))
@@ -259,8 +259,8 @@ impl<'b> Inbound<'b> {
     }
 
     /// The parts to be forwarded, the target in origin form.
-    pub(crate) fn into_parts(self) -> (Head<'b>, &'b str, Terms) {
-        (self.head, self.origin, self.terms)
+    pub(crate) fn into_parts(self) -> (Head<'b>, &'b str, Exchange) {
+        (self.head, self.path_and_query, self.exchange)
     }
 }
 
@@ -278,7 +278,7 @@ fn mentions(line: &[u8], word: &[u8]) -> bool {
 
 /// Path and query, from origin form or from absolute form with `http`. The engine serves any
 /// scheme by its path alone, and cleans `*` and `host:port` into paths.
-fn origin(target: &str) -> Result<&str, Malformed> {
+fn path_and_query(target: &str) -> Result<&str, Malformed> {
     if target.starts_with('/') {
         return Ok(target);
     }
@@ -287,20 +287,20 @@ fn origin(target: &str) -> Result<&str, Malformed> {
         return Err(Malformed::Target);
     }
     // The authority decides nothing on a unix socket.
-    let (_, origin) = rest
+    let (_, path_and_query) = rest
         .find(['/', '?'])
         .filter(|end| *end > 0)
         .and_then(|end| rest.split_at_checked(end))
         .ok_or(Malformed::Target)?;
-    if origin.starts_with('/') {
-        Ok(origin)
+    if path_and_query.starts_with('/') {
+        Ok(path_and_query)
     } else {
         Err(Malformed::Target)
     }
 }
 
 /// A length as everybody reads it: figures, and not more than fit.
-pub(crate) fn plain_number(text: &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn parse_length(text: &[u8]) -> Result<u64, Malformed> {
     if text.is_empty() {
         return Err(Malformed::ContentLength);
     }

@@ -15,17 +15,17 @@ use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 use crate::error::plain;
 
 /// How long more records are waited for once some have been written.
-const GATHER: Duration = Duration::from_millis(50);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 /// So many bytes are written at once, without waiting for more. They stay in the processor's cache.
 const BATCH: usize = 128 * 1024;
 /// The most that is held of what could not be written yet.
 const HELD: usize = 4 * 1024 * 1024;
 /// How long what is left may take to be written when doxy stops.
-const PARTING: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where records go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum LogDestination {
     /// Standard output.
     Stdout,
     /// A file, which is appended to, and opened anew on request.
@@ -81,7 +81,7 @@ impl Shared {
 impl AccessLog {
     /// Opens the log. Call it when doxy has given up what it does not need: its thread has what
     /// the one that calls has.
-    pub fn open(target: Target, format: Format) -> io::Result<Self> {
+    pub fn open(target: LogDestination, format: Format) -> io::Result<Self> {
         let output = Output::open(&target)?;
         let shared = Arc::new(Shared::default());
         let log = Self {
@@ -128,7 +128,7 @@ impl Drop for Log {
         let _ = self
             .0
             .ended
-            .wait_timeout_while(state, PARTING, |state| !state.ended);
+            .wait_timeout_while(state, FLUSH_TIMEOUT, |state| !state.ended);
     }
 }
 
@@ -139,10 +139,10 @@ enum Output {
 }
 
 impl Output {
-    fn open(target: &Target) -> io::Result<Self> {
+    fn open(target: &LogDestination) -> io::Result<Self> {
         let path = match target {
-            Target::Stdout => return Ok(Self::Stdout),
-            Target::File(path) => path,
+            LogDestination::Stdout => return Ok(Self::Stdout),
+            LogDestination::File(path) => path,
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
         // A pipe by name that nobody reads would be waited for.
@@ -168,7 +168,7 @@ impl Output {
 }
 
 /// The thread: writes what there is until the log is dropped.
-fn write_records(shared: &Shared, target: &Target, mut output: Output, format: Format) {
+fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, format: Format) {
     let mut lines = Vec::new();
     let mut failing = false;
     loop {
@@ -176,9 +176,11 @@ fn write_records(shared: &Shared, target: &Target, mut output: Output, format: F
         // Where there was something to write there will be more: nobody has to wake the thread for the
         // first of it.
         if !state.closing && !state.reopen && state.lines.len() < BATCH {
-            let gathered = shared.work.wait_timeout_while(state, GATHER, |state| {
-                !state.closing && !state.reopen && state.lines.len() < BATCH
-            });
+            let gathered = shared
+                .work
+                .wait_timeout_while(state, FLUSH_INTERVAL, |state| {
+                    !state.closing && !state.reopen && state.lines.len() < BATCH
+                });
             state = gathered.unwrap_or_else(PoisonError::into_inner).0;
         }
         while state.lines.is_empty() && !state.reopen && !state.closing {
@@ -244,13 +246,13 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::{AccessLog, Format, Target};
+    use super::{AccessLog, Format, LogDestination};
 
     #[test]
     fn a_record_after_a_pause_wakes_the_thread() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("log");
-        let log = AccessLog::open(Target::File(path.clone()), Format::Text)?;
+        let log = AccessLog::open(LogDestination::File(path.clone()), Format::Text)?;
         for count in 1..=3 {
             // As long as it waits for more it writes without being woken.
             while !log.log.0.lock().idle {

@@ -5,7 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod date;
 pub mod diagnostics;
+pub(crate) mod escape;
+pub(crate) mod format;
 pub(crate) mod json;
-pub(crate) mod quote;
 pub(crate) mod record;
-pub(crate) mod said;

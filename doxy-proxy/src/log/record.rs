@@ -1,6 +1,6 @@
 //! Step six, log: what is said of a request, written at its very end.
 //!
-//! A [`Record`] is opened before the request is read and written when it is dropped, so that a
+//! A [`RequestRecord`] is opened before the request is read and written when it is dropped, so that a
 //! request is logged whatever became of it: as a line with `--debug`, and as a record in the access
 //! log. Neither has a query, a byte of a body, or any header but (the line) `Host`. With both off it
 //! costs nothing but a look at two flags.
@@ -21,22 +21,22 @@ use crate::error::{Denial, Error};
 use crate::http::headers::all;
 use crate::http::request::Head;
 use crate::log::access::{AccessLog, Format};
-use crate::log::quote::{Look, escaped, look};
-use crate::log::said::{Said, micros};
-use crate::net::peer::Caller;
+use crate::log::escape::{Escape, escape_for, escaped};
+use crate::log::format::{LogLine, micros};
+use crate::net::peer::Peer;
 
 /// Who hears of the requests on one connection, and who makes them.
 #[derive(Debug, Clone)]
-pub(crate) struct Audit {
+pub(crate) struct LogContext {
     pub(crate) log: Option<AccessLog>,
     /// Known if anything is written of the requests, and else if somebody has asked.
-    pub(crate) caller: Option<Arc<Caller>>,
+    pub(crate) caller: Option<Arc<Peer>>,
 }
 
 /// What will be said of one request.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
-    audit: &'a Audit,
+pub(crate) struct RequestRecord<'a> {
+    audit: &'a LogContext,
     /// None if nothing is written of it.
     entry: Option<Box<Entry>>,
     /// The status that the client was told, and in the bits above it when, in microseconds since the
@@ -117,17 +117,17 @@ pub(crate) fn debugging() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-impl Audit {
+impl LogContext {
     /// Is anything written of the requests on a connection?
     pub(crate) fn is_wanted(log: Option<&AccessLog>) -> bool {
         log.is_some() || debugging()
     }
 }
 
-impl<'a> Record<'a> {
+impl<'a> RequestRecord<'a> {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn open(audit: &'a Audit) -> Self {
-        let entry = Audit::is_wanted(audit.log.as_ref()).then(|| {
+    pub(crate) fn open(audit: &'a LogContext) -> Self {
+        let entry = LogContext::is_wanted(audit.log.as_ref()).then(|| {
             let mut entry = SPARE
                 .with_borrow_mut(Vec::pop)
                 .unwrap_or_else(|| Box::new(Entry::new(Instant::now(), String::new())));
@@ -246,7 +246,7 @@ impl<'a> Record<'a> {
     }
 }
 
-impl Drop for Record<'_> {
+impl Drop for RequestRecord<'_> {
     fn drop(&mut self) {
         let Some(mut entry) = self.entry.take() else {
             return;
@@ -254,7 +254,7 @@ impl Drop for Record<'_> {
         let now = Instant::now();
         let told = *self.told.get_mut();
         let took = now.saturating_duration_since(entry.started);
-        let said = Said {
+        let said = LogLine {
             entry: &entry,
             caller: self.audit.caller.as_deref(),
             traffic: &self.traffic,
@@ -332,13 +332,13 @@ impl Entry {
     /// Quotes something that a client sent, or a file has: on one line, and not without end.
     fn quote(&mut self, text: &str) -> Span {
         let start = self.quoted.len();
-        match look(text.as_bytes()) {
-            Look::Plain => self.quoted.push_str(text),
-            Look::Escapes => {
+        match escape_for(text.as_bytes()) {
+            Escape::Plain => self.quoted.push_str(text),
+            Escape::Escapes => {
                 self.quoted.push_str(text);
                 self.escapes = true;
             }
-            Look::Odd => {
+            Escape::Odd => {
                 self.quoted.push_str(&escaped(text.as_bytes()));
                 self.escapes = true;
             }

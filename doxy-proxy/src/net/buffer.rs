@@ -7,16 +7,16 @@
 use std::cell::RefCell;
 use std::io;
 
-use crate::net::socket::Socket;
+use crate::net::stream::Stream;
 
 /// Room for the head of a request; most are a tenth of it.
-pub(crate) const SMALL: usize = 8 * 1024;
+pub(crate) const HEAD_BUF: usize = 8 * 1024;
 /// Room for an answer, or a piece of a body. Measured: four times as much leaves the processor's
 /// cache and costs a third more.
-pub(crate) const LARGE: usize = 64 * 1024;
+pub(crate) const BODY_BUF: usize = 64 * 1024;
 /// Room that is left before what is read: a head that is written anew may be longer than it was, and
 /// still stands in one piece with the body behind it.
-pub(crate) const FRONT: usize = 128;
+pub(crate) const HEADROOM: usize = 128;
 /// How many of each size are kept for the next who needs one.
 const KEPT: usize = 16;
 
@@ -26,15 +26,15 @@ thread_local! {
 
 /// What has been read and not been used. Without bytes it owns no memory.
 #[derive(Debug, Default)]
-pub(crate) struct Input {
+pub(crate) struct ReadBuf {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
 
-impl Input {
+impl ReadBuf {
     /// Bytes that have been read already, as if from a socket.
-    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+    pub(crate) fn from_vec(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
         Self {
             bytes,
@@ -87,7 +87,7 @@ impl Input {
     ///
     /// `size` is that of a new buffer; one in use that is full is doubled. Nought bytes are the
     /// end of the socket.
-    pub(crate) async fn fill(&mut self, from: &Socket, size: usize) -> io::Result<usize> {
+    pub(crate) async fn fill(&mut self, from: &Stream, size: usize) -> io::Result<usize> {
         loop {
             // An empty one waits without memory.
             from.readable().await?;
@@ -97,12 +97,12 @@ impl Input {
         }
     }
 
-    fn try_fill(&mut self, from: &Socket, size: usize) -> io::Result<Option<usize>> {
+    fn try_fill(&mut self, from: &Stream, size: usize) -> io::Result<Option<usize>> {
         if self.bytes.is_empty() {
             self.bytes = take(size);
-            (self.start, self.end) = (FRONT, FRONT);
+            (self.start, self.end) = (HEADROOM, HEADROOM);
         } else if self.is_full() {
-            if self.start > FRONT {
+            if self.start > HEADROOM {
                 self.bytes.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
@@ -127,7 +127,7 @@ impl Input {
     }
 }
 
-impl Drop for Input {
+impl Drop for ReadBuf {
     fn drop(&mut self) {
         self.release();
     }
@@ -136,8 +136,8 @@ impl Drop for Input {
 /// A buffer of this size, of zeroes or of what was in it before.
 fn take(size: usize) -> Vec<u8> {
     let spare = SPARE.with_borrow_mut(|[small, large]| match size {
-        SMALL => small.pop(),
-        LARGE => large.pop(),
+        HEAD_BUF => small.pop(),
+        BODY_BUF => large.pop(),
         _ => None,
     });
     spare.unwrap_or_else(|| vec![0; size])
@@ -146,8 +146,8 @@ fn take(size: usize) -> Vec<u8> {
 fn keep(buffer: Vec<u8>) {
     SPARE.with_borrow_mut(|[small, large]| {
         let spare = match buffer.len() {
-            SMALL => small,
-            LARGE => large,
+            HEAD_BUF => small,
+            BODY_BUF => large,
             _ => return,
         };
         if spare.len() < KEPT {
@@ -162,15 +162,15 @@ mod tests {
 
     use tokio::net::UnixStream;
 
-    use super::{FRONT, Input, SMALL, Socket};
+    use super::{HEAD_BUF, HEADROOM, ReadBuf, Stream};
 
-    async fn filled(bytes: &[u8]) -> io::Result<(Input, Socket)> {
+    async fn filled(bytes: &[u8]) -> io::Result<(ReadBuf, Stream)> {
         let (mut other, one) = std::os::unix::net::UnixStream::pair()?;
         other.write_all(bytes)?;
         one.set_nonblocking(true)?;
-        let socket = Socket::Unix(UnixStream::from_std(one)?);
-        let mut input = Input::default();
-        input.fill(&socket, SMALL).await?;
+        let socket = Stream::Unix(UnixStream::from_std(one)?);
+        let mut input = ReadBuf::default();
+        input.fill(&socket, HEAD_BUF).await?;
         Ok((input, socket))
     }
 
@@ -178,7 +178,7 @@ mod tests {
     async fn what_fits_before_the_unread_bytes_is_one_piece_with_them() -> io::Result<()> {
         let (mut input, _) = filled(b"HEADbody").await?;
         input.consume(4);
-        let longest = vec![b'x'; FRONT + 4];
+        let longest = vec![b'x'; HEADROOM + 4];
         assert!(!input.prepend(&[&longest[..], b"x"].concat()));
         assert_eq!(input.unread(), b"body");
         assert!(input.prepend(&longest));
@@ -190,12 +190,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_buffer_is_full_when_there_was_more_than_room() -> io::Result<()> {
-        let (input, _) = filled(&[7; 2 * SMALL]).await?;
+        let (input, _) = filled(&[7; 2 * HEAD_BUF]).await?;
         assert!(input.is_full());
-        let (mut input, socket) = filled(&[7; SMALL - FRONT - 1]).await?;
+        let (mut input, socket) = filled(&[7; HEAD_BUF - HEADROOM - 1]).await?;
         assert!(!input.is_full());
         // The other end is closed: that is no byte more.
-        assert_eq!(input.fill(&socket, SMALL).await?, 0);
+        assert_eq!(input.fill(&socket, HEAD_BUF).await?, 0);
         assert!(!input.is_full());
         Ok(())
     }

@@ -3,8 +3,8 @@
 //! Nothing in this folder knows HTTP, policies or the Docker engine.
 
 pub(crate) mod buffer;
-pub(crate) mod listen;
+pub(crate) mod listener;
 pub(crate) mod peer;
 mod peer_groups;
-pub(crate) mod pipe;
-pub(crate) mod socket;
+pub(crate) mod splice;
+pub(crate) mod stream;

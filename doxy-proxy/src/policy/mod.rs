@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use doxy_filter::{Reason, RuleSet, Verdict};
 
 use crate::error::Denial;
-use crate::http::request::Inbound;
-use crate::log::record::Record;
-use crate::net::peer::Caller;
+use crate::http::request::ValidRequest;
+use crate::log::record::RequestRecord;
+use crate::net::peer::Peer;
 #[cfg(feature = "script")]
-use crate::policy::script::{Answer, Script, Scripted};
+use crate::policy::script::{Script, ScriptDecision, Scripted};
 use crate::proxy::connection::Client;
 
 /// What doxy goes by when it judges a request.
@@ -38,7 +38,7 @@ pub struct Policy {
 
 /// What has been read of a request's body when it is judged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Seen<'a> {
+pub(crate) enum BodyView<'a> {
     /// Nothing: nobody has asked for it.
     Nothing,
     /// All of it, which is what will be forwarded.
@@ -49,7 +49,7 @@ pub(crate) enum Seen<'a> {
 
 /// Why there is no permit.
 #[derive(Debug)]
-pub(crate) enum Unpermitted {
+pub(crate) enum NotPermitted {
     /// The policy says no.
     Denied(Denial),
     /// The policy wants to see the body first, and has not said anything yet.
@@ -58,20 +58,20 @@ pub(crate) enum Unpermitted {
 
 /// The policy in force; a clone is the same. A request keeps the one it began with.
 #[derive(Debug, Clone)]
-pub struct CurrentPolicy {
-    mine: Place,
+pub struct PolicyHandle {
+    mine: Slot,
     /// One for each thread that serves, so that none waits for another to look at its own.
-    all: Arc<Mutex<Vec<Place>>>,
+    all: Arc<Mutex<Vec<Slot>>>,
 }
 
 /// Where one thread looks. The count of references that each request changes is the thread's own: that
 /// is what the outer one is for.
-type Place = Arc<RwLock<Arc<Arc<Policy>>>>;
+type Slot = Arc<RwLock<Arc<Arc<Policy>>>>;
 
-impl CurrentPolicy {
+impl PolicyHandle {
     /// Puts a policy in force.
     pub fn new(policy: Policy) -> Self {
-        let mine = Place::new(RwLock::new(Arc::new(Arc::new(policy))));
+        let mine = Slot::new(RwLock::new(Arc::new(Arc::new(policy))));
         Self {
             all: Arc::new(Mutex::new(vec![Arc::clone(&mine)])),
             mine,
@@ -95,8 +95,8 @@ impl CurrentPolicy {
     /// The same policy, and all that will replace it, for another thread to look at.
     pub(crate) fn for_another_thread(&self) -> Self {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = Arc::clone(&*self.now());
-        let mine = Place::new(RwLock::new(Arc::new(policy)));
+        let policy = Arc::clone(&*self.load());
+        let mine = Slot::new(RwLock::new(Arc::new(policy)));
         all.push(Arc::clone(&mine));
         Self {
             mine,
@@ -104,8 +104,8 @@ impl CurrentPolicy {
         }
     }
 
-    #[expect(clippy::redundant_allocation, reason = "as in `Place`")]
-    pub(crate) fn now(&self) -> Arc<Arc<Policy>> {
+    #[expect(clippy::redundant_allocation, reason = "as in `Slot`")]
+    pub(crate) fn load(&self) -> Arc<Arc<Policy>> {
         Arc::clone(&self.mine.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -113,7 +113,7 @@ impl CurrentPolicy {
 /// The proof that a request was judged and allowed; good for forwarding it once.
 #[derive(Debug)]
 pub(crate) struct Permit<'b> {
-    inbound: Inbound<'b>,
+    request: ValidRequest<'b>,
 }
 
 impl Policy {
@@ -137,7 +137,7 @@ impl Policy {
     }
 
     /// Who has connected, if the policy is going to ask.
-    pub(crate) fn caller(&self, client: &mut Client) -> Option<Arc<Caller>> {
+    pub(crate) fn caller(&self, client: &mut Client) -> Option<Arc<Peer>> {
         #[cfg(feature = "script")]
         if self.script.is_some() {
             return client.caller();
@@ -148,30 +148,30 @@ impl Policy {
     /// Judges one request, and notes in `record` what was decided and why.
     pub(crate) fn decide<'b>(
         &self,
-        inbound: Inbound<'b>,
-        body: Seen<'_>,
-        caller: Option<&Caller>,
-        record: &mut Record<'_>,
-    ) -> Result<Permit<'b>, Unpermitted> {
-        let judged = inbound.judged();
+        request: ValidRequest<'b>,
+        body: BodyView<'_>,
+        caller: Option<&Peer>,
+        record: &mut RequestRecord<'_>,
+    ) -> Result<Permit<'b>, NotPermitted> {
+        let judged = request.judged();
         record.judged(&judged);
         let verdict = self.rules.decide(&judged);
         #[cfg(feature = "script")]
         if let Some(scripted) = &self.script {
-            match scripted.ask(&inbound, body, caller, verdict)? {
-                Answer::Allowed => {
+            match scripted.ask(&request, body, caller, verdict)? {
+                ScriptDecision::Allow => {
                     record.allowed(scripted.script.name(), None);
-                    return Ok(Permit { inbound });
+                    return Ok(Permit { request });
                 }
-                Answer::Passed => {}
+                ScriptDecision::Pass => {}
             }
         }
         let denial = match verdict {
             // A rule allows the request that its head describes; this body would change it.
-            Verdict::Allow(_) if inbound.has_form_body() => Denial::FormBody,
+            Verdict::Allow(_) if request.has_form_body() => Denial::FormBody,
             Verdict::Allow(rule) => {
                 record.allowed(rule.source, Some(rule.line));
-                return Ok(Permit { inbound });
+                return Ok(Permit { request });
             }
             Verdict::Deny(Reason::Method { allowed }) => Denial::Method {
                 allowed: allowed.to_owned(),
@@ -186,13 +186,13 @@ impl Policy {
                 rule: None,
             },
         };
-        Err(Unpermitted::Denied(denial))
+        Err(NotPermitted::Denied(denial))
     }
 }
 
 impl<'b> Permit<'b> {
     /// Uses the permit up and gives out the request that it is for.
-    pub(crate) fn redeem(self) -> Inbound<'b> {
-        self.inbound
+    pub(crate) fn redeem(self) -> ValidRequest<'b> {
+        self.request
     }
 }

@@ -4,13 +4,13 @@
 
 use doxy_filter::Verdict;
 pub(crate) use doxy_script::Script;
-use doxy_script::{Body, Decision, Input, Peer};
+use doxy_script::{Body, Decision, Input, Peer as ScriptPeer};
 
 use crate::error::Denial;
-use crate::http::request::Inbound;
-use crate::log::quote::escaped;
-use crate::net::peer::Caller;
-use crate::policy::{Seen, Unpermitted};
+use crate::http::request::ValidRequest;
+use crate::log::escape::escaped;
+use crate::net::peer::Peer;
+use crate::policy::{BodyView, NotPermitted};
 
 /// A script, and where the requests come in that it is asked about.
 #[derive(Debug)]
@@ -21,48 +21,48 @@ pub(crate) struct Scripted {
 
 /// What a script says when it does not deny.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Allowed,
+pub(crate) enum ScriptDecision {
+    Allow,
     /// The rules decide.
-    Passed,
+    Pass,
 }
 
 impl Scripted {
     /// Asks the script.
     pub(crate) fn ask(
         &self,
-        inbound: &Inbound<'_>,
-        body: Seen<'_>,
-        caller: Option<&Caller>,
+        request: &ValidRequest<'_>,
+        body: BodyView<'_>,
+        caller: Option<&Peer>,
         verdict: Verdict<'_>,
-    ) -> Result<Answer, Unpermitted> {
-        let judged = inbound.judged();
-        let headers: Vec<_> = inbound.passed_on().collect();
+    ) -> Result<ScriptDecision, NotPermitted> {
+        let judged = request.judged();
+        let headers: Vec<_> = request.end_to_end_headers().collect();
         let input = Input {
             method: judged.method,
             path: judged.path,
             query: judged.query,
             headers: &headers,
-            peer: caller.map(|caller| Peer {
+            peer: caller.map(|caller| ScriptPeer {
                 uid: caller.uid,
                 gid: caller.gid,
                 pid: (caller.pid > 0).then_some(caller.pid),
             }),
             socket: &self.socket,
-            has_body: inbound.has_body(),
+            has_body: request.has_body(),
             verdict,
         };
         let body = match body {
-            Seen::Nothing => Body::NotRead,
-            Seen::Whole(bytes) => Body::Read(bytes),
-            Seen::Unreadable(reason) => Body::Unreadable(reason),
+            BodyView::Nothing => Body::NotRead,
+            BodyView::Whole(bytes) => Body::Read(bytes),
+            BodyView::Unreadable(reason) => Body::Unreadable(reason),
         };
         let denial = match self.script.decide(&input, body) {
             // It speaks of the request that it saw; this body would change it.
-            Decision::Allow if inbound.has_form_body() => Denial::FormBody,
-            Decision::Allow => return Ok(Answer::Allowed),
-            Decision::Pass => return Ok(Answer::Passed),
-            Decision::NeedsBody => return Err(Unpermitted::NeedsBody),
+            Decision::Allow if request.has_form_body() => Denial::FormBody,
+            Decision::Allow => return Ok(ScriptDecision::Allow),
+            Decision::Pass => return Ok(ScriptDecision::Pass),
+            Decision::NeedsBody => return Err(NotPermitted::NeedsBody),
             Decision::Deny { reason, status, by } => Denial::Script {
                 reason,
                 status,
@@ -80,6 +80,6 @@ impl Scripted {
                 }
             }
         };
-        Err(Unpermitted::Denied(denial))
+        Err(NotPermitted::Denied(denial))
     }
 }

@@ -26,7 +26,7 @@ use landlock::{
 };
 
 use crate::error::plain;
-use crate::upstream::Engine;
+use crate::upstream::UpstreamAddr;
 
 /// What Landlock is asked for. Later versions add connecting to sockets by path, which is what
 /// doxy is there for; the rest of them is about what is logged.
@@ -64,9 +64,9 @@ pub enum Network {
 
 impl Needs {
     /// What it takes to connect to the engine, again and again.
-    pub fn of(engine: &Engine) -> Self {
+    pub fn of(engine: &UpstreamAddr) -> Self {
         let mut needs = Self::default();
-        let Engine::Tcp(address) = engine else {
+        let UpstreamAddr::Tcp(address) = engine else {
             // A unix socket is found by its path, which takes no right to read anything.
             return needs;
         };
@@ -100,14 +100,14 @@ impl Needs {
 
 /// What [`enter`] has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct InForce {
+pub struct SandboxReport {
     /// What is in force, in a few words each.
     pub parts: Vec<String>,
     /// What is not, and why.
     pub missing: Vec<String>,
 }
 
-impl fmt::Display for InForce {
+impl fmt::Display for SandboxReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.parts.join(", "))?;
         if !self.missing.is_empty() {
@@ -118,8 +118,8 @@ impl fmt::Display for InForce {
 }
 
 /// Gives up everything but `needs`, for good, as far as the kernel can.
-pub fn enter(needs: &Needs) -> InForce {
-    let mut done = InForce::default();
+pub fn enter(needs: &Needs) -> SandboxReport {
+    let mut done = SandboxReport::default();
     let mut note = |part: Result<String, String>| match part {
         Ok(part) => done.parts.push(part),
         Err(why) => done.missing.push(why),
@@ -670,8 +670,11 @@ mod tests {
 
     #[test]
     fn an_engine_by_name_takes_more_than_one_by_address() {
-        let needs = |address: &str| Needs::of(&Engine::Tcp(address.to_owned()));
-        assert_eq!(Needs::of(&Engine::Unix("/run/x".into())), Needs::default());
+        let needs = |address: &str| Needs::of(&UpstreamAddr::Tcp(address.to_owned()));
+        assert_eq!(
+            Needs::of(&UpstreamAddr::Unix("/run/x".into())),
+            Needs::default()
+        );
         for address in ["127.0.0.1:2375", "[::1]:2375"] {
             let expected = Needs {
                 network: Network::Port(2375),

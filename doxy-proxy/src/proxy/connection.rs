@@ -17,17 +17,17 @@ use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::http::head::{self, NoHead};
+use crate::http::head::{self, HeadError};
 use crate::http::request::too_large;
-use crate::log::record::Audit;
-use crate::net::buffer::{Input, LARGE, SMALL};
-use crate::net::peer::Caller;
-use crate::net::socket::Socket;
-use crate::proxy::handler::{Proxy, handle, turn_away};
+use crate::log::record::LogContext;
+use crate::net::buffer::{BODY_BUF, HEAD_BUF, ReadBuf};
+use crate::net::peer::Peer;
+use crate::net::stream::Stream;
+use crate::proxy::handler::{Service, handle, reject};
 use crate::proxy::idle::Idle;
 
 /// How long a client that is still sending may take to notice its answer.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGERING_TIME: Duration = Duration::from_secs(1);
 
 /// What a client may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,17 +58,17 @@ impl Default for Limits {
 /// A client's connection, and what has been read from it.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) socket: Socket,
-    pub(crate) input: Input,
-    pub(crate) audit: Audit,
+    pub(crate) socket: Stream,
+    pub(crate) input: ReadBuf,
+    pub(crate) audit: LogContext,
 }
 
 impl Client {
-    fn new(stream: UnixStream, caller: Option<Arc<Caller>>, proxy: &Proxy) -> Self {
+    fn new(stream: UnixStream, caller: Option<Arc<Peer>>, proxy: &Service) -> Self {
         Self {
-            socket: Socket::Unix(stream),
-            input: Input::default(),
-            audit: Audit {
+            socket: Stream::Unix(stream),
+            input: ReadBuf::default(),
+            audit: LogContext {
                 log: proxy.access.clone(),
                 caller,
             },
@@ -77,9 +77,9 @@ impl Client {
 
     /// Who has connected; nobody known over TCP.
     #[cfg(feature = "script")]
-    pub(crate) fn caller(&mut self) -> Option<Arc<Caller>> {
-        if let (None, Socket::Unix(stream)) = (&self.audit.caller, &self.socket) {
-            self.audit.caller = Caller::of(stream, false).ok().map(Arc::new);
+    pub(crate) fn caller(&mut self) -> Option<Arc<Peer>> {
+        if let (None, Stream::Unix(stream)) = (&self.audit.caller, &self.socket) {
+            self.audit.caller = Peer::of(stream, false).ok().map(Arc::new);
         }
         self.audit.caller.clone()
     }
@@ -101,8 +101,8 @@ pub(crate) enum Next {
 /// Serves one connection until it ends. Told to stop, it finishes the request in service.
 pub(crate) async fn serve(
     stream: UnixStream,
-    caller: Option<Arc<Caller>>,
-    proxy: Arc<Proxy>,
+    caller: Option<Arc<Peer>>,
+    proxy: Arc<Service>,
     stop: watch::Receiver<bool>,
 ) {
     let mut client = Client::new(stream, caller, &proxy);
@@ -113,27 +113,27 @@ pub(crate) async fn serve(
 /// Tells a client why it is not served.
 pub(crate) async fn refuse(
     stream: UnixStream,
-    caller: Option<Arc<Caller>>,
-    proxy: Arc<Proxy>,
+    caller: Option<Arc<Peer>>,
+    proxy: Arc<Service>,
     error: Error,
 ) {
     let mut client = Client::new(stream, caller, &proxy);
-    let next = turn_away(&error, &mut client).await;
+    let next = reject(&error, &mut client).await;
     close(client, next).await;
 }
 
 /// Who has connected, if anybody wants to know: the kernel can be asked later, too. Fails for a
 /// connection that is no more.
-pub(crate) fn caller(stream: &UnixStream, proxy: &Proxy) -> io::Result<Option<Arc<Caller>>> {
-    let named = Audit::is_wanted(proxy.access.as_ref());
+pub(crate) fn caller(stream: &UnixStream, proxy: &Service) -> io::Result<Option<Arc<Peer>>> {
+    let named = LogContext::is_wanted(proxy.access.as_ref());
     if !named && proxy.callers.are_all() {
         return Ok(None);
     }
-    Ok(Some(Arc::new(Caller::of(stream, named)?)))
+    Ok(Some(Arc::new(Peer::of(stream, named)?)))
 }
 
 /// Serves request after request.
-async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool>) -> Next {
+async fn requests(client: &mut Client, proxy: &Service, stop: watch::Receiver<bool>) -> Next {
     let mut told = stop.clone();
     let mut told = pin!(told.wait_for(|stop| *stop));
     let clock = pin!(Idle::clock(proxy.limits.idle));
@@ -159,7 +159,7 @@ async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool
             // to stop has no next request.
             tokio::select! {
                 biased;
-                read = client.input.fill(&client.socket, SMALL) => match read {
+                read = client.input.fill(&client.socket, HEAD_BUF) => match read {
                     Ok(0) | Err(_) => return Next::Close,
                     Ok(_) => {}
                 },
@@ -167,10 +167,10 @@ async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool
                 ended = unconstrained(ended) => return ended,
             }
         }
-        let head = match head::here(client.input.unread()) {
+        let head = match head::find_head(client.input.unread()) {
             Ok(None) => {
                 // On the heap while it lasts: a connection that waits for a request has no room for it.
-                let head = head::whole(&mut client.input, &client.socket, SMALL);
+                let head = head::read_head(&mut client.input, &client.socket, HEAD_BUF);
                 let head = Box::pin(timeout(proxy.limits.head, head));
                 tokio::select! {
                     biased;
@@ -183,12 +183,12 @@ async fn requests(client: &mut Client, proxy: &Proxy, stop: watch::Receiver<bool
         idle.begin_anew();
         let next = match head {
             Ok(Some(length)) => handle(client, length, proxy, &stop).await,
-            Err(NoHead::TooLarge) => Box::pin(turn_away(&too_large(), client)).await,
-            Err(NoHead::Ended | NoHead::Failed(_)) => Next::Close,
+            Err(HeadError::TooLarge) => Box::pin(reject(&too_large(), client)).await,
+            Err(HeadError::Ended | HeadError::Failed(_)) => Next::Close,
             Ok(None) => {
                 let seconds = proxy.limits.head.as_secs();
                 let error = Error::HeadTimeout { seconds };
-                Box::pin(turn_away(&error, client)).await
+                Box::pin(reject(&error, client)).await
             }
         };
         if next != Next::Request {
@@ -202,8 +202,8 @@ async fn close(mut client: Client, next: Next) {
     // Closed with bytes unread, the socket would take the answer away from a client that is
     // still sending: its next write fails, and then it looks no further.
     if next == Next::Linger {
-        client.socket.end();
-        let _ = Box::pin(timeout(LINGER, drain(&mut client))).await;
+        client.socket.shutdown_write();
+        let _ = Box::pin(timeout(LINGERING_TIME, drain(&mut client))).await;
     }
 }
 
@@ -213,7 +213,7 @@ async fn drain(client: &mut Client) {
         let all = client.input.unread().len();
         client.input.consume(all);
         if matches!(
-            client.input.fill(&client.socket, LARGE).await,
+            client.input.fill(&client.socket, BODY_BUF).await,
             Ok(0) | Err(_)
         ) {
             return;
@@ -228,8 +228,8 @@ mod tests {
 
     use doxy_filter::RuleSet;
 
-    use super::{Arc, Client, Duration, Proxy, UnixStream, handle, serve, watch};
-    use crate::{Engine, Policy, Upstream};
+    use super::{Arc, Client, Duration, Service, UnixStream, handle, serve, watch};
+    use crate::{Policy, Upstream, UpstreamAddr};
 
     /// What waits costs its memory, and beyond 1,032 bytes glibc's allocator takes a slower way.
     #[tokio::test]
@@ -237,9 +237,9 @@ mod tests {
     {
         let (one, two) = UnixStream::pair()?;
         let rules = RuleSet::embedded()?;
-        let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+        let engine = UpstreamAddr::Tcp("127.0.0.1:1".to_owned());
         let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
-        let proxy = Arc::new(Proxy::new(Policy::new(rules), upstream));
+        let proxy = Arc::new(Service::new(Policy::new(rules), upstream));
         let (_tell, stop) = watch::channel(false);
         let connection = serve(one, None, Arc::clone(&proxy), stop.clone());
         assert!(
@@ -260,13 +260,13 @@ mod tests {
     -> Result<(), Box<dyn Error>> {
         for requests in 120..=127 {
             let (one, two) = UnixStream::pair()?;
-            let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+            let engine = UpstreamAddr::Tcp("127.0.0.1:1".to_owned());
             let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
-            let proxy = Arc::new(Proxy::new(Policy::new(RuleSet::embedded()?), upstream));
+            let proxy = Arc::new(Service::new(Policy::new(RuleSet::embedded()?), upstream));
             let (tell, stop) = watch::channel(false);
             let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
             let (size, mut all) = (
-                crate::net::buffer::SMALL - crate::net::buffer::FRONT,
+                crate::net::buffer::HEAD_BUF - crate::net::buffer::HEADROOM,
                 String::new(),
             );
             for left in (1..=requests).rev() {

@@ -9,53 +9,53 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::error::Error;
-use crate::http::body::{Body, Unread};
-use crate::http::held::{Held, HeldBody};
-use crate::http::request::{self, Head, Terms};
+use crate::http::body::{Body, CollectError};
+use crate::http::budget::{BodyBudget, CollectedBody};
+use crate::http::request::{self, Exchange, Head};
 use crate::log::access::AccessLog;
-use crate::log::record::{Outcome, Record};
-use crate::net::buffer::Input;
-use crate::net::peer::{Caller, Callers};
-use crate::net::socket::Socket;
-use crate::policy::{CurrentPolicy, Policy, Seen, Unpermitted};
+use crate::log::record::{Outcome, RequestRecord};
+use crate::net::buffer::ReadBuf;
+use crate::net::peer::{Peer, PeerAcl};
+use crate::net::stream::Stream;
+use crate::policy::{BodyView, NotPermitted, Policy, PolicyHandle};
 use crate::proxy::connection::{Client, Limits, Next};
-use crate::proxy::forward::{self, Outbound};
+use crate::proxy::exchange::{self, UpstreamRequest};
 use crate::proxy::respond;
 use crate::upstream::Upstream;
 
 /// How long a client may take to read why it was refused.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the requests of one proxy have in common.
 #[derive(Debug)]
-pub struct Proxy {
+pub struct Service {
     /// Who may ask for what.
-    pub policy: CurrentPolicy,
+    pub policy: PolicyHandle,
     /// Who answers.
     pub upstream: Arc<Upstream>,
     /// Who may connect.
-    pub callers: Callers,
+    pub callers: PeerAcl,
     /// What a client may cost.
     pub limits: Limits,
     /// Where requests are recorded.
     pub access: Option<AccessLog>,
     /// The bodies that are being judged, of all its threads.
-    pub(crate) held: Held,
+    pub(crate) held: BodyBudget,
     /// How many threads serve connections, the one that accepts them among them. At least one.
     pub threads: usize,
 }
 
-impl Proxy {
+impl Service {
     /// A proxy that everybody may connect to who can open its socket, without an access log, on one
     /// thread.
     pub fn new(policy: Policy, upstream: Arc<Upstream>) -> Self {
         Self {
-            policy: CurrentPolicy::new(policy),
+            policy: PolicyHandle::new(policy),
             upstream,
-            callers: Callers::default(),
+            callers: PeerAcl::default(),
             limits: Limits::default(),
             access: None,
-            held: Held::default(),
+            held: BodyBudget::default(),
             threads: 1,
         }
     }
@@ -79,10 +79,10 @@ impl Proxy {
 pub(crate) async fn handle(
     client: &mut Client,
     length: usize,
-    proxy: &Proxy,
+    proxy: &Service,
     stop: &watch::Receiver<bool>,
 ) -> Next {
-    let policy = proxy.policy.now();
+    let policy = proxy.policy.load();
     let caller = policy.caller(client);
     let caller = caller.as_deref();
     let Client {
@@ -90,102 +90,103 @@ pub(crate) async fn handle(
         input,
         audit,
     } = client;
-    let mut record = Record::open(audit);
+    let mut record = RequestRecord::open(audit);
     let head = input.unread().get(..length).unwrap_or_default();
     let mut judged = judge(head, None, &policy, caller, &mut record);
-    if let Judged::NeedsBody(terms) = judged {
+    if let Decided::NeedsBody(exchange) = judged {
         let head = head.to_vec();
         input.consume(length);
-        let body = Box::pin(read_body(socket, input, &terms, proxy)).await;
+        let body = Box::pin(read_body(socket, input, &exchange, proxy)).await;
         judged = judge(&head, Some(body), &policy, caller, &mut record);
     } else {
         input.consume(length);
     }
     let stopping = || *stop.borrow();
-    let (error, terms, body) = match judged {
-        Judged::Permitted(mut outbound) => {
+    let (error, exchange, body) = match judged {
+        Decided::Permitted(mut outbound) => {
             // Of a body there is no telling how much the engine has been sent.
             let body = outbound.unread_body().filter(|length| *length == 0);
             let upstream = &proxy.upstream;
-            let done = forward::exchange(&mut outbound, socket, input, upstream, &record, stopping);
+            let done =
+                exchange::exchange(&mut outbound, socket, input, upstream, &record, stopping);
             match Box::pin(done).await {
                 Ok(next) => return next,
-                Err(error) => (error, Some(outbound.terms), body),
+                Err(error) => (error, Some(outbound.exchange), body),
             }
         }
-        Judged::Refused(error, terms, body) => (error, terms, body),
-        Judged::NeedsBody(terms) => (Error::Unjudged, Some(terms), None),
+        Decided::Refused(error, exchange, body) => (error, exchange, body),
+        Decided::NeedsBody(exchange) => (Error::Unjudged, Some(exchange), None),
     };
     let left = body.filter(|length| *length <= input.unread().len());
     record.refused(&error);
-    let (answer, next) = refuse(&error, terms, left, input, stopping());
+    let (answer, next) = error_response(&error, exchange, left, input, stopping());
     drop(error); // a client that is slow to read holds no more than its answer
-    tell(socket, answer, next, &record).await
+    send_response(socket, answer, next, &record).await
 } // log: the record is written when it is dropped
 
 /// What is to be done with a request.
-enum Judged {
+enum Decided {
     /// It is ready to be written to the engine.
-    Permitted(Outbound),
-    /// Without terms, nothing is known of how the request and its answer are framed. The length is
+    Permitted(UpstreamRequest),
+    /// Without an exchange, nothing is known of how the request and its answer are framed. The length is
     /// that of a body which is still to be read.
-    Refused(Error, Option<Terms>, Option<usize>),
+    Refused(Error, Option<Exchange>, Option<usize>),
     /// The policy has to see its body before it says anything.
-    NeedsBody(Terms),
+    NeedsBody(Exchange),
 }
 
 /// Parses and decides.
 fn judge(
     head: &[u8],
-    body: Option<Result<HeldBody, String>>,
+    body: Option<Result<CollectedBody, String>>,
     policy: &Policy,
-    caller: Option<&Caller>,
-    record: &mut Record<'_>,
-) -> Judged {
-    let mut room = request::room();
+    caller: Option<&Peer>,
+    record: &mut RequestRecord<'_>,
+) -> Decided {
+    let mut room = request::header_slots();
     let head = match Head::parse(head, &mut room) {
         Ok(head) => head,
-        Err(error) => return Judged::Refused(error, None, None),
+        Err(error) => return Decided::Refused(error, None, None),
     };
     record.head(&head);
-    let inbound = match head.read() {
-        Ok(inbound) => inbound,
-        Err(malformed) => return Judged::Refused(malformed.into(), None, None),
+    let request = match head.validate() {
+        Ok(request) => request,
+        Err(malformed) => return Decided::Refused(malformed.into(), None, None),
     }; // parse
-    let terms = inbound.terms();
+    let exchange = request.exchange();
     let seen = match &body {
-        None => Seen::Nothing,
-        Some(Ok(body)) => Seen::Whole(body.bytes()),
-        Some(Err(reason)) => Seen::Unreadable(reason),
+        None => BodyView::Nothing,
+        Some(Ok(body)) => BodyView::Whole(body.bytes()),
+        Some(Err(reason)) => BodyView::Unreadable(reason),
     };
-    match policy.decide(inbound, seen, caller, record) {
+    match policy.decide(request, seen, caller, record) {
         Ok(permit) => match body {
-            Some(Err(_)) => Judged::Refused(Error::Unjudged, Some(terms), None),
-            Some(Ok(body)) => Judged::Permitted(forward::prepare(permit, Some(body))),
-            None => Judged::Permitted(forward::prepare(permit, None)), // forward
+            Some(Err(_)) => Decided::Refused(Error::Unjudged, Some(exchange), None),
+            Some(Ok(body)) => Decided::Permitted(exchange::prepare(permit, Some(body))),
+            None => Decided::Permitted(exchange::prepare(permit, None)), // forward
         },
-        Err(Unpermitted::NeedsBody) => Judged::NeedsBody(terms),
-        Err(Unpermitted::Denied(denial)) => {
+        Err(NotPermitted::NeedsBody) => Decided::NeedsBody(exchange),
+        Err(NotPermitted::Denied(denial)) => {
             let left = match body {
-                None => terms.body.length(),
+                None => exchange.body.length(),
                 Some(Ok(_)) => Some(0),
                 Some(Err(_)) => None,
             };
-            Judged::Refused(denial.into(), Some(terms), left)
+            Decided::Refused(denial.into(), Some(exchange), left)
         }
     } // decide
 }
 
 /// Reads a body that the policy wants to see. The reason why it cannot be read is for the client.
 async fn read_body(
-    socket: &Socket,
-    input: &mut Input,
-    terms: &Terms,
-    proxy: &Proxy,
-) -> Result<HeldBody, String> {
+    socket: &Stream,
+    input: &mut ReadBuf,
+    exchange: &Exchange,
+    proxy: &Service,
+) -> Result<CollectedBody, String> {
     let limits = &proxy.limits;
     let too_large = || format!("the body is larger than {} bytes (--max-body)", limits.body);
-    if terms
+    if exchange
         .body
         .length()
         .is_some_and(|length| length > limits.body)
@@ -194,34 +195,38 @@ async fn read_body(
     }
     let mut held = proxy.held.body();
     let read = async {
-        if terms.expects && input.is_empty() {
+        if exchange.expect_continue && input.is_empty() {
             // A client that has gone is noticed by what it does not send.
             let _ = socket.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
-        Body::new(terms.body, true)
+        Body::new(exchange.body, true)
             .read(socket, input, &mut held, limits.body)
             .await
     };
     match timeout(limits.head, read).await {
         Ok(Ok(())) => Ok(held),
-        Ok(Err(Unread::TooLarge)) => Err(too_large()),
-        Ok(Err(Unread::NoRoom)) => Err("too many bodies are being judged, try again later".into()),
-        Ok(Err(Unread::Broken)) => Err("the body ended early or is not framed correctly".into()),
+        Ok(Err(CollectError::TooLarge)) => Err(too_large()),
+        Ok(Err(CollectError::NoRoom)) => {
+            Err("too many bodies are being judged, try again later".into())
+        }
+        Ok(Err(CollectError::Broken)) => {
+            Err("the body ended early or is not framed correctly".into())
+        }
         Err(_) => Err("the body did not come in time to be judged".into()),
     }
 }
 
 /// Refuses what cannot be read as a request, or is not to be.
-pub(crate) async fn turn_away(error: &Error, client: &mut Client) -> Next {
+pub(crate) async fn reject(error: &Error, client: &mut Client) -> Next {
     let Client {
         socket,
         input,
         audit,
     } = client;
-    let mut record = Record::open(audit);
+    let mut record = RequestRecord::open(audit);
     record.refused(error);
-    let (answer, next) = refuse(error, None, None, input, false);
-    tell(socket, answer, next, &record).await
+    let (answer, next) = error_response(error, None, None, input, false);
+    send_response(socket, answer, next, &record).await
 }
 
 /// An answer of doxy's own.
@@ -235,42 +240,47 @@ struct Refusal {
 ///
 /// `left` is how much of what has been read is the request's body, if all of it has been: then it is
 /// clear where the next request begins, and the connection can go on.
-fn refuse(
+fn error_response(
     error: &Error,
-    terms: Option<Terms>,
+    exchange: Option<Exchange>,
     left: Option<usize>,
-    input: &mut Input,
+    input: &mut ReadBuf,
     stopping: bool,
 ) -> (Refusal, Next) {
     let next = match left {
         Some(length) if !matches!(error, Error::Malformed(_)) => {
             input.consume(length);
-            match terms {
-                Some(terms) if terms.keep_alive && !stopping => Next::Request,
+            match exchange {
+                Some(exchange) if exchange.keep_alive && !stopping => Next::Request,
                 _ => Next::Close,
             }
         }
         Some(_) => Next::Close,
         None => Next::Linger,
     };
-    let head_only = terms.is_some_and(|terms| terms.head_only);
-    let old = terms.is_some_and(|terms| terms.old);
+    let is_head = exchange.is_some_and(|exchange| exchange.is_head);
+    let http10 = exchange.is_some_and(|exchange| exchange.http10);
     let answer = Refusal {
         status: respond::status(error).as_u16(),
-        bytes: respond::answer(error, head_only, old, next != Next::Request),
+        bytes: respond::answer(error, is_head, http10, next != Next::Request),
     };
     (answer, next)
 }
 
 /// Tells the client.
-async fn tell(socket: &Socket, answer: Refusal, next: Next, record: &Record<'_>) -> Next {
+async fn send_response(
+    socket: &Stream,
+    answer: Refusal,
+    next: Next,
+    record: &RequestRecord<'_>,
+) -> Next {
     record.answered(answer.status);
     // Who does not read it, and asks on, would hold the connection for ever.
     let told = match socket.try_write(&answer.bytes) {
         Ok(written) if written == answer.bytes.len() => true,
         Ok(written) => {
             let rest = answer.bytes.get(written..).unwrap_or_default();
-            let told = Box::pin(timeout(PATIENCE, socket.write_all(rest))).await;
+            let told = Box::pin(timeout(SEND_TIMEOUT, socket.write_all(rest))).await;
             matches!(told, Ok(Ok(())))
         }
         Err(_) => false,

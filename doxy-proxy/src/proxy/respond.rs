@@ -14,9 +14,9 @@ use crate::log::json;
 
 /// The answer that tells a client of an error, whole, as it goes over the wire.
 ///
-/// `head_only` leaves the body out, `old` is for a client of version 1.0, `closes` says that the
+/// `is_head` leaves the body out, `http10` is for a client of version 1.0, `closes` says that the
 /// connection ends with it.
-pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) -> Vec<u8> {
+pub(crate) fn answer(error: &Error, is_head: bool, http10: bool, closes: bool) -> Vec<u8> {
     thread_local! {
         static ROOM: RefCell<(String, Vec<u8>)> = const { RefCell::new((String::new(), Vec::new())) };
     }
@@ -37,7 +37,7 @@ pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) ->
         let mut bytes = Vec::with_capacity(256 + body.len());
         let mut put = |part: &[u8]| bytes.extend_from_slice(part);
         let status = status(error);
-        put(if old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+        put(if http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         put(status.as_str().as_bytes());
         put(b" ");
         put(status.canonical_reason().unwrap_or_default().as_bytes());
@@ -45,12 +45,12 @@ pub(crate) fn answer(error: &Error, head_only: bool, old: bool, closes: bool) ->
         with_date(|date| put(date.as_bytes()));
         put(b"\r\nContent-Length: ");
         put(itoa::Buffer::new().format(body.len()).as_bytes());
-        put(if closes && !old {
+        put(if closes && !http10 {
             b"\r\nConnection: close\r\n\r\n"
         } else {
             b"\r\n\r\n"
         });
-        if !head_only {
+        if !is_head {
             put(body);
         }
         // An error may quote a path, or what a script says: that room is not kept.
@@ -88,7 +88,7 @@ pub(crate) fn status(error: &Error) -> StatusCode {
         Error::Unjudged => StatusCode::INTERNAL_SERVER_ERROR,
         Error::HeadTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Caller { .. } => StatusCode::FORBIDDEN,
+        Error::Peer { .. } => StatusCode::FORBIDDEN,
         // The original answers a wrong method with 400, and clients know it so.
         Error::Denied(Denial::Method { .. }) => StatusCode::BAD_REQUEST,
         Error::Denied(Denial::Path { .. }) => StatusCode::FORBIDDEN,

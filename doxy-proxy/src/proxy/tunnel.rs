@@ -12,15 +12,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::log::record::{Outcome, Traffic};
-use crate::net::buffer::{Input, SMALL};
-use crate::net::pipe::{self, Flow, Side};
-use crate::net::socket::Socket;
+use crate::net::buffer::{HEAD_BUF, ReadBuf};
+use crate::net::splice::{self, Side, Spliced};
+use crate::net::stream::Stream;
 
 /// How long a client may go on sending when the engine has ended, and what one has sent that has
 /// gone may take to be delivered.
-const LINGER: Duration = Duration::from_secs(10);
+const LINGERING_TIME: Duration = Duration::from_secs(10);
 /// The most that is copied at a time, and that is held for a side that does not read.
-const SCRATCH: usize = SMALL;
+const SCRATCH: usize = HEAD_BUF;
 
 /// How one direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +35,16 @@ enum End {
 
 /// Moves bytes between a client and the engine; first what has been read of either already.
 pub(crate) async fn run(
-    client: &Socket,
-    engine: &Socket,
-    from_client: &mut Input,
-    from_engine: &mut Input,
+    client: &Stream,
+    engine: &Stream,
+    from_client: &mut ReadBuf,
+    from_engine: &mut ReadBuf,
     traffic: &Traffic,
 ) -> Outcome {
     let mut up = pin!(pump(client, engine, from_client, &traffic.to_engine));
     let mut down = pin!(pump(engine, client, from_engine, &traffic.to_client));
     // A client that has ended its input, or is not read from, may go without another word.
-    let mut gone = pin!(client.gone());
+    let mut gone = pin!(client.closed());
     let mut ended_up = false;
     loop {
         tokio::select! {
@@ -52,20 +52,20 @@ pub(crate) async fn run(
                 End::SinkFailed => {
                     // What it has sent before it went is delivered all the same.
                     if !ended_up {
-                        let _ = timeout(LINGER, up).await;
+                        let _ = timeout(LINGERING_TIME, up).await;
                     }
                     return Outcome::ClientGone;
                 }
                 End::SourceFailed => return Outcome::EngineGone,
                 End::Source => {
-                    if engine.hung_up() {
+                    if engine.is_hup() {
                         return Outcome::Tunnel;
                     }
                     // The engine still reads. When a process ends it only half-closes, so its
                     // client gets time to end too, but not for ever.
-                    client.end();
+                    client.shutdown_write();
                     if !ended_up {
-                        let _ = timeout(LINGER, up).await;
+                        let _ = timeout(LINGERING_TIME, up).await;
                     }
                     return Outcome::Tunnel;
                 }
@@ -73,16 +73,16 @@ pub(crate) async fn run(
             end = up.as_mut(), if !ended_up => {
                 ended_up = true;
                 if end != End::SinkFailed {
-                    if client.hung_up() {
+                    if client.is_hup() {
                         return Outcome::ClientGone;
                     }
-                    engine.end();
+                    engine.shutdown_write();
                 }
                 // An engine that takes no more may still have output to give.
             }
             () = gone.as_mut() => {
                 if !ended_up {
-                    let _ = timeout(LINGER, up).await;
+                    let _ = timeout(LINGERING_TIME, up).await;
                 }
                 return Outcome::ClientGone;
             }
@@ -93,7 +93,7 @@ pub(crate) async fn run(
 /// Moves bytes in one direction until it ends. Ends nothing itself.
 ///
 /// `input` is what has been read of the source already. While nothing comes it owns no memory.
-async fn pump(from: &Socket, to: &Socket, input: &mut Input, moved: &AtomicU64) -> End {
+async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: &AtomicU64) -> End {
     let mut full = false;
     loop {
         // Gives other connections a turn when this one is always ready.
@@ -108,11 +108,11 @@ async fn pump(from: &Socket, to: &Socket, input: &mut Input, moved: &AtomicU64) 
         // As much as fitted in: more is likely to come, and is moved without copying.
         if full {
             let mut left = u64::MAX;
-            let flow = Box::pin(pipe::flow(from, to, &mut left)).await;
+            let flow = Box::pin(splice::splice_some(from, to, &mut left)).await;
             moved.fetch_add(u64::MAX - left, Relaxed);
             match flow {
-                Ok(Flow::Still) => {}
-                Ok(Flow::End) => return End::Source,
+                Ok(Spliced::Idle) => {}
+                Ok(Spliced::End) => return End::Source,
                 Err(Side::Source) => return End::SourceFailed,
                 Err(Side::Sink) => return End::SinkFailed,
             }

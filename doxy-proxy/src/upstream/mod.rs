@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Error, Upstream as Failure, plain};
-use crate::net::socket::Socket;
+use crate::net::stream::Stream;
 
 /// The longest pause between two attempts to reach an engine that does not accept.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -28,14 +28,14 @@ const KEEP: Duration = Duration::from_secs(30);
 
 /// Where the engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Engine {
+pub enum UpstreamAddr {
     /// A unix socket.
     Unix(PathBuf),
     /// `HOST:PORT`, without TLS.
     Tcp(String),
 }
 
-impl fmt::Display for Engine {
+impl fmt::Display for UpstreamAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => path.display().fmt(f),
@@ -47,9 +47,9 @@ impl fmt::Display for Engine {
 /// The engine, and the connections to it that wait for work.
 #[derive(Debug)]
 pub struct Upstream {
-    engine: Engine,
+    engine: UpstreamAddr,
     /// How long the engine may take to accept a connection. Never a limit on an answer.
-    patience: Duration,
+    connect_timeout: Duration,
     idle: Mutex<Idle>,
 }
 
@@ -57,7 +57,7 @@ pub struct Upstream {
 #[derive(Debug, Default)]
 struct Idle {
     /// Since which round each has waited, the longest first.
-    kept: VecDeque<(u64, Socket)>,
+    kept: VecDeque<(u64, Stream)>,
     /// Of those in which connections are closed whose time is up. To look at the clock for each request
     /// instead would cost more than all else here.
     round: u64,
@@ -66,26 +66,26 @@ struct Idle {
 }
 
 /// A connection on which a part of a head has been written, and how much, if there is one.
-type Begun = Option<(Socket, usize)>;
+type Begun = Option<(Stream, usize)>;
 
 impl Upstream {
-    /// An engine that gets `patience` to accept a connection.
-    pub fn new(engine: Engine, patience: Duration) -> Self {
+    /// An engine that gets `connect_timeout` to accept a connection.
+    pub fn new(engine: UpstreamAddr, connect_timeout: Duration) -> Self {
         Self {
             engine,
-            patience,
+            connect_timeout,
             idle: Mutex::default(),
         }
     }
 
     /// The same engine for another thread, with connections of its own.
     pub(crate) fn for_another_thread(&self) -> Self {
-        Self::new(self.engine.clone(), self.patience)
+        Self::new(self.engine.clone(), self.connect_timeout)
     }
 
     /// Writes the head of a request to a connection that was kept, and gives the connection out. If
     /// that would have to be waited for, or there is none, `open` goes on with what this leaves.
-    pub(crate) fn reuse(&self, head: &[u8]) -> Result<Socket, Begun> {
+    pub(crate) fn reuse(&self, head: &[u8]) -> Result<Stream, Begun> {
         while let Some(socket) = self.take() {
             // What the engine has closed takes nothing; then the next one is tried.
             if let Ok(written) = socket.try_write(head) {
@@ -103,7 +103,7 @@ impl Upstream {
     /// to a new one.
     ///
     /// Dropped, the connection is closed, and the engine sees that nobody waits any more.
-    pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Socket, Error> {
+    pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Stream, Error> {
         let (socket, written) = match begun {
             Some(begun) => begun,
             None => (self.dial().await?, 0),
@@ -115,7 +115,7 @@ impl Upstream {
     }
 
     /// The whole answer has been read: the connection may serve the next request.
-    pub(crate) fn keep(self: &Arc<Self>, socket: Socket) {
+    pub(crate) fn keep(self: &Arc<Self>, socket: Stream) {
         let mut idle = self.idle();
         if idle.kept.len() < KEPT {
             let round = idle.round;
@@ -162,7 +162,7 @@ impl Upstream {
     }
 
     /// The connection that was used last of those that are still good.
-    fn take(&self) -> Option<Socket> {
+    fn take(&self) -> Option<Stream> {
         loop {
             let (_, socket) = self.idle().kept.pop_back()?;
             // The end of it, or bytes that nobody asked for, and it is closed.
@@ -177,14 +177,14 @@ impl Upstream {
         !std::mem::take(&mut self.idle().kept).is_empty()
     }
 
-    async fn dial(&self) -> Result<Socket, Error> {
+    async fn dial(&self) -> Result<Stream, Error> {
         match &self.engine {
-            Engine::Unix(path) => {
-                let deadline = Instant::now() + self.patience;
+            UpstreamAddr::Unix(path) => {
+                let deadline = Instant::now() + self.connect_timeout;
                 let mut pause = Duration::from_millis(5);
                 loop {
                     match UnixStream::connect(path).await {
-                        Ok(stream) => return Ok(Socket::Unix(stream)),
+                        Ok(stream) => return Ok(Stream::Unix(stream)),
                         // The queue of the engine's socket is full: it is not accepting.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             if Instant::now() >= deadline {
@@ -198,13 +198,13 @@ impl Upstream {
                     }
                 }
             }
-            Engine::Tcp(address) => {
-                match timeout(self.patience, TcpStream::connect(address)).await {
+            UpstreamAddr::Tcp(address) => {
+                match timeout(self.connect_timeout, TcpStream::connect(address)).await {
                     Ok(Ok(stream)) => {
                         stream
                             .set_nodelay(true)
                             .map_err(|error| self.unreachable(error))?;
-                        Ok(Socket::Tcp(stream))
+                        Ok(Stream::Tcp(stream))
                     }
                     Ok(Err(error)) => Err(self.unreachable(error)),
                     Err(_) => Err(self.not_accepting()),
@@ -221,7 +221,7 @@ impl Upstream {
     }
 
     fn not_accepting(&self) -> Error {
-        let seconds = self.patience.as_secs();
+        let seconds = self.connect_timeout.as_secs();
         Error::Upstream(Failure::NotAccepting {
             engine: self.engine.to_string(),
             seconds,
@@ -244,19 +244,19 @@ mod tests {
     use tokio::net::UnixStream;
     use tokio::time::sleep;
 
-    use super::{Engine, KEEP, Upstream};
-    use crate::net::socket::Socket;
+    use super::{KEEP, Upstream, UpstreamAddr};
+    use crate::net::stream::Stream;
 
     #[tokio::test(start_paused = true)]
     async fn what_is_kept_is_closed_when_its_time_is_up() -> io::Result<()> {
-        let engine = Engine::Tcp("127.0.0.1:1".to_owned());
+        let engine = UpstreamAddr::Tcp("127.0.0.1:1".to_owned());
         let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
         let kept = |count| upstream.idle().kept.len() == count;
         let mut others = Vec::new();
         let mut keep = || -> io::Result<()> {
             let (one, other) = UnixStream::pair()?;
             others.push(other);
-            upstream.keep(Socket::Unix(one));
+            upstream.keep(Stream::Unix(one));
             Ok(())
         };
         // The first begins a round, the second comes somewhere within it.

@@ -16,8 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::privilege::{InForce, Needs, Network, enter};
-use doxy_proxy::{Bind, Engine, Policy, Proxy, Upstream, serve};
+use doxy_proxy::privilege::{Needs, Network, SandboxReport, enter};
+use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
@@ -67,7 +67,7 @@ fn tried(role: &str, folder: &Path) {
 }
 
 /// Whether Landlock is in force; if the kernel has none, that is said.
-fn landlock(in_force: &InForce) -> bool {
+fn landlock(in_force: &SandboxReport) -> bool {
     let there = in_force
         .parts
         .iter()
@@ -102,7 +102,7 @@ fn from_inside_with_a_unix_engine() {
 }
 
 fn inside_with_a_unix_engine() {
-    let engine = Engine::Unix("engine.sock".into());
+    let engine = UpstreamAddr::Unix("engine.sock".into());
     let mut needs = Needs::of(&engine);
     needs.read_files.push("rules/a.pattern".into());
     needs.write_files.push("log/access.log".into());
@@ -126,7 +126,7 @@ fn inside_with_a_unix_engine() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let bind = Bind {
+        let bind = UnixListenConfig {
             path: "sock/doxy.sock".into(),
             mode: 0o600,
             owner: None,
@@ -142,7 +142,7 @@ fn inside_with_a_unix_engine() {
         };
         rustix::thread::set_capabilities(None, none).unwrap();
         let in_force = enter(&needs);
-        let proxy = Proxy::new(
+        let proxy = Service::new(
             Policy::new(RuleSet::parse("x", b"/info").unwrap()),
             Arc::new(Upstream::new(engine, Duration::from_secs(10))),
         );
@@ -238,7 +238,10 @@ fn inside_with_a_tcp_engine() {
     let [engine_at, other_at] = [&engine, &other].map(|it| it.local_addr().unwrap());
     // By name, in a thread that is in no sandbox's way afterwards but shares the filter's first one.
     let named = thread::spawn(move || {
-        let needs = Needs::of(&Engine::Tcp(format!("localhost:{}", engine_at.port())));
+        let needs = Needs::of(&UpstreamAddr::Tcp(format!(
+            "localhost:{}",
+            engine_at.port()
+        )));
         let in_force = enter(&needs);
         let found: Vec<_> = ("localhost", engine_at.port())
             .to_socket_addrs()
@@ -254,7 +257,7 @@ fn inside_with_a_tcp_engine() {
         programs();
     });
     named.join().unwrap();
-    let needs = Needs::of(&Engine::Tcp(engine_at.to_string()));
+    let needs = Needs::of(&UpstreamAddr::Tcp(engine_at.to_string()));
     assert_eq!(needs.network, Network::Port(engine_at.port()));
     let in_force = enter(&needs);
     TcpStream::connect(engine_at).unwrap();

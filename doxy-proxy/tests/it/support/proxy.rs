@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::{Bind, Engine, Policy, Proxy, Upstream, serve};
+use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use tokio::sync::oneshot;
 
 /// A running proxy; dropped, it is stopped and its end awaited.
@@ -44,27 +44,27 @@ impl Doxy {
     /// A proxy to an engine at a TCP address.
     pub(crate) fn over_tcp(address: SocketAddr, rules: &str) -> Self {
         Self::run(
-            Engine::Tcp(address.to_string()),
+            UpstreamAddr::Tcp(address.to_string()),
             parse(rules),
             Duration::ZERO,
         )
     }
 
-    fn run(engine: Engine, rules: RuleSet, grace: Duration) -> Self {
+    fn run(engine: UpstreamAddr, rules: RuleSet, grace: Duration) -> Self {
         Self::run_with(engine, rules, grace, PATIENCE)
     }
 
-    fn run_with(engine: Engine, rules: RuleSet, grace: Duration, patience: Duration) -> Self {
+    fn run_with(engine: UpstreamAddr, rules: RuleSet, grace: Duration, patience: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("doxy.sock");
-        let bind = Bind {
+        let bind = UnixListenConfig {
             path: path.clone(),
             mode: 0o600,
             owner: None,
             group: None,
         };
         let upstream = Arc::new(Upstream::new(engine, patience));
-        let proxy = Proxy::new(Policy::new(rules), upstream);
+        let proxy = Service::new(Policy::new(rules), upstream);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -121,8 +121,8 @@ impl Drop for Doxy {
     }
 }
 
-fn unix(path: &Path) -> Engine {
-    Engine::Unix(path.to_owned())
+fn unix(path: &Path) -> UpstreamAddr {
+    UpstreamAddr::Unix(path.to_owned())
 }
 
 fn parse(rules: &str) -> RuleSet {

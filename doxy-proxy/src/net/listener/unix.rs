@@ -26,7 +26,7 @@ const BACKLOG: i32 = 4096;
 
 /// Where to listen, and who may connect.
 #[derive(Debug, Clone)]
-pub struct Bind {
+pub struct UnixListenConfig {
     /// The path of the socket.
     pub path: PathBuf,
     /// Permission bits of the socket; connecting takes the right to write.
@@ -48,13 +48,13 @@ pub struct Listener {
 
 /// Why doxy cannot listen: what is wrong with the path, and what to do.
 #[derive(Debug)]
-pub struct BindError {
+pub struct ListenError {
     path: PathBuf,
     what: String,
     help: &'static str,
 }
 
-impl fmt::Display for BindError {
+impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -66,16 +66,16 @@ impl fmt::Display for BindError {
     }
 }
 
-impl std::error::Error for BindError {}
+impl std::error::Error for ListenError {}
 
-impl Bind {
+impl UnixListenConfig {
     /// Creates the socket and listens on it. To be called within a tokio runtime.
     ///
     /// # Errors
     /// Path too long; folder missing or not writable; somebody listening there already; a file
     /// there that is no socket; owner or group that may not be set. Nothing is left behind.
-    pub fn listen(&self) -> Result<Listener, BindError> {
-        let fail = |what: String, help| BindError {
+    pub fn listen(&self) -> Result<Listener, ListenError> {
+        let fail = |what: String, help| ListenError {
             path: self.path.clone(),
             what,
             help,
@@ -90,7 +90,7 @@ impl Bind {
         let address = SocketAddrUnix::new(&self.path)
             .map_err(|error| fail(reason(error), "name a path such as /run/doxy/doxy.sock"))?;
         let _lock = lock_folder(&self.path).map_err(|(what, help)| fail(what, help))?;
-        make_way(&self.path).map_err(|(what, help)| fail(what, help))?;
+        remove_stale(&self.path).map_err(|(what, help)| fail(what, help))?;
 
         let socket = rustix::net::socket_with(
             AddressFamily::UNIX,
@@ -265,7 +265,7 @@ fn try_lock(folder: OwnedFd) -> Result<OwnedFd, (OwnedFd, Errno)> {
 }
 
 /// Removes a socket that nobody answers on. Anything else that is in the way is an error.
-fn make_way(path: &Path) -> Result<(), (String, &'static str)> {
+fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
     match rustix::fs::lstat(path) {
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err((reason(error), "choose another path")),
@@ -277,7 +277,7 @@ fn make_way(path: &Path) -> Result<(), (String, &'static str)> {
         }
         Ok(_) => {}
     }
-    match probe(path) {
+    match try_connect(path) {
         Ok(()) => {}
         Err(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => {
@@ -312,7 +312,7 @@ fn make_way(path: &Path) -> Result<(), (String, &'static str)> {
 ///
 /// # Errors
 /// `ConnectionRefused` where nobody listens, `NotFound`, `PermissionDenied`.
-pub fn probe(path: &Path) -> io::Result<()> {
+pub fn try_connect(path: &Path) -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?)

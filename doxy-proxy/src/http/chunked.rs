@@ -1,7 +1,7 @@
 //! The chunked transfer coding, read strictly and written anew in its plainest form.
 //!
 //! What the two ends of a connection could read differently is refused: line ends other than
-//! CR LF, sizes that are not plain hexadecimal, trailers that may not be any. Chunks keep their
+//! CR LF, sizes that are not plain hexadecimal, trailers that may not be any. ChunkedDecoder keep their
 //! bounds, since some clients take one for one message; extensions are dropped. The plain form is
 //! never longer than what it is made from, so it is written in place.
 
@@ -21,10 +21,10 @@ const MOST_TRAILERS: usize = 32;
 
 /// How far a chunked body has been read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Chunks {
+pub(crate) struct ChunkedDecoder {
     state: State,
     /// Whether the framing is left out of what is written.
-    bare: bool,
+    strip_framing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,17 +44,17 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
     /// So many bytes were read; the rest is wanted again, with more behind it.
-    pub(crate) used: usize,
+    pub(crate) consumed: usize,
     /// So many, at the beginning, are what to pass on.
-    pub(crate) out: usize,
+    pub(crate) emitted: usize,
 }
 
-impl Chunks {
-    /// A body about to begin. Written `bare` it has neither sizes nor trailers.
-    pub(crate) fn new(bare: bool) -> Self {
+impl ChunkedDecoder {
+    /// A body about to begin. With `strip_framing` it has neither sizes nor trailers.
+    pub(crate) fn new(strip_framing: bool) -> Self {
         Self {
             state: State::Size,
-            bare,
+            strip_framing,
         }
     }
 
@@ -64,9 +64,12 @@ impl Chunks {
 
     /// Reads on, and leaves the plain form of what it read at the beginning of `bytes`.
     pub(crate) fn advance(&mut self, bytes: &mut [u8]) -> Result<Step, Malformed> {
-        let mut step = Step { used: 0, out: 0 };
+        let mut step = Step {
+            consumed: 0,
+            emitted: 0,
+        };
         loop {
-            let rest = bytes.get(step.used..).unwrap_or_default();
+            let rest = bytes.get(step.consumed..).unwrap_or_default();
             match self.state {
                 State::Done => return Ok(step),
                 State::Size => {
@@ -78,12 +81,14 @@ impl Chunks {
                         };
                     };
                     let size = size(rest.get(..=end).unwrap_or_default())?;
-                    step.used += end + 1;
-                    if !self.bare {
-                        let mut room = bytes.get_mut(step.out..step.used).unwrap_or_default();
+                    step.consumed += end + 1;
+                    if !self.strip_framing {
+                        let mut room = bytes
+                            .get_mut(step.emitted..step.consumed)
+                            .unwrap_or_default();
                         let before = room.len();
                         write!(room, "{size:x}\r\n").map_err(|_| Malformed::Chunk)?;
-                        step.out += before - room.len();
+                        step.emitted += before - room.len();
                     }
                     self.state = match size {
                         0 => State::Trailers,
@@ -123,8 +128,8 @@ impl Chunks {
     }
 
     fn pass_framing(&self, bytes: &mut [u8], step: &mut Step, count: usize) {
-        if self.bare {
-            step.used += count;
+        if self.strip_framing {
+            step.consumed += count;
         } else {
             pass(bytes, step, count);
         }
@@ -133,11 +138,11 @@ impl Chunks {
 
 /// The next `count` bytes are passed on as they are.
 fn pass(bytes: &mut [u8], step: &mut Step, count: usize) {
-    if step.out != step.used {
-        bytes.copy_within(step.used..step.used + count, step.out);
+    if step.emitted != step.consumed {
+        bytes.copy_within(step.consumed..step.consumed + count, step.emitted);
     }
-    step.used += count;
-    step.out += count;
+    step.consumed += count;
+    step.emitted += count;
 }
 
 /// The size that a line tells: `HEX CRLF`, or with extensions, `HEX ; anything CRLF`.
@@ -182,7 +187,7 @@ fn trailers(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
                 };
                 if lines
                     .iter()
-                    .any(|line| headers::no_trailer(line.name.as_bytes()))
+                    .any(|line| headers::forbidden_in_trailer(line.name.as_bytes()))
                 {
                     return Err(Malformed::Trailer);
                 }
@@ -210,17 +215,21 @@ mod tests {
     use super::*;
 
     /// Reads a body in pieces of `piece` bytes, as they would come from a socket.
-    fn read(body: &[u8], piece: usize, bare: bool) -> Result<(Vec<u8>, usize, bool), Malformed> {
-        let mut chunks = Chunks::new(bare);
-        let (mut held, mut out, mut used) = (Vec::new(), Vec::new(), 0);
+    fn read(
+        body: &[u8],
+        piece: usize,
+        strip_framing: bool,
+    ) -> Result<(Vec<u8>, usize, bool), Malformed> {
+        let mut chunks = ChunkedDecoder::new(strip_framing);
+        let (mut held, mut out, mut consumed) = (Vec::new(), Vec::new(), 0);
         for bytes in body.chunks(piece) {
             held.extend_from_slice(bytes);
             let step = chunks.advance(&mut held)?;
-            out.extend_from_slice(&held[..step.out]);
-            held.drain(..step.used);
-            used += step.used;
+            out.extend_from_slice(&held[..step.emitted]);
+            held.drain(..step.consumed);
+            consumed += step.consumed;
         }
-        Ok((out, used, chunks.is_done()))
+        Ok((out, consumed, chunks.is_done()))
     }
 
     #[test]
@@ -229,13 +238,13 @@ mod tests {
             b"5;ext=1\r\nhello\r\n000C \t;x\r\n world again\r\n0\r\nX-Sum: 7\r\n\r\nGET /next";
         let plain = b"5\r\nhello\r\nc\r\n world again\r\n0\r\nX-Sum: 7\r\n\r\n";
         for piece in 1..=body.len() {
-            let (out, used, done) = read(body, piece, false).unwrap();
+            let (out, consumed, done) = read(body, piece, false).unwrap();
             assert_eq!(
                 (out.as_slice(), done),
                 (&plain[..], true),
                 "pieces of {piece}"
             );
-            assert_eq!(&body[used..], b"GET /next");
+            assert_eq!(&body[consumed..], b"GET /next");
             let (out, _, _) = read(body, piece, true).unwrap();
             assert_eq!(out, b"hello world again");
         }
@@ -282,10 +291,16 @@ mod tests {
 
     #[test]
     fn the_largest_size_that_fits() {
-        let mut chunks = Chunks::new(false);
+        let mut chunks = ChunkedDecoder::new(false);
         let mut line = *b"ffffffffffffffff\r\nx";
         let step = chunks.advance(&mut line).unwrap();
-        assert_eq!(step, Step { used: 19, out: 19 });
+        assert_eq!(
+            step,
+            Step {
+                consumed: 19,
+                emitted: 19
+            }
+        );
         assert!(!chunks.is_done());
     }
 }

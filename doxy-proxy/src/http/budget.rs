@@ -11,20 +11,20 @@ const MOST: usize = 64 << 20;
 
 /// What all held bodies take up, in bytes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<AtomicUsize>);
+pub(crate) struct BodyBudget(Arc<AtomicUsize>);
 
 /// A body, as far as it has been read. Dropped, it makes room for others.
 #[derive(Debug)]
-pub(crate) struct HeldBody {
+pub(crate) struct CollectedBody {
     bytes: Vec<u8>,
-    all: Held,
+    all: BodyBudget,
     counted: usize,
 }
 
-impl Held {
+impl BodyBudget {
     /// An empty body.
-    pub(crate) fn body(&self) -> HeldBody {
-        HeldBody {
+    pub(crate) fn body(&self) -> CollectedBody {
+        CollectedBody {
             bytes: Vec::new(),
             all: self.clone(),
             counted: 0,
@@ -32,7 +32,7 @@ impl Held {
     }
 }
 
-impl HeldBody {
+impl CollectedBody {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -55,7 +55,7 @@ impl HeldBody {
     }
 }
 
-impl Drop for HeldBody {
+impl Drop for CollectedBody {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.counted, Relaxed);
     }
@@ -63,11 +63,11 @@ impl Drop for HeldBody {
 
 #[cfg(test)]
 mod tests {
-    use super::{Held, MOST};
+    use super::{BodyBudget, MOST};
 
     #[test]
     fn bodies_share_the_room_and_give_it_back() {
-        let held = Held::default();
+        let held = BodyBudget::default();
         let piece = vec![0; MOST / 4];
         let mut bodies: Vec<_> = (0..4).map(|_| held.body()).collect();
         for body in &mut bodies {
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(late.bytes(), b"");
         drop(late);
         // What has been taken out is still somewhere.
-        let taken = bodies.first_mut().map(super::HeldBody::take);
+        let taken = bodies.first_mut().map(super::CollectedBody::take);
         assert!(!held.body().push(b"x", 1));
         drop((bodies, taken));
         assert!(held.body().push(&vec![0; MOST], 1));

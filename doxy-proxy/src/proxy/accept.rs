@@ -18,16 +18,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::error::Error;
-use crate::net::listen::Listener;
-use crate::net::peer::Caller;
+use crate::net::listener::unix::Listener;
+use crate::net::peer::Peer;
 use crate::proxy::connection;
-use crate::proxy::handler::Proxy;
+use crate::proxy::handler::Service;
 
-/// The pause after the first failure to accept; doubled with each that follows.
-const PAUSE: Duration = Duration::from_millis(10);
+/// The backoff after the first failure to accept; doubled with each that follows.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 /// So many clients at a time are told why they are not served; more are just closed.
-const TOLD: usize = 64;
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_REJECTIONS: usize = 64;
+const MAX_ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Serves what comes in on `listener` until `stop` resolves.
 ///
@@ -39,7 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// If a thread cannot be started. Nothing has been served then.
 pub async fn serve(
     listener: Listener,
-    proxy: Proxy,
+    proxy: Service,
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -49,13 +49,13 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     let mut turned_away = JoinSet::new();
     let mut stop = pin!(stop);
-    let mut pause = PAUSE;
+    let mut backoff = ACCEPT_BACKOFF;
     loop {
         tokio::select! {
             () = stop.as_mut() => break,
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    pause = PAUSE;
+                    backoff = ACCEPT_BACKOFF;
                     let Ok(caller) = connection::caller(&stream, &proxy) else {
                         continue;
                     };
@@ -63,7 +63,7 @@ pub async fn serve(
                     // Before a byte is read, and before it counts.
                     let error = match &caller {
                         Some(caller) if !proxy.callers.allow(caller, &stream) => {
-                            Error::Caller { uid: caller.uid }
+                            Error::Peer { uid: caller.uid }
                         }
                         _ if connections.len() >= limit => Error::Busy { limit },
                         _ => {
@@ -76,7 +76,7 @@ pub async fn serve(
                         }
                     };
                     // Whoever is turned away takes no place from those who may come in.
-                    if turned_away.len() < TOLD {
+                    if turned_away.len() < MAX_REJECTIONS {
                         let proxy = Arc::clone(&proxy);
                         turned_away.spawn(connection::refuse(stream, caller, proxy, error));
                     }
@@ -86,13 +86,13 @@ pub async fn serve(
                     for worker in &workers {
                         worker.proxy.upstream.close_idle();
                     }
-                    tracing::warn!("cannot accept a connection, next try in {pause:?}: {error}");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tracing::warn!("cannot accept a connection, next try in {backoff:?}: {error}");
+                    sleep(backoff).await;
+                    backoff = (backoff * 2).min(MAX_ACCEPT_BACKOFF);
                 }
             },
-            Some(ended) = connections.join_next() => note(ended),
-            Some(ended) = turned_away.join_next() => note(ended),
+            Some(ended) = connections.join_next() => log_panic(ended),
+            Some(ended) = turned_away.join_next() => log_panic(ended),
         }
     }
     drop(listener);
@@ -101,7 +101,7 @@ pub async fn serve(
     let _ = tell.send(true);
     let drained = timeout(grace, async {
         while let Some(ended) = connections.join_next().await {
-            note(ended);
+            log_panic(ended);
         }
     });
     if drained.await.is_err() {
@@ -118,7 +118,7 @@ const STACK: usize = 16 << 20;
 
 /// A thread that serves connections.
 struct Worker {
-    proxy: Arc<Proxy>,
+    proxy: Arc<Service>,
     /// None for the thread that accepts.
     other: Option<Other>,
 }
@@ -132,7 +132,7 @@ struct Other {
 
 impl Worker {
     /// This thread, and as many others as the proxy asks for.
-    fn all(proxy: &Arc<Proxy>) -> io::Result<Vec<Self>> {
+    fn all(proxy: &Arc<Service>) -> io::Result<Vec<Self>> {
         let others: Vec<_> = (1..proxy.threads)
             .map(|_| Self::start(proxy.for_another_thread()))
             .collect::<io::Result<_>>()?;
@@ -144,7 +144,7 @@ impl Worker {
     }
 
     /// Starts a thread, and waits until it can serve.
-    fn start(proxy: Proxy) -> io::Result<Self> {
+    fn start(proxy: Service) -> io::Result<Self> {
         let (end, ended) = oneshot::channel();
         let (tell, started) = mpsc::channel();
         thread::Builder::new()
@@ -179,7 +179,7 @@ impl Worker {
     fn take(
         &self,
         stream: UnixStream,
-        caller: Option<Arc<Caller>>,
+        caller: Option<Arc<Peer>>,
         stop: watch::Receiver<bool>,
         connections: &mut JoinSet<()>,
     ) {
@@ -206,7 +206,7 @@ impl Worker {
     }
 }
 
-fn note(ended: Result<(), JoinError>) {
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {

@@ -8,7 +8,7 @@ const LONGEST: usize = 768;
 
 /// What text takes to stand in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Escape {
     /// Nothing.
     Plain,
     /// Nothing, but JSON escapes something in it.
@@ -17,7 +17,7 @@ pub(crate) enum Look {
     Odd,
 }
 
-pub(crate) fn look(text: &[u8]) -> Look {
+pub(crate) fn escape_for(text: &[u8]) -> Escape {
     // Asked of every byte, without stopping: so they are looked at by the dozen.
     let found = text.iter().fold(0, |found, byte| {
         let odd = u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|');
@@ -25,16 +25,16 @@ pub(crate) fn look(text: &[u8]) -> Look {
         found | odd << 1 | escapes
     });
     match found {
-        _ if text.len() > LONGEST => Look::Odd,
-        0 => Look::Plain,
-        1 => Look::Escapes,
-        _ => Look::Odd,
+        _ if text.len() > LONGEST => Escape::Odd,
+        0 => Escape::Plain,
+        1 => Escape::Escapes,
+        _ => Escape::Odd,
     }
 }
 
 /// Text from a client as it may stand in a log: one line, one column, and not without end.
 pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
-    if look(text) != Look::Odd
+    if escape_for(text) != Escape::Odd
         && let Ok(text) = str::from_utf8(text)
     {
         return text.into();

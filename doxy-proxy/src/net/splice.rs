@@ -13,25 +13,25 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use tokio::io::Interest;
 use tokio::time::timeout;
 
-use crate::net::socket::Socket;
+use crate::net::stream::Stream;
 
 /// What a pipe holds. Measured: four times what it holds untold costs a tenth less.
 const CAPACITY: usize = 256 * 1024;
 /// Pipes that wait for the next who needs one, two descriptors each.
 const KEPT: usize = 8;
 /// How long nothing may come before the pipe is given back.
-const STILL: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 thread_local! {
-    static IDLE: RefCell<Vec<(OwnedFd, OwnedFd)>> = const { RefCell::new(Vec::new()) };
+    static SPARE: RefCell<Vec<(OwnedFd, OwnedFd)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Why bytes have stopped flowing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
+pub(crate) enum Spliced {
     /// All is moved that was to be, or nothing has come for a while, or these sockets cannot be
     /// spliced: whatever is left has to be copied.
-    Still,
+    Idle,
     /// The source has ended, and all it sent is written.
     End,
 }
@@ -44,22 +44,26 @@ pub(crate) enum Side {
 }
 
 /// Moves up to `left` bytes through a pipe, without copying them, and counts `left` down.
-pub(crate) async fn flow(from: &Socket, to: &Socket, left: &mut u64) -> Result<Flow, Side> {
+pub(crate) async fn splice_some(
+    from: &Stream,
+    to: &Stream,
+    left: &mut u64,
+) -> Result<Spliced, Side> {
     // Without descriptors left, bytes are copied.
     let Ok(mut pipe) = Pipe::take() else {
-        return Ok(Flow::Still);
+        return Ok(Spliced::Idle);
     };
-    to.widen();
+    to.grow_sndbuf();
     while *left > 0 {
         let most = usize::try_from(*left).unwrap_or(CAPACITY).min(CAPACITY);
         match from.try_io(Interest::READABLE, || pipe.fill(from, most)) {
             Ok(0) => {
                 pipe.give_back();
-                return Ok(Flow::End);
+                return Ok(Spliced::End);
             }
             Ok(moved) => *left -= moved as u64,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match timeout(STILL, from.readable()).await {
+                match timeout(IDLE_TIMEOUT, from.readable()).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(_)) => return Err(Side::Source),
                     Err(_) => break,
@@ -83,7 +87,7 @@ pub(crate) async fn flow(from: &Socket, to: &Socket, left: &mut u64) -> Result<F
         tokio::task::consume_budget().await;
     }
     pipe.give_back();
-    Ok(Flow::Still)
+    Ok(Spliced::Idle)
 }
 
 /// A pipe, and how many bytes are in it.
@@ -97,7 +101,7 @@ struct Pipe {
 impl Pipe {
     /// An empty pipe.
     fn take() -> io::Result<Self> {
-        let (output, input) = match IDLE.with_borrow_mut(Vec::pop) {
+        let (output, input) = match SPARE.with_borrow_mut(Vec::pop) {
             Some(pipe) => pipe,
             None => {
                 let pipe = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -120,9 +124,9 @@ impl Pipe {
             input,
             held,
         } = self;
-        IDLE.with_borrow_mut(|idle| {
-            if held == 0 && idle.len() < KEPT {
-                idle.push((output, input));
+        SPARE.with_borrow_mut(|spare| {
+            if held == 0 && spare.len() < KEPT {
+                spare.push((output, input));
             }
         });
     }

@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::log::date;
+use crate::log::escape::escaped;
 use crate::log::json;
-use crate::log::quote::escaped;
 use crate::log::record::{Entry, Outcome, Traffic, debugging};
-use crate::net::peer::Caller;
+use crate::net::peer::Peer;
 
 /// What is said of a request that has ended.
-pub(crate) struct Said<'a> {
+pub(crate) struct LogLine<'a> {
     pub(crate) entry: &'a Entry,
-    pub(crate) caller: Option<&'a Caller>,
+    pub(crate) caller: Option<&'a Peer>,
     pub(crate) traffic: &'a Traffic,
     pub(crate) now: Instant,
     pub(crate) took: Duration,
@@ -24,7 +24,7 @@ pub(crate) struct Said<'a> {
     pub(crate) outcome: Outcome,
 }
 
-impl Said<'_> {
+impl LogLine<'_> {
     /// The columns of the original, and the reason and the caller behind them.
     pub(crate) fn debug(&self) {
         if !debugging() {
@@ -53,15 +53,15 @@ impl Said<'_> {
         };
         let caller = match self.caller {
             Some(caller) => {
-                let Caller {
+                let Peer {
                     uid,
                     gid,
                     pid,
-                    command,
+                    comm,
                     written: _,
                 } = caller;
-                let command = escaped(command.as_bytes());
-                format!("uid {uid}, gid {gid}, pid {pid} {command}")
+                let comm = escaped(comm.as_bytes());
+                format!("uid {uid}, gid {gid}, pid {pid} {comm}")
             }
             None => "-".to_owned(),
         };
@@ -86,7 +86,7 @@ impl Said<'_> {
                 number(&mut line, " uid=", caller.uid);
                 number(&mut line, " gid=", caller.gid);
                 number(&mut line, " pid=", caller.pid);
-                word(&mut line, " command=", &escaped(caller.command.as_bytes()));
+                word(&mut line, " command=", &escaped(caller.comm.as_bytes()));
                 line.into()
             })),
             None => put(line, " uid=- gid=- pid=- command=-"),
@@ -120,8 +120,8 @@ impl Said<'_> {
                 number(&mut line, ",\"uid\":", caller.uid);
                 number(&mut line, ",\"gid\":", caller.gid);
                 number(&mut line, ",\"pid\":", caller.pid);
-                let command = escaped(caller.command.as_bytes());
-                quoted(&mut line, ",\"command\":", &command, true);
+                let comm = escaped(caller.comm.as_bytes());
+                quoted(&mut line, ",\"command\":", &comm, true);
                 line.into()
             }));
         }

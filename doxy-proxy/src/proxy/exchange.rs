@@ -13,51 +13,51 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::error::{Error, Malformed, plain};
-use crate::http::answer::{self, Answer};
-use crate::http::body::{Body, Cut, Framing};
-use crate::http::head::{self, NoHead};
+use crate::http::body::{Body, Framing, RelayError};
+use crate::http::budget::CollectedBody;
+use crate::http::head::{self, HeadError};
 use crate::http::headers;
-use crate::http::held::HeldBody;
-use crate::http::request::Terms;
-use crate::log::record::{Outcome, Record};
-use crate::net::buffer::{Input, LARGE};
-use crate::net::socket::Socket;
+use crate::http::request::Exchange;
+use crate::http::response::{self, Response};
+use crate::log::record::{Outcome, RequestRecord};
+use crate::net::buffer::{BODY_BUF, ReadBuf};
+use crate::net::stream::Stream;
 use crate::policy::Permit;
 use crate::proxy::connection::Next;
 use crate::proxy::tunnel;
 use crate::upstream::Upstream;
 
 /// How long the rest of a body may take to come when its answer is complete.
-const LINGER: Duration = Duration::from_secs(1);
+const LINGERING_TIME: Duration = Duration::from_secs(1);
 
 /// A permitted request, ready to be written to the engine.
 #[derive(Debug)]
-pub(crate) struct Outbound {
+pub(crate) struct UpstreamRequest {
     head: Vec<u8>,
-    pub(crate) terms: Terms,
+    pub(crate) exchange: Exchange,
     /// The body, where it has been judged: then it is not on its way any more.
-    body: Option<HeldBody>,
+    body: Option<CollectedBody>,
 }
 
 /// Writes the head that the engine gets. `body` is the very one that was judged, if one was.
 ///
 /// A request for an upgrade is passed on where the engine may switch, and nowhere else. `Expect`
 /// goes: doxy itself says `100 Continue`, when the engine has been given the head.
-pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
-    let (parts, origin, mut terms) = permit.redeem().into_parts();
+pub(crate) fn prepare(permit: Permit<'_>, body: Option<CollectedBody>) -> UpstreamRequest {
+    let (parts, path_and_query, mut exchange) = permit.redeem().into_parts();
     if let Some(body) = &body {
-        terms.body = Framing::Length(body.bytes().len() as u64);
-        terms.expects = false;
+        exchange.body = Framing::Length(body.bytes().len() as u64);
+        exchange.expect_continue = false;
     }
-    let upgrade = terms.may_switch && headers::all(parts.lines, "upgrade").next().is_some();
+    let upgrade = exchange.may_upgrade && headers::all(parts.lines, "upgrade").next().is_some();
     let lengths = parts
         .lines
         .iter()
         .map(|line| line.name.len() + line.value.len() + 4);
-    let mut head = Vec::with_capacity(origin.len() + lengths.sum::<usize>() + 96);
+    let mut head = Vec::with_capacity(path_and_query.len() + lengths.sum::<usize>() + 96);
     head.extend_from_slice(parts.method.as_bytes());
     head.push(b' ');
-    head.extend_from_slice(origin.as_bytes());
+    head.extend_from_slice(path_and_query.as_bytes());
     // The engine refuses some of what clients put into Host, and routes by none of it.
     head.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
     headers::write_lines(&mut head, parts.bytes, parts.lines, |line| {
@@ -73,7 +73,7 @@ pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
         let gone = body.is_some() && line.name.eq_ignore_ascii_case("trailer");
         passes && !set_here && !gone
     });
-    match terms.body {
+    match exchange.body {
         Framing::Length(length) => {
             let mut figures = itoa::Buffer::new();
             headers::write(
@@ -90,15 +90,19 @@ pub(crate) fn prepare(permit: Permit<'_>, body: Option<HeldBody>) -> Outbound {
         headers::write(&mut head, "Connection", b"Upgrade");
     }
     head.extend_from_slice(b"\r\n");
-    Outbound { head, terms, body }
+    UpstreamRequest {
+        head,
+        exchange,
+        body,
+    }
 }
 
-impl Outbound {
+impl UpstreamRequest {
     /// How long the body is that is still to be read from the client, if its head tells.
     pub(crate) fn unread_body(&self) -> Option<usize> {
         match self.body {
             Some(_) => Some(0),
-            None => self.terms.body.length(),
+            None => self.exchange.body.length(),
         }
     }
 }
@@ -108,32 +112,37 @@ impl Outbound {
 /// The error is for the client, who has not been told anything yet. `input` is what has been read
 /// from the client behind the head of the request.
 pub(crate) async fn exchange(
-    outbound: &mut Outbound,
-    client: &Socket,
-    input: &mut Input,
+    outbound: &mut UpstreamRequest,
+    client: &Stream,
+    input: &mut ReadBuf,
     upstream: &Arc<Upstream>,
-    record: &Record<'_>,
+    record: &RequestRecord<'_>,
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
     // It counts until it is answered, or the connection switched.
     let mut judged = outbound.body.take().map(|mut held| {
-        let input = Input::holding(held.take());
+        let input = ReadBuf::from_vec(held.take());
         Box::new((held, input))
     });
-    let terms = &outbound.terms;
-    let mut gone = pin!(client.gone());
-    let opened = open(upstream, &outbound.head, terms.may_switch, gone.as_mut());
+    let exchange = &outbound.exchange;
+    let mut gone = pin!(client.closed());
+    let opened = open(
+        upstream,
+        &outbound.head,
+        exchange.may_upgrade,
+        gone.as_mut(),
+    );
     let Some(engine) = opened.await? else {
         record.ended(Outcome::ClientGone);
         return Ok(Next::Gone);
     };
     outbound.head = Vec::new(); // the next request has use for its memory while this one waits
-    let mut from_engine = Input::default();
-    let mut request = Body::new(terms.body, false);
+    let mut from_engine = ReadBuf::default();
+    let mut request = Body::new(exchange.body, false);
     let said = tokio::select! {
         biased;
         said = converse(
-            terms,
+            exchange,
             &mut request,
             (client, judged.as_mut().map_or(&mut *input, |judged| &mut judged.1)),
             (&engine, &mut from_engine),
@@ -147,17 +156,17 @@ pub(crate) async fn exchange(
         }
     };
     match said {
-        Ok(Said::Answer(next, engine_stays)) => {
+        Ok(LogLine::Response(next, engine_stays)) => {
             if engine_stays && from_engine.is_empty() {
                 upstream.keep(engine);
             }
             Ok(next)
         }
         // Where a piece was cut in two there is no telling what the engine has of it.
-        Ok(Said::Switched(_)) if request.is_in_flight() => {
+        Ok(LogLine::Switched(_)) if request.is_in_flight() => {
             Err(upstream.broke_off("it switched in the middle of the body"))
         }
-        Ok(Said::Switched(head)) => {
+        Ok(LogLine::Switched(head)) => {
             drop(judged);
             let outcome = match client.write_all(&head).await {
                 Ok(()) => {
@@ -170,8 +179,8 @@ pub(crate) async fn exchange(
             record.ended(outcome);
             Ok(Next::Gone)
         }
-        Err(Unanswered::Client(malformed)) => Err(malformed.into()),
-        Err(Unanswered::Engine(reason)) => Err(upstream.broke_off(&reason)),
+        Err(ExchangeError::Client(malformed)) => Err(malformed.into()),
+        Err(ExchangeError::UpstreamAddr(reason)) => Err(upstream.broke_off(&reason)),
     }
 }
 
@@ -182,7 +191,7 @@ async fn open(
     head: &[u8],
     fresh: bool,
     gone: Pin<&mut impl Future<Output = ()>>,
-) -> Result<Option<Socket>, Error> {
+) -> Result<Option<Stream>, Error> {
     let begun = match fresh {
         true => None,
         false => match upstream.reuse(head) {
@@ -198,29 +207,29 @@ async fn open(
 }
 
 /// How an exchange went on.
-enum Said {
+enum LogLine {
     /// There was an answer. What becomes of the client's connection, and whether the engine's
     /// can serve another request.
-    Answer(Next, bool),
+    Response(Next, bool),
     /// The connections are out of HTTP. With the head that says so.
     Switched(Vec<u8>),
 }
 
 /// Why there is no answer.
-enum Unanswered {
+enum ExchangeError {
     Client(Malformed),
-    Engine(Cow<'static, str>),
+    UpstreamAddr(Cow<'static, str>),
 }
 
 /// The request's body goes up, the answer comes down. Dropped in the middle, neither goes on.
 async fn converse(
-    terms: &Terms,
+    exchange: &Exchange,
     request: &mut Body,
-    (client, input): (&Socket, &mut Input),
-    (engine, from_engine): (&Socket, &mut Input),
-    record: &Record<'_>,
+    (client, input): (&Stream, &mut ReadBuf),
+    (engine, from_engine): (&Stream, &mut ReadBuf),
+    record: &RequestRecord<'_>,
     stopping: impl Fn() -> bool,
-) -> Result<Said, Unanswered> {
+) -> Result<LogLine, ExchangeError> {
     let mut upload = if request.is_done() {
         Upload::Sent
     } else {
@@ -228,19 +237,21 @@ async fn converse(
     };
     // Few requests have a body: the others are spared the room for sending one.
     let mut sending = (upload == Upload::Sending)
-        .then(|| Box::pin(send_body(request, terms, client, input, engine, record)));
+        .then(|| Box::pin(send_body(request, exchange, client, input, engine, record)));
     let answer = {
-        let answer = pin!(read_answer(engine, from_engine, terms, stopping));
+        let answer = pin!(read_answer(engine, from_engine, exchange, stopping));
         answer_to(&mut sending, &mut upload, answer).await?
     };
     record.status(answer.status);
     if answer.switched {
         return match upload {
-            Upload::Broken => Err(Unanswered::Engine("it switched without the body".into())),
-            _ => Ok(Said::Switched(answer.head)),
+            Upload::Broken => Err(ExchangeError::UpstreamAddr(
+                "it switched without the body".into(),
+            )),
+            _ => Ok(LogLine::Switched(answer.head)),
         };
     }
-    let mut body = Body::new(answer.body, terms.old);
+    let mut body = Body::new(answer.body, exchange.http10);
     let moved = &record.traffic.to_client;
     let relayed = match body.relay_now(&answer.head, from_engine, client, moved) {
         Ok(None) => Ok(()),
@@ -254,21 +265,21 @@ async fn converse(
     if let Err(cut) = relayed {
         if !body.has_begun() {
             record.untold();
-            if let Cut::Source(_) = cut {
+            if let RelayError::Source(_) = cut {
                 let reason = "the body of its answer ended early or is not framed correctly";
-                return Err(Unanswered::Engine(reason.into()));
+                return Err(ExchangeError::UpstreamAddr(reason.into()));
             }
         }
         record.ended(match cut {
-            Cut::Source(_) => Outcome::EngineGone,
-            Cut::Sink => Outcome::ClientGone,
+            RelayError::Source(_) => Outcome::EngineGone,
+            RelayError::Sink => Outcome::ClientGone,
         });
-        return Ok(Said::Answer(Next::Gone, false));
+        return Ok(LogLine::Response(Next::Gone, false));
     }
     record.ended(Outcome::Complete);
     // The last bytes of a body may be on their way when the engine has heard enough.
     if upload == Upload::Sending
-        && let Ok(Ok(())) = timeout(LINGER, body_sent(&mut sending)).await
+        && let Ok(Ok(())) = timeout(LINGERING_TIME, body_sent(&mut sending)).await
     {
         upload = Upload::Sent;
     }
@@ -278,40 +289,40 @@ async fn converse(
         } else {
             Next::Close
         };
-        Said::Answer(next, answer.engine_stays && !terms.may_switch)
+        LogLine::Response(next, answer.engine_stays && !exchange.may_upgrade)
     } else {
-        Said::Answer(Next::Linger, false)
+        LogLine::Response(Next::Linger, false)
     })
 }
 
 /// Waits for the head of the answer while the body is sent: the engine may answer before it has
 /// all of it, and need not wait for it.
-async fn answer_to<F: Future<Output = Result<(), Cut>>>(
+async fn answer_to<F: Future<Output = Result<(), RelayError>>>(
     sending: &mut Option<Pin<Box<F>>>,
     upload: &mut Upload,
-    mut answer: Pin<&mut impl Future<Output = Result<Answer, Cow<'static, str>>>>,
-) -> Result<Answer, Unanswered> {
+    mut answer: Pin<&mut impl Future<Output = Result<Response, Cow<'static, str>>>>,
+) -> Result<Response, ExchangeError> {
     loop {
         tokio::select! {
             biased;
             sent = body_sent(sending), if *upload == Upload::Sending => match sent {
-                Err(Cut::Source(malformed)) => return Err(Unanswered::Client(malformed)),
+                Err(RelayError::Source(malformed)) => return Err(ExchangeError::Client(malformed)),
                 // It takes no more, and may still have an answer to give.
-                Err(Cut::Sink) => *upload = Upload::Broken,
+                Err(RelayError::Sink) => *upload = Upload::Broken,
                 Ok(()) => *upload = Upload::Sent,
             },
-            answer = answer.as_mut() => return answer.map_err(Unanswered::Engine),
+            answer = answer.as_mut() => return answer.map_err(ExchangeError::UpstreamAddr),
         }
     }
 }
 
 /// Passes the answer on while the rest of the body is sent.
-async fn relay_beside<F: Future<Output = Result<(), Cut>>>(
+async fn relay_beside<F: Future<Output = Result<(), RelayError>>>(
     sending: &mut Option<Pin<Box<F>>>,
     upload: &mut Upload,
-    mut relay: Pin<Box<impl Future<Output = Result<(), Cut>>>>,
-    engine: &Socket,
-) -> Result<(), Cut> {
+    mut relay: Pin<Box<impl Future<Output = Result<(), RelayError>>>>,
+    engine: &Stream,
+) -> Result<(), RelayError> {
     loop {
         tokio::select! {
             biased;
@@ -319,8 +330,8 @@ async fn relay_beside<F: Future<Output = Result<(), Cut>>>(
                 Ok(()) => *upload = Upload::Sent,
                 Err(cut) => {
                     *upload = Upload::Broken;
-                    if let Cut::Source(_) = cut {
-                        engine.end();
+                    if let RelayError::Source(_) = cut {
+                        engine.shutdown_write();
                     }
                 }
             },
@@ -348,15 +359,15 @@ async fn body_sent<F: Future>(sending: &mut Option<Pin<Box<F>>>) -> F::Output {
 
 async fn send_body(
     body: &mut Body,
-    terms: &Terms,
-    client: &Socket,
-    input: &mut Input,
-    engine: &Socket,
-    record: &Record<'_>,
-) -> Result<(), Cut> {
-    if terms.expects && input.is_empty() {
+    exchange: &Exchange,
+    client: &Stream,
+    input: &mut ReadBuf,
+    engine: &Stream,
+    record: &RequestRecord<'_>,
+) -> Result<(), RelayError> {
+    if exchange.expect_continue && input.is_empty() {
         let go_on = client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
-        go_on.map_err(|_| Cut::Source(Malformed::Body))?;
+        go_on.map_err(|_| RelayError::Source(Malformed::Body))?;
     }
     body.relay(&[], client, input, engine, &record.traffic.to_engine)
         .await
@@ -364,20 +375,20 @@ async fn send_body(
 
 /// Waits, for as long as it takes, for the head of the answer.
 async fn read_answer(
-    engine: &Socket,
-    input: &mut Input,
-    terms: &Terms,
+    engine: &Stream,
+    input: &mut ReadBuf,
+    exchange: &Exchange,
     stopping: impl Fn() -> bool,
-) -> Result<Answer, Cow<'static, str>> {
+) -> Result<Response, Cow<'static, str>> {
     loop {
-        let length = match head::whole(input, engine, LARGE).await {
+        let length = match head::read_head(input, engine, BODY_BUF).await {
             Ok(length) => length,
-            Err(NoHead::Ended) => return Err("it closed the connection".into()),
-            Err(NoHead::Failed(error)) => return Err(plain(&error).into()),
-            Err(NoHead::TooLarge) => return Err("the head of its answer is too large".into()),
+            Err(HeadError::Ended) => return Err("it closed the connection".into()),
+            Err(HeadError::Failed(error)) => return Err(plain(&error).into()),
+            Err(HeadError::TooLarge) => return Err("the head of its answer is too large".into()),
         };
         let head = input.unread().get(..length).unwrap_or_default();
-        let answer = answer::read(head, terms, stopping())?;
+        let answer = response::read(head, exchange, stopping())?;
         input.consume(length);
         if let Some(answer) = answer {
             return Ok(answer);

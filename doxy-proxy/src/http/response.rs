@@ -3,11 +3,11 @@
 use crate::http::body::Framing;
 use crate::http::headers::{self, Line, all};
 use crate::http::hijack;
-use crate::http::request::{self, Terms};
+use crate::http::request::{self, Exchange};
 
 /// What the engine says to a request, before the body of its answer.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// The head as the client gets it.
     pub(crate) head: Vec<u8>,
@@ -21,19 +21,19 @@ pub(crate) struct Answer {
 }
 
 /// Why an answer cannot be passed on; what is wrong with it.
-pub(crate) type Unusable = &'static str;
+pub(crate) type BadResponse = &'static str;
 
 /// Reads a whole head. Nothing if it only announces the answer.
 pub(crate) fn read(
     bytes: &[u8],
-    terms: &Terms,
+    exchange: &Exchange,
     stopping: bool,
-) -> Result<Option<Answer>, Unusable> {
+) -> Result<Option<Response>, BadResponse> {
     // The parser would skip empty lines; the status is taken from where it has to be.
     if !bytes.starts_with(b"HTTP/1.") {
         return Err("it answered with a head that is not HTTP");
     }
-    let mut room = request::room();
+    let mut room = request::header_slots();
     let mut parsed = httparse::Response::new(&mut []);
     let complete = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut parsed,
@@ -47,8 +47,8 @@ pub(crate) fn read(
         return Err("it answered with a head that is not HTTP");
     };
     let lines: &[Line<'_>] = parsed.headers;
-    if terms.may_switch && hijack::switches(status, lines) {
-        return Ok(Some(Answer {
+    if exchange.may_upgrade && hijack::switches(status, lines) {
+        return Ok(Some(Response {
             status,
             // As it is: only the two ends know what it means.
             head: bytes.to_vec(),
@@ -64,11 +64,11 @@ pub(crate) fn read(
         100..200 => return Ok(None),
         _ => {}
     }
-    let body = framing(status, minor, lines, terms)?;
-    let client_stays = terms.keep_alive && !stopping;
+    let body = framing(status, minor, lines, exchange)?;
+    let client_stays = exchange.keep_alive && !stopping;
     let reason = parsed.reason.unwrap_or_default();
     let mut head = Vec::with_capacity(bytes.len() + 64);
-    head.extend_from_slice(if terms.old {
+    head.extend_from_slice(if exchange.http10 {
         b"HTTP/1.0 "
     } else {
         b"HTTP/1.1 "
@@ -83,14 +83,14 @@ pub(crate) fn read(
         let framing = line.name.eq_ignore_ascii_case("transfer-encoding");
         !framing && !headers::hop_by_hop(line.name)
     });
-    if chunked && !terms.old {
+    if chunked && !exchange.http10 {
         headers::write(&mut head, "Transfer-Encoding", b"chunked");
     }
-    if !client_stays && !terms.old {
+    if !client_stays && !exchange.http10 {
         headers::write(&mut head, "Connection", b"close");
     }
     head.extend_from_slice(b"\r\n");
-    Ok(Some(Answer {
+    Ok(Some(Response {
         status,
         head,
         body,
@@ -103,8 +103,13 @@ pub(crate) fn read(
 }
 
 /// RFC 9112 section 6.3, with what is ambiguous refused.
-fn framing(status: u16, minor: u8, lines: &[Line<'_>], terms: &Terms) -> Result<Framing, Unusable> {
-    if terms.head_only || matches!(status, 204 | 304) {
+fn framing(
+    status: u16,
+    minor: u8,
+    lines: &[Line<'_>],
+    exchange: &Exchange,
+) -> Result<Framing, BadResponse> {
+    if exchange.is_head || matches!(status, 204 | 304) {
         return Ok(Framing::None);
     }
     let mut codings = all(lines, "transfer-encoding");
@@ -119,7 +124,7 @@ fn framing(status: u16, minor: u8, lines: &[Line<'_>], terms: &Terms) -> Result<
             return Ok(Framing::Chunked);
         }
         (None, Some(length)) => {
-            let length = request::plain_number(length).ok();
+            let length = request::parse_length(length).ok();
             if let (Some(length), None) = (length, lengths.next()) {
                 return Ok(Framing::Length(length));
             }

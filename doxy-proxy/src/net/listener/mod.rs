@@ -1,0 +1,3 @@
+//! Sockets that doxy listens on.
+
+pub(crate) mod unix;

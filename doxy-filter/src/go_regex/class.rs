@@ -3,8 +3,9 @@
 //! Read as Go reads them: only `]` ends one, `[` and `-` are characters wherever they can be, and there is
 //! no arithmetic. Rust would intersect, subtract and nest.
 
+use super::escape;
 use super::reader::Reader;
-use super::{Translated, escape};
+use super::translated::Translated;
 use crate::error::Fault;
 
 /// Rust's operators on classes. To Go they are characters; but who writes them has read about the operators.

@@ -3,8 +3,8 @@
 //! Every escape Go knows is listed; all others are refused, because Rust gives some of them a meaning
 //! (`\<`, `\u`, `\b{start}`) that Go does not.
 
-use super::Translated;
 use super::reader::Reader;
+use super::translated::Translated;
 use crate::error::Fault;
 
 /// Translates an escape outside a class.

@@ -2,8 +2,8 @@
 //!
 //! Go knows the flags `i`, `m`, `s` and `U`. Rust knows more, and gives `x` the power to hide half a rule.
 
-use super::Translated;
 use super::reader::Reader;
+use super::translated::Translated;
 use crate::error::Fault;
 
 /// Translates the opening of a group; its content and its `)` are the caller's.

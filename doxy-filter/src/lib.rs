@@ -1,16 +1,17 @@
 //! The rules of doxy: which requests may reach a Docker engine.
 //!
-//! A [`RuleSet`] is an allow-list of regular expressions over method and path. It is compiled once and
-//! then asked about every request:
+//! A [`RuleSet`] is an allow-list of regular expressions over method and path. It is compiled once
+//! and then asked about every request:
 //!
-//! 1. [`canonical_path`] turns the path as sent into the path as the engine's router sees it, or refuses it;
+//! 1. [`canonical_path`] turns the path as sent into the path as the engine's router sees it, or
+//!    refuses it;
 //! 2. [`RuleSet::decide`] gives a [`Verdict`], which names the rule it rests on.
 //!
-//! Invariants: what no rule allows is denied; a `!` rule beats every other; a rule matches the whole path;
-//! a pattern means what it means to Go's regexp package, or the file does not load.
+//! Invariants: what no rule allows is denied; a `!` rule beats every other; a rule matches the
+//! whole path; a pattern means what it means to Go's regexp package, or the file does not load.
 //!
-//! Absent on purpose: files, sockets, the environment, clocks, HTTP types, async. `clippy.toml` keeps them out.
-//!
+//! Absent on purpose: files, sockets, the environment, clocks, HTTP types, async. `clippy.toml`
+//! keeps them out.
 //!
 //! # Map
 //!
@@ -20,12 +21,14 @@
 //! |---|---|---|
 //! | `error` | `RuleError`: where a rule file is wrong, what is wrong, and how to fix it | what a rule is |
 //! | `path` | the path of a request as the engine's router sees it, and its API version | rules, endpoints |
+//! | `api` | the Docker API as a table: every endpoint, its versions, answer, body and risks; the endpoint of a request | rules, verdicts |
 //! | `request` | `Request`: method, path and query that are judged | headers, bodies, connections |
 //! | `verdict` | `Verdict`: allowed or denied, why, and by which rule | how the verdict was found |
 //! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
 //! | `rules` | a rule file: its lines, methods, patterns, the automaton, `RuleSet` | where the file came from; endpoints |
 //! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
+pub mod api;
 mod error;
 mod go_regex;
 mod path;

@@ -23,5 +23,7 @@ mod language;
 mod policies;
 /// What holds for any body, query and script.
 mod properties;
+/// What the README says of policies.
+mod readme;
 /// The examples of `REFERENCE.md`.
 mod reference;

@@ -1,0 +1,287 @@
+//! What the README and the manual say of policies: scripts they show, and tools a policy is good for.
+
+use std::fs;
+use std::path::Path;
+
+use doxy_filter::RuleSet;
+use doxy_script::{Decision, Script};
+
+use crate::support::{Ask, words};
+
+/// A page of the repository.
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The first Rhai script of a page.
+fn script_of(name: &str) -> Script {
+    let page = page(name);
+    let (_, rest) = page.split_once("```rhai\n").unwrap();
+    let (script, _) = rest.split_once("```").unwrap();
+    Script::compile(name, script.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_scripts_that_are_shown_do_what_is_said() {
+    let privileged = r#"{"HostConfig":{"Privileged":true}}"#;
+    let bind = |source: &str| format!(r#"{{"HostConfig":{{"Binds":["{source}:/w"]}}}}"#);
+    for (name, body, expected) in [
+        (
+            "README.md",
+            privileged.to_owned(),
+            "deny no privileged containers",
+        ),
+        ("README.md", bind("/"), "pass"),
+        (
+            "docs/policies.md",
+            privileged.to_owned(),
+            "deny no privileged containers",
+        ),
+        ("docs/policies.md", bind("/srv/ci/17"), "allow"),
+        (
+            "docs/policies.md",
+            bind("/srv/ci/17/link"),
+            "deny only folders directly in /srv/ci may be mounted",
+        ),
+        (
+            "docs/policies.md",
+            bind("/"),
+            "deny only folders directly in /srv/ci may be mounted",
+        ),
+    ] {
+        let ask = Ask::new("POST", "/containers/create").body(body.clone());
+        assert_eq!(
+            words(&ask.of(&script_of(name), None)),
+            expected,
+            "{name}: {body}"
+        );
+    }
+}
+
+/// What a tool asks for, read from its source or seen on the wire.
+struct Tool {
+    /// As the README's table spells it.
+    name: &'static str,
+    requests: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "Traefik",
+        requests: r#"HEAD /_ping
+            GET /v1.51/version
+            GET /v1.51/containers/json?all=1
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/events?filters={"type":{"container":true}}"#,
+    },
+    Tool {
+        name: "Prometheus",
+        requests: "HEAD /_ping
+            GET /v1.51/containers/json
+            GET /v1.51/networks",
+    },
+    Tool {
+        name: "Grafana Alloy",
+        requests: "HEAD /_ping
+            GET /v1.51/containers/json
+            GET /v1.51/networks",
+    },
+    // The snapshot that Portainer takes every five minutes, and its pages.
+    Tool {
+        name: "Portainer",
+        requests: "HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/version
+            GET /v1.51/containers/json?all=1
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/containers/3f4e/logs?stdout=1
+            GET /v1.51/containers/3f4e/stats?stream=false
+            GET /v1.51/containers/3f4e/top
+            GET /v1.51/events
+            GET /v1.51/images/json
+            GET /v1.51/images/sha256:3f4e/json
+            GET /v1.51/images/sha256:3f4e/history
+            GET /v1.51/volumes
+            GET /v1.51/networks
+            GET /v1.51/networks/3f4e
+            GET /v1.51/nodes
+            GET /v1.51/services
+            GET /v1.51/tasks",
+    },
+    Tool {
+        name: "Dozzle",
+        requests: "HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/version
+            GET /v1.51/events
+            GET /v1.51/containers/json?all=1
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/containers/3f4e/logs?follow=1&stdout=1
+            GET /v1.51/containers/3f4e/stats?stream=1",
+    },
+    Tool {
+        name: "Vector",
+        requests: r#"GET /events?since=1&filters={"event":["start","die"],"type":["container"]}
+            GET /containers/json?filters={}
+            GET /containers/3f4e/json
+            GET /containers/3f4e/logs?follow=true&stdout=true&stderr=true&since=1&timestamps=true"#,
+    },
+    Tool {
+        name: "Promtail",
+        requests: "HEAD /_ping
+            GET /v1.51/containers/json
+            GET /v1.51/networks
+            GET /v1.51/containers/web/json
+            GET /v1.51/containers/web/logs?follow=1",
+    },
+    Tool {
+        name: "Homepage",
+        requests: "GET /containers/json?all=true
+            GET /containers/web/json
+            GET /containers/web/stats?stream=false",
+    },
+    Tool {
+        name: "Uptime Kuma",
+        requests: "GET /containers/web/json
+            GET /containers/json?all=true",
+    },
+    Tool {
+        name: "Glances",
+        requests: "GET /version
+            GET /v1.51/containers/json?all=1&limit=-1&size=0&trunc_cmd=0
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/containers/3f4e/stats?stream=true
+            GET /v1.51/images/sha256:3f4e/json",
+    },
+    Tool {
+        name: "Telegraf",
+        requests: "HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/containers/json?all=1
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/containers/3f4e/stats?stream=0",
+    },
+    Tool {
+        name: "cAdvisor",
+        requests: "HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/version
+            GET /v1.51/containers/3f4e/json",
+    },
+    Tool {
+        name: "Netdata",
+        requests: r#"HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/images/json
+            GET /v1.51/containers/json?all=1&filters={"health":["healthy"]}
+            GET /containers/3f4e/json"#,
+    },
+    Tool {
+        name: "Beszel",
+        requests: "GET /version
+            GET /info
+            GET /containers/json
+            GET /containers/3f4e/stats?stream=0&one-shot=1",
+    },
+    Tool {
+        name: "Diun",
+        requests: "HEAD /_ping
+            GET /v1.51/version
+            GET /v1.51/containers/json?all=1
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/images/sha256:3f4e/json",
+    },
+    Tool {
+        name: "docker-gen",
+        requests: "GET /version
+            GET /info
+            GET /events
+            GET /_ping
+            GET /networks
+            GET /containers/json?all=1
+            GET /containers/3f4e/json",
+    },
+    // Without the create, whose body depends on what runs: its cases are in updater.cases.
+    Tool {
+        name: "Watchtower",
+        requests: "HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/containers/json
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/images/sha256:3f4e/json
+            POST /v1.51/images/create?fromImage=ghcr.io/example/app&tag=1
+            POST /v1.51/containers/3f4e/stop
+            POST /v1.51/containers/3f4e/kill?signal=SIGTERM
+            DELETE /v1.51/containers/3f4e?force=1
+            POST /v1.51/containers/3f4e/start",
+    },
+];
+
+/// A row of the README's table of tools: the tools, and what to type for them.
+fn rows() -> Vec<(String, String)> {
+    let readme = page("README.md");
+    let (_, rest) = readme.split_once("| your tool |").unwrap();
+    let rows: Vec<_> = rest
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let mut cells = line.split('|').skip(1).map(str::trim);
+            let mut next = || cells.next().unwrap().to_owned();
+            (next(), next())
+        })
+        .collect();
+    assert!(rows.len() > 8, "the table of tools was not found");
+    rows
+}
+
+/// The policy that a row names by its options.
+fn policy(options: &str) -> (Script, Option<RuleSet>) {
+    let file = |option: &str| {
+        let words: Vec<_> = options.trim_matches('`').split(' ').collect();
+        let at = words.iter().position(|word| *word == option)?;
+        Some((words[at + 1].to_owned(), page(words[at + 1])))
+    };
+    let (name, source) = file("--script").unwrap_or_else(|| panic!("no script in {options}"));
+    let script = Script::compile(&name, source.as_bytes());
+    let rules = file("--pattern-file").map(|(name, text)| RuleSet::parse(&name, text.as_bytes()));
+    (
+        script.unwrap_or_else(|error| panic!("{error}")),
+        rules.map(Result::unwrap),
+    )
+}
+
+#[test]
+fn every_tool_gets_what_it_asks_for() {
+    let rows = rows();
+    for tool in TOOLS {
+        let row = rows.iter().find(|(tools, _)| tools.contains(tool.name));
+        let (_, options) = row.unwrap_or_else(|| panic!("{} is not in the table", tool.name));
+        let (script, rules) = policy(options);
+        for request in tool.requests.lines() {
+            let (method, target) = request.trim().split_once(' ').unwrap();
+            let decision = Ask::new(method, target).of(&script, rules.as_ref());
+            assert_eq!(decision, Decision::Allow, "{}: {request}", tool.name);
+        }
+    }
+}
+
+/// Every row names files that exist and load, and none of its policies lets a create of a privileged container pass.
+#[test]
+fn every_row_works() {
+    for (tools, options) in rows() {
+        if !options.contains("--script") {
+            continue;
+        }
+        let (script, rules) = policy(&options);
+        let create = Ask::new("POST", "/v1.51/containers/create?name=web")
+            .header("Content-Type", "application/json")
+            .body(r#"{"Image":"busybox","HostConfig":{"Privileged":true}}"#);
+        let decision = words(&create.of(&script, rules.as_ref()));
+        assert!(decision.starts_with("deny "), "{tools}: {decision}");
+    }
+}

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::time::sleep;
 
-use crate::chunked::{LAST, push_chunk};
-use crate::wire::{Framing, GULP, Head, Wire, number, wide};
+use crate::http::chunked::{LAST, push_chunk};
+use crate::http::wire::{Framing, GULP, Head, Wire, number, wide};
 
 /// The size of an answer about containers or networks.
 pub(crate) const LIST: usize = 3 * 1024;

@@ -1,29 +1,18 @@
-//! What the benchmarks of doxy have in common: rule files of any size, paths to judge, and, in
-//! [`gate`], what is made of instruction counts.
+//! What the benchmarks in `benches/` share. `cargo bench` runs them.
 //!
-//! The benchmarks themselves are in `benches/`; `cargo bench` runs them. Never compare figures
-//! of different runs: this is for ratios within one.
+//! Compare figures of one run only: they are for ratios. The binary, which compares proxies, has a map of
+//! its own in `main.rs`.
+//!
+//! # Map
+//!
+//! From the lowest floor to the highest. A module imports only from floors below its own.
+//!
+//! | floor | what it is for | what it must never know |
+//! |---|---|---|
+//! | `inputs` | rule files of any size and paths to judge | what is measured |
+//! | `gate` | instruction counts: parsed, compared with the recorded ones, rendered | files, processes, what was counted |
 
 pub mod gate;
+mod inputs;
 
-/// A rule file of `count` rules, each for another container, in the manner of the defaults.
-///
-/// No two of its rules match the same path, and all of them begin alike: what a loop over the
-/// rules would have to try one by one.
-pub fn rules(count: usize) -> String {
-    (0..count)
-        .map(|n| format!("^/(v\\d\\.\\d+/)?containers/job{n}(-\\w+)?/(json|stats|top)$\n"))
-        .collect()
-}
-
-/// Paths to judge by [`rules`], with what each is for.
-pub fn paths(count: usize) -> [(&'static str, String); 3] {
-    [
-        ("first", "/v1.41/containers/job0-a1/json".to_owned()),
-        (
-            "last",
-            format!("/v1.41/containers/job{}-a1/json", count.saturating_sub(1)),
-        ),
-        ("none", "/v1.41/containers/proj-web-1/export".to_owned()),
-    ]
-}
+pub use crate::inputs::{paths, rules};

@@ -1,33 +1,35 @@
 //! The binary `doxy-bench`: doxy beside HAProxy, nginx and the engine itself, in one run.
 //!
-//! `compare` starts everything, in a folder of its own, measures, and ends it. The stand-in
-//! engine is the same binary as a child.
+//! `compare` starts everything in a folder of its own, measures, and ends it. The stand-in engine is the
+//! same binary as a child process.
+//!
+//! # Map
+//!
+//! From the lowest floor to the highest. A module imports only from floors below its own.
+//!
+//! | floor | what it is for | what it must never know |
+//! |---|---|---|
+//! | `stats` | percentiles and medians | what the values measure |
+//! | `figure` | what can be measured, and the figures of one run | how they are measured or shown |
+//! | `process` | child processes, CPUs, /proc, the machine | what a process does |
+//! | `http` | HTTP/1.1 on a unix socket, for engine and driver | proxies, figures |
+//! | `engine` | the stand-in engine | proxies, rules |
+//! | `peers` | the engine, doxy, HAProxy and nginx: their rules, start and end | workloads, figures |
+//! | `load` | many requests at a pace; the cost of a piece of work | which workload it is part of |
+//! | `workloads` | requests, streams, memory, crowd, start: each gives figures | how a peer is started, how figures are shown |
+//! | `report` | tables, JSON lines, plots | processes, sockets |
+//! | `compare` | one run: who takes part, in which order, where results go | the command line |
 
-mod answer;
-mod bars;
-mod chunked;
-mod client;
 mod compare;
-mod crowd;
 mod engine;
 mod figure;
-mod flood;
-mod lab;
-mod measure;
-mod memory;
-mod meter;
-mod pace;
+mod http;
+mod load;
 mod peers;
-mod plots;
 mod process;
 mod report;
-mod requests;
-mod rules;
-mod runs;
-mod start;
-mod streams;
-mod wire;
-mod workload;
+mod stats;
+mod workloads;
 
 use std::ffi::OsString;
 use std::io;
@@ -38,9 +40,10 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::compare::Plan;
-use crate::peers::{Foreign, Named};
-use crate::workload::{Sizes, Workload};
+use crate::compare::plan::Plan;
+use crate::peers::arguments::{Foreign, Named};
+use crate::workloads::catalogue::Workload;
+use crate::workloads::sizes::Sizes;
 
 #[derive(Debug, Parser)]
 #[command(name = "doxy-bench", about = "Measures doxy beside other proxies")]
@@ -141,7 +144,7 @@ fn main() -> ExitCode {
     match run(Args::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::progress(&format!("doxy-bench: {error}"));
+            report::summary::progress(&format!("doxy-bench: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -155,14 +158,14 @@ fn run(command: Command) -> io::Result<()> {
             .build()
     };
     match command {
-        Command::Confine { cpu, command } => Err(process::confine(&command, cpu)),
+        Command::Confine { cpu, command } => Err(process::running::confine(&command, cpu)),
         Command::Engine { socket } => runtime()?.block_on(engine::serve(&socket)),
         Command::Compare(args) => runtime()?.block_on(async {
             let mut int = signal(SignalKind::interrupt())?;
             let mut term = signal(SignalKind::terminate())?;
             // What was started ends when it is dropped, which happens in every case.
             tokio::select! {
-                done = Box::pin(compare::run(args.plan()?)) => done,
+                done = Box::pin(compare::run::run(args.plan()?)) => done,
                 _ = int.recv() => Err(io::Error::other("interrupted")),
                 _ = term.recv() => Err(io::Error::other("terminated")),
             }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::client::Client;
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::measure::{descriptors, resident};
-use crate::peers::Peer;
-use crate::streams::{ECHO, MESSAGE};
-use crate::wire::{GULP, Wire, wide};
+use crate::http::client::Client;
+use crate::http::wire::{GULP, Wire, wide};
+use crate::peers::peer::Peer;
+use crate::process::usage::{descriptors, resident};
+use crate::workloads::streams::{ECHO, MESSAGE};
 
 /// How much a tunnel moves before it is idle, where it is to have been busy.
 const BUSY: u64 = 256 * 1024;

@@ -3,16 +3,16 @@
 use std::io;
 use std::path::Path;
 
-use crate::bars::{Bar, Bars, Group};
 use crate::figure::{Better, Figure, Sample, values};
-use crate::measure::median;
-use crate::memory::EACH;
-use crate::meter::{P50, P90, P99, P999};
-use crate::report::Facts;
-use crate::start::{IDLE, START};
-use crate::streams::CPU_GIB;
-use crate::workload::Workload;
-use crate::{requests, workload};
+use crate::load::meter::{P50, P90, P99, P999};
+use crate::report::bars::{Bar, Bars, Group};
+use crate::report::summary::Facts;
+use crate::stats::median;
+use crate::workloads::catalogue::{self, Workload};
+use crate::workloads::memory::EACH;
+use crate::workloads::requests;
+use crate::workloads::start::{IDLE, START};
+use crate::workloads::streams::CPU_GIB;
 
 /// What goes into one picture.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ struct Plot {
     file: &'static str,
     title: &'static str,
     unit: &'static str,
-    of: workload::Group,
+    of: catalogue::Group,
     /// The rows: all workloads of the group that have the figure, or one with several figures.
     rows: Rows,
     /// What a value is multiplied by.
@@ -42,7 +42,7 @@ const PLOTS: [Plot; 7] = [
         file: "cpu-per-request.svg",
         title: "CPU time per request",
         unit: "\u{b5}s, user and system, of the proxy alone",
-        of: workload::Group::Requests,
+        of: catalogue::Group::Requests,
         rows: Rows::Workloads(requests::CPU),
         scale: 1.0,
         digits: 1,
@@ -52,7 +52,7 @@ const PLOTS: [Plot; 7] = [
         file: "requests-per-second.svg",
         title: "Requests per second",
         unit: "thousands; rate-32 is given",
-        of: workload::Group::Requests,
+        of: catalogue::Group::Requests,
         rows: Rows::Workloads(requests::RATE),
         scale: 0.001,
         digits: 1,
@@ -62,7 +62,7 @@ const PLOTS: [Plot; 7] = [
         file: "latency.svg",
         title: "Latency at a fixed rate",
         unit: "\u{b5}s from when a request was due, logarithmic",
-        of: workload::Group::Requests,
+        of: catalogue::Group::Requests,
         rows: Rows::Figures(Workload::Rate32, PERCENTILES),
         scale: 1.0,
         digits: 0,
@@ -72,7 +72,7 @@ const PLOTS: [Plot; 7] = [
         file: "cpu-per-gib.svg",
         title: "CPU time per GiB",
         unit: "s, user and system, of the proxy alone",
-        of: workload::Group::Streams,
+        of: catalogue::Group::Streams,
         rows: Rows::Workloads(CPU_GIB),
         scale: 1.0,
         digits: 2,
@@ -82,7 +82,7 @@ const PLOTS: [Plot; 7] = [
         file: "memory-per-connection.svg",
         title: "Memory of a connection that does nothing",
         unit: "KiB of resident memory each",
-        of: workload::Group::Memory,
+        of: catalogue::Group::Memory,
         rows: Rows::Workloads(EACH),
         scale: 1.0,
         digits: 1,
@@ -92,7 +92,7 @@ const PLOTS: [Plot; 7] = [
         file: "memory-at-rest.svg",
         title: "Memory after the start and one request",
         unit: "MiB of resident memory",
-        of: workload::Group::Start,
+        of: catalogue::Group::Start,
         rows: Rows::Workloads(IDLE),
         scale: 1.0 / 1024.0,
         digits: 1,
@@ -102,7 +102,7 @@ const PLOTS: [Plot; 7] = [
         file: "start.svg",
         title: "Time to serve",
         unit: "ms from exec to the first 200",
-        of: workload::Group::Start,
+        of: catalogue::Group::Start,
         rows: Rows::Workloads(START),
         scale: 1.0,
         digits: 1,

@@ -3,15 +3,15 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::answer::Wanted;
 use crate::engine;
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::flood::{Ask, Flood};
-use crate::meter::{P50, P90, P99, P999, metered, percentiles};
-use crate::pace::Pace;
-use crate::peers::Peer;
-use crate::process::brought_here;
-use crate::wire::wide;
+use crate::http::answer::Wanted;
+use crate::http::wire::wide;
+use crate::load::flood::{Ask, Flood};
+use crate::load::meter::{P50, P90, P99, P999, metered, percentiles};
+use crate::load::pace::Pace;
+use crate::peers::peer::Peer;
+use crate::process::affinity::brought_here;
 
 pub(crate) const CPU: Figure = figure("cpu_us_per_request", "CPU us/request", Better::Lower, 2);
 pub(crate) const RATE: Figure = figure("requests_per_s", "requests/s", Better::Higher, 0);

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use crate::figure::{Figure, Outcome, Sample, values};
-use crate::measure::median;
+use crate::stats::median;
 
 /// What there is to know about a run of the suite.
 #[derive(Debug)]

@@ -2,37 +2,25 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::compare::lab::{Cpus, Lab};
+use crate::compare::plan::Plan;
 use crate::figure::{Outcome, Sample};
-use crate::lab::{Cpus, Lab};
-use crate::measure::{kernel, load_average, processor};
-use crate::peers::{Foreign, Named, Peer};
-use crate::plots;
-use crate::process::{pin, raise_descriptors};
-use crate::report::{Facts, print, progress, summary};
-use crate::runs::Runs;
-use crate::workload::{Sizes, Workload};
+use crate::peers::peer::Peer;
+use crate::process::affinity::pin;
+use crate::process::machine::{kernel, load_average, processor};
+use crate::process::running::raise_descriptors;
+use crate::report::plots;
+use crate::report::runs::Runs;
+use crate::report::summary::{Facts, print, progress, summary};
+use crate::workloads::catalogue::Workload;
+use crate::workloads::sizes::Sizes;
 
 /// How long one run of a workload may take.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// What is to be measured.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) reps: usize,
-    pub(crate) doxy: Option<PathBuf>,
-    pub(crate) haproxies: Vec<Named>,
-    pub(crate) foreign: Vec<Foreign>,
-    pub(crate) only: Vec<String>,
-    pub(crate) workloads: Vec<Workload>,
-    /// The folder for what is to be kept.
-    pub(crate) out: Option<PathBuf>,
-    pub(crate) sizes: Sizes,
-}
 
 pub(crate) async fn run(plan: Plan) -> io::Result<()> {
     let descriptors = raise_descriptors()?;

@@ -13,13 +13,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::client::Client;
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::meter::{metered, percentiles};
-use crate::peers::Peer;
-use crate::streams::ECHO;
-use crate::wire::{GULP, Wire, wide};
-use crate::workload::Sizes;
+use crate::http::client::Client;
+use crate::http::wire::{GULP, Wire, wide};
+use crate::load::meter::{metered, percentiles};
+use crate::peers::peer::Peer;
+use crate::workloads::sizes::Sizes;
+use crate::workloads::streams::ECHO;
 
 /// What a slow reader reads at a time, and how often.
 const SIP: u64 = 16 * 1024;

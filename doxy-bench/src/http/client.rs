@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::wire::{Framing, Head, Wire, number};
+use crate::http::wire::{Framing, Head, Wire, number};
 
 /// A keep-alive connection.
 #[derive(Debug)]

@@ -1,4 +1,6 @@
-//! What a process tree has used, by /proc, and the statistics of many figures.
+//! CPU time, memory and descriptors of a process and its descendants, as /proc has them.
+//!
+//! It reads only. It does not know which process it is asked about.
 
 use std::fs;
 use std::io;
@@ -68,30 +70,6 @@ pub(crate) fn descriptors(pid: u32) -> usize {
         .sum()
 }
 
-/// The three load averages.
-pub(crate) fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace()
-        .take(3)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// The processor's name.
-pub(crate) fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    text.lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split_once(':'))
-        .map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())
-}
-
-/// The kernel's version.
-pub(crate) fn kernel() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    text.trim().to_owned()
-}
-
 /// Nanoseconds on a CPU, the first number in `schedstat`.
 fn on_cpu(schedstat: &str) -> Option<u64> {
     schedstat.split_whitespace().next()?.parse().ok()
@@ -111,47 +89,10 @@ fn field_kib(status: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// The value that so many of a thousand of the sorted ones do not exceed: the nearest rank.
-pub(crate) fn percentile<T: Copy>(sorted: &[T], permille: usize) -> Option<T> {
-    let rank = (sorted.len() * permille).div_ceil(1000).max(1);
-    sorted.get(rank - 1).copied()
-}
-
-/// The middle value, or the mean of the middle two.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
-    Some((lower + upper) / 2.0)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles() {
-        let hundred: Vec<u32> = (1..=100).collect();
-        assert_eq!(percentile(&hundred, 500), Some(50));
-        assert_eq!(percentile(&hundred, 990), Some(99));
-        assert_eq!(percentile(&hundred, 999), Some(100));
-        assert_eq!(percentile(&hundred, 1000), Some(100));
-        assert_eq!(percentile(&hundred, 0), Some(1));
-        assert_eq!(percentile(&[1, 2, 3], 500), Some(2));
-        assert_eq!(percentile(&[1, 2, 3], 990), Some(3));
-        assert_eq!(percentile(&[7], 500), Some(7));
-        assert_eq!(percentile::<u32>(&[], 500), None);
-    }
-
-    #[test]
-    fn medians() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(&[5.0]), Some(5.0));
-        assert_eq!(median(&[]), None);
-    }
 
     #[test]
     fn proc_files() {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use crate::chunked::Chunked;
-use crate::wire::{Framing, Head, number, wide};
+use crate::http::chunked::Chunked;
+use crate::http::wire::{Framing, Head, number, wide};
 
 /// What an answer must be.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,6 @@
-//! Processes that are started here: kept to a CPU, and ended with the one that started them.
+//! Child processes: started on one CPU, and killed with the process that started them.
+//!
+//! It does not know what the children are for.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -7,10 +9,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::process::{Resource, Rlimit, Signal};
 
-use crate::measure::{threads, tree};
+use crate::process::affinity::{move_to, one, pin};
 
 /// A process that is killed when this is dropped.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Running {
         };
         let log = File::create(log)?;
         // A child is where its parent was.
-        let _there = cpu.map(|cpu| moved(None, &one(cpu))).transpose()?;
+        let _there = cpu.map(|cpu| move_to(None, &one(cpu))).transpose()?;
         let child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -86,62 +87,6 @@ pub(crate) fn confine(command: &[OsString], cpu: Option<usize>) -> io::Error {
     }
 }
 
-/// Keeps this process, and what it starts from now on, to a CPU.
-pub(crate) fn pin(cpu: Option<usize>) -> io::Result<()> {
-    if let Some(cpu) = cpu {
-        sched_setaffinity(None, &one(cpu))?;
-    }
-    Ok(())
-}
-
-fn one(cpu: usize) -> CpuSet {
-    let mut set = CpuSet::new();
-    set.set(cpu);
-    set
-}
-
-/// A thread that is on other CPUs than its own, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Moved {
-    thread: Option<Pid>,
-    own: CpuSet,
-}
-
-/// Moves a thread, or this one.
-fn moved(thread: Option<Pid>, to: &CpuSet) -> io::Result<Moved> {
-    let own = sched_getaffinity(thread)?;
-    sched_setaffinity(thread, to)?;
-    Ok(Moved { thread, own })
-}
-
-impl Drop for Moved {
-    fn drop(&mut self) {
-        // Fails when the thread has ended.
-        let _ = sched_setaffinity(self.thread, &self.own);
-    }
-}
-
-/// Moves all threads of a process and its descendants to where this one is.
-pub(crate) fn brought_here(pid: u32) -> io::Result<Vec<Moved>> {
-    let here = sched_getaffinity(None)?;
-    tree(pid)
-        .into_iter()
-        .flat_map(threads)
-        .map(|thread| {
-            let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
-            moved(thread, &here)
-        })
-        .collect()
-}
-
-/// The CPUs that this process may use.
-pub(crate) fn cpus() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU)
-        .filter(|&cpu| set.is_set(cpu))
-        .collect())
-}
-
 /// As many descriptors as may be had, also for what is started from now on. Gives how many.
 pub(crate) fn raise_descriptors() -> io::Result<u64> {
     let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
@@ -151,27 +96,4 @@ pub(crate) fn raise_descriptors() -> io::Result<u64> {
     };
     rustix::process::setrlimit(Resource::Nofile, raised)?;
     Ok(maximum.unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_brought_here_and_back() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let pid = Pid::from_child(&child);
-        let own = sched_getaffinity(Some(pid)).unwrap();
-        let one = one(*cpus().unwrap().last().unwrap());
-        let here = moved(None, &one).unwrap();
-        let there = brought_here(child.id()).unwrap();
-        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), one);
-        drop(there);
-        assert_eq!(sched_getaffinity(Some(pid)).unwrap(), own);
-        drop(here);
-        assert_eq!(sched_getaffinity(None).unwrap(), own);
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
 }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::measure::{median, resident};
-use crate::peers::Peer;
+use crate::peers::peer::Peer;
+use crate::process::usage::resident;
+use crate::stats::median;
 
 /// How often it is started for one figure.
 const STARTS: usize = 5;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::measure::{cpu, percentile};
-use crate::peers::Peer;
+use crate::peers::peer::Peer;
+use crate::process::usage::cpu;
+use crate::stats::percentile;
 
 pub(crate) const P50: Figure = figure("p50_us", "p50 us", Better::Lower, 0);
 pub(crate) const P90: Figure = figure("p90_us", "p90 us", Better::Lower, 0);

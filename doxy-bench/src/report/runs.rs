@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::figure::Sample;
-use crate::report::Facts;
+use crate::report::summary::Facts;
 
 /// A file that is written as the runs end, so that little is lost with an interrupted one.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
-use crate::chunked::{Chunked, LAST, push_chunk};
+use crate::http::chunked::{Chunked, LAST, push_chunk};
 
 /// How much is written at a time: what dockerd and the docker CLI copy by.
 pub(crate) const PIECE: usize = 32 * 1024;

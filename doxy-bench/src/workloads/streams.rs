@@ -6,11 +6,11 @@ use std::future::Future;
 use std::io;
 use std::time::Instant;
 
-use crate::client::Client;
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::meter::{P50, P99, metered, percentiles};
-use crate::peers::Peer;
-use crate::wire::{GULP, Wire, wide};
+use crate::http::client::Client;
+use crate::http::wire::{GULP, Wire, wide};
+use crate::load::meter::{P50, P99, metered, percentiles};
+use crate::peers::peer::Peer;
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 /// The size of one large body.

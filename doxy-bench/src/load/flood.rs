@@ -16,8 +16,8 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use crate::answer::Wanted;
-use crate::pace::{Next, Pace};
+use crate::http::answer::Wanted;
+use crate::load::pace::{Next, Pace};
 
 /// How long nothing at all may happen.
 const PATIENCE: Duration = Duration::from_secs(10);

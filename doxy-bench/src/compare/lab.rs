@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::compare::Plan;
-use crate::peers::{Named, Peer, Place, engine};
-use crate::process::{Running, cpus};
+use crate::compare::plan::Plan;
+use crate::peers::arguments::Named;
+use crate::peers::peer::{Peer, Place, engine};
+use crate::process::affinity::cpus;
+use crate::process::running::Running;
 
 /// Where programs are that are not for everyone, if `PATH` does not say so.
 const SYSTEM: [&str; 2] = ["/usr/local/sbin", "/usr/sbin"];

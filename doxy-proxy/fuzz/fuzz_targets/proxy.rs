@@ -24,7 +24,7 @@ mod engine;
 #[path = "proxy/replies.rs"]
 mod replies;
 #[allow(dead_code, reason = "shared with the tests of doxy-proxy")]
-#[path = "../../tests/it/support/wire.rs"]
+#[path = "../../tests/it/support/wire/mod.rs"]
 mod wire;
 
 use std::cell::RefCell;

@@ -1,0 +1,180 @@
+//! Bodies in both directions: framing, trailers, size, and where they end.
+
+use std::io::Write as _;
+
+use super::arrives;
+use crate::support::{Client, Doxy, Fake};
+
+#[test]
+fn bodies_keep_their_framing() {
+    for (method, framing, body, expected) in [
+        ("POST", "Content-Length: 5", "hello", "hello"),
+        ("POST", "Content-Length: 0", "", ""),
+        (
+            "POST",
+            "Transfer-Encoding: chunked",
+            "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+            "hello world",
+        ),
+        ("POST", "Transfer-Encoding: Chunked", "0\r\n\r\n", ""),
+        (
+            "GET",
+            "Transfer-Encoding: chunked",
+            "2\r\nhi\r\n0\r\n\r\n",
+            "hi",
+        ),
+        ("DELETE", "Content-Length: 2", "hi", "hi"),
+    ] {
+        let got = arrives(format!(
+            "{method} /x HTTP/1.1\r\nHost: d\r\n{framing}\r\n\r\n{body}"
+        ));
+        assert_eq!(got.body, expected.as_bytes(), "{method} {framing}");
+        let (name, value) = framing.split_once(": ").unwrap();
+        assert_eq!(got.header(name), [value.to_lowercase()], "{}", got.head);
+    }
+}
+
+#[test]
+fn no_body_stays_no_body() {
+    // The engine refuses to start a container when a body is announced, be it empty.
+    let got = arrives("POST /containers/x/start HTTP/1.1\r\nHost: d\r\n\r\n");
+    assert!(got.header("transfer-encoding").is_empty(), "{}", got.head);
+    assert!(
+        matches!(got.header("content-length")[..], [] | ["0"]),
+        "{}",
+        got.head
+    );
+}
+
+#[test]
+fn trailers_pass_both_ways() {
+    let got = arrives(
+        "POST /x HTTP/1.1\r\nHost: d\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
+    );
+    assert_eq!(
+        (got.body.as_slice(), got.trailers.as_str()),
+        (&b"hi"[..], "X-Sum: 7\r\n")
+    );
+
+    let fake = Fake::with(|_, stream| {
+        let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+                      2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n";
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let doxy = Doxy::with(fake.path(), "/.*");
+    let reply =
+        Client::connect(doxy.path()).ask("GET /x HTTP/1.1\r\nHost: d\r\nTE: trailers\r\n\r\n");
+    assert_eq!(
+        (reply.body.as_slice(), reply.trailers.as_str()),
+        (&b"hi"[..], "X-Sum: 7\r\n")
+    );
+}
+
+#[test]
+fn a_client_that_waits_for_100_gets_it_when_the_engine_takes_the_body() {
+    let fake = Fake::start();
+    let doxy = Doxy::with(fake.path(), "POST /x\n!/no");
+    let mut client = Client::connect(doxy.path());
+    let head = |path| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        )
+    };
+    client.send(head("/x"));
+    assert_eq!(client.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("hi");
+    assert_eq!(client.reply("POST").unwrap().status(), 200);
+    let got = fake.wait_for(1).remove(0);
+    assert_eq!(got.body, b"hi");
+    assert!(got.header("expect").is_empty());
+    // A denied one never sends its body.
+    let mut client = Client::connect(doxy.path());
+    client.send(head("/no"));
+    assert_eq!(client.reply("POST").unwrap().status(), 403);
+}
+
+#[test]
+fn a_body_cut_at_any_byte_arrives_whole() {
+    let chunked =
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n5;e\r\npedia\r\n0\r\nX: y\r\n\r\n";
+    for sent in [chunked, "Content-Length: 9\r\n\r\nwikipedia"] {
+        let fake = Fake::start();
+        let doxy = Doxy::with(fake.path(), "* /.*");
+        let mut client = Client::connect(doxy.path());
+        let whole = format!("POST /x HTTP/1.1\r\nHost: d\r\n{sent}");
+        for (count, cut) in (1..whole.len()).enumerate() {
+            client.send(&whole[..cut]);
+            client.send(&whole[cut..]);
+            assert_eq!(client.reply("POST").unwrap().status(), 200, "cut at {cut}");
+            let got = fake.wait_for(count + 1).remove(count);
+            assert_eq!(got.body, b"wikipedia", "cut at {cut}");
+        }
+        assert_eq!(fake.requests().len(), whole.len() - 1);
+    }
+}
+
+#[test]
+fn a_body_that_is_not_framed_correctly_is_not_completed() {
+    for body in [
+        "5\r\nhello0\r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n",
+    ] {
+        let fake = Fake::start();
+        let doxy = Doxy::with(fake.path(), "* /.*");
+        let mut client = Client::connect(doxy.path());
+        client.send(format!(
+            "POST /x HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n{body}GET /y HTTP/1.1\r\nHost: d\r\n\r\n"
+        ));
+        assert_eq!(client.reply("POST").unwrap().status(), 400, "{body:?}");
+        assert_eq!(client.rest(), b"", "{body:?}");
+        // It has the head and no end of the body, and nothing that came behind.
+        fake.wait_closed(1);
+        assert!(fake.requests().is_empty(), "{body:?}");
+    }
+}
+
+#[test]
+fn large_bodies_pass_unchanged() {
+    let body: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let copy = body.clone();
+    let fake = Fake::with(move |_, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", copy.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&copy).is_ok()
+    });
+    let doxy = Doxy::with(fake.path(), "* /.*");
+    let mut client = Client::connect(doxy.path());
+    client.send(format!(
+        "PUT /x HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
+    client.send(&body);
+    assert!(
+        client.reply("PUT").unwrap().body == body,
+        "the answer differs"
+    );
+    assert!(fake.wait_for(1)[0].body == body, "the request differs");
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_body_reaches_the_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let engine = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut chunk = [0; 4096];
+        std::io::Read::read(&mut stream, &mut chunk).unwrap();
+        let answer = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    let doxy = Doxy::with(&path, "POST /.*");
+    let mut client = Client::connect(doxy.path());
+    client.send("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+    let reply = client.reply("POST").unwrap();
+    assert_eq!((reply.status(), reply.body.as_slice()), (404, &b"no"[..]));
+    engine.join().unwrap();
+}

@@ -1,0 +1,153 @@
+//! A response at the client.
+
+use std::io::Write as _;
+
+use super::comes_back;
+use crate::support::{Client, Doxy, Fake};
+
+#[test]
+fn answers_come_back_whole() {
+    let get = "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
+    let old = "GET /x HTTP/1.0\r\n\r\n";
+    let head = "HEAD /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
+    const DATE: &str = "Date: Mon, 01 Jan 2001 00:00:00 GMT\r\n";
+    for (request, answer, expected) in [
+        (
+            get,
+            "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nApi-Version: 1.41\r\nX: 1\r\nX: 2\r\n\
+             Connection: close\r\nKeep-Alive: 1\r\nContent-Length: 2\r\n\r\nhi",
+            format!(
+                "HTTP/1.1 200 OK\r\n{DATE}Api-Version: 1.41\r\nX: 1\r\nX: 2\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+            ),
+        ),
+        (
+            get,
+            "HTTP/1.1 418 Short And Stout\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            format!(
+                "HTTP/1.1 418 Short And Stout\r\n{DATE}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+            ),
+        ),
+        // A length that only the end of the connection tells.
+        (
+            get,
+            "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\r\nhi",
+            format!(
+                "HTTP/1.1 200 OK\r\n{DATE}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+            ),
+        ),
+        // A client of version 1.0 cannot read chunks.
+        (
+            old,
+            "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            format!("HTTP/1.0 200 OK\r\n{DATE}\r\nhi"),
+        ),
+        (
+            head,
+            "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nContent-Length: 5000\r\n\r\n",
+            format!("HTTP/1.1 200 OK\r\n{DATE}Content-Length: 5000\r\nConnection: close\r\n\r\n"),
+        ),
+        (
+            get,
+            "HTTP/1.1 204 No Content\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\r\n",
+            format!("HTTP/1.1 204 No Content\r\n{DATE}Connection: close\r\n\r\n"),
+        ),
+        // What comes before the answer is the engine's and doxy's business.
+        (
+            get,
+            "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+             HTTP/1.1 304 Not Modified\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\r\n",
+            format!("HTTP/1.1 304 Not Modified\r\n{DATE}Connection: close\r\n\r\n"),
+        ),
+    ] {
+        let mut expected: Vec<_> = expected.split("\r\n").map(str::to_owned).collect();
+        let mut got: Vec<_> = comes_back(request, answer)
+            .split("\r\n")
+            .map(str::to_owned)
+            .collect();
+        // The order of different headers means nothing.
+        for lines in [&mut got, &mut expected] {
+            let end = lines.iter().position(String::is_empty).unwrap();
+            lines[1..end].sort();
+        }
+        assert_eq!(got, expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_date_is_passed_on_without_one() {
+    let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let got = comes_back(
+        "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+        answer,
+    );
+    assert_eq!(
+        got,
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+}
+
+#[test]
+fn frames_are_passed_on_as_they_come() {
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let fake = Fake::with(move |_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        for frame in ["one", "two", "three"] {
+            stream
+                .write_all(format!("{:x}\r\n{frame}\r\n", frame.len()).as_bytes())
+                .unwrap();
+            wait.lock().unwrap().recv().unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").is_ok()
+    });
+    let doxy = Doxy::with(fake.path(), "/.*");
+    let mut client = Client::connect(doxy.path());
+    client.send("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
+    client.until(b"\r\n\r\n");
+    for frame in ["3\r\none\r\n", "3\r\ntwo\r\n", "5\r\nthree\r\n"] {
+        // The engine writes the next only when this one has arrived.
+        assert_eq!(client.until(b"\r\n"), &frame.as_bytes()[..3]);
+        assert_eq!(client.until(b"\r\n"), &frame.as_bytes()[3..]);
+        go_on.send(()).unwrap();
+    }
+    assert_eq!(client.until(b"\r\n\r\n"), b"0\r\n\r\n");
+}
+
+#[test]
+fn chunks_keep_their_bounds_both_ways() {
+    // Some clients take a chunk for a message: two that come at once stay two.
+    let body = "4;x=y\r\n{\"a\"\r\n0003\r\n:1}\r\n0\r\n\r\n";
+    let fake = Fake::with(move |_, stream| {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(format!("{head}{body}").as_bytes()).is_ok()
+    });
+    let doxy = Doxy::with(fake.path(), "* /.*");
+    let mut client = Client::connect(doxy.path());
+    client.send("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
+    client.until(b"\r\n\r\n");
+    assert_eq!(
+        client.until(b"0\r\n\r\n"),
+        b"4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n"
+    );
+}
+
+#[test]
+fn answers_of_which_the_end_is_not_clear_are_not_passed_on() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nhi",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "not HTTP at all\r\n\r\n",
+        "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    ] {
+        let got = comes_back(
+            "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+            answer,
+        );
+        assert!(got.starts_with("HTTP/1.1 502 "), "{answer:?}: {got}");
+    }
+}

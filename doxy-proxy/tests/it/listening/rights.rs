@@ -1,0 +1,125 @@
+//! Mode, owner and group of the socket, from its first moment on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::answers;
+use crate::support::files::{chmod, listing};
+use crate::support::process::{Process, command, doxy};
+use crate::support::sockets::stale;
+
+/// Mode, owner and group of a socket at some moment.
+type Rights = (u32, u32, u32);
+
+fn rights(path: &Path) -> Option<Rights> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.mode() & 0o7777, found.uid(), found.gid()))
+}
+
+/// Says that it is so when dropped.
+struct Announce<'a>(&'a AtomicBool);
+
+impl Drop for Announce<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A doxy started under `umask` with `args` ends up with a socket of these rights, and never had
+/// one that gave more to anybody.
+#[track_caller]
+fn rights_are(umask: &str, args: &[&str], expected: Rights) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("doxy.sock");
+    let listening = AtomicBool::new(false);
+    let observed = thread::scope(|scope| {
+        // Dropped in any case: the scope waits for the observer.
+        let announce = Announce(&listening);
+        let observer = scope.spawn(|| {
+            let mut observed = BTreeSet::new();
+            loop {
+                let last = listening.load(Ordering::SeqCst);
+                observed.extend(rights(&path));
+                if last {
+                    return observed;
+                }
+            }
+        });
+        let process = Process::start(
+            command("/bin/sh", folder.path())
+                .args(["-c", "umask $0 && exec \"$@\"", umask])
+                .arg(env!("CARGO_BIN_EXE_doxy"))
+                .args(args),
+        );
+        drop(announce);
+        let observed = observer.join().unwrap();
+        assert_eq!(rights(&path), Some(expected), "{umask} {args:?}");
+        answers(&path);
+        process.stop();
+        observed
+    });
+    assert!(observed.contains(&expected), "{umask} {args:?}");
+    let (mode, uid, gid) = expected;
+    for seen in observed {
+        let (early, owner, group) = seen;
+        let narrow = early & !mode == 0 && (early == 0 || (owner, group) == (uid, gid));
+        assert!(narrow, "{umask} {args:?}: was {seen:?} (mode {early:o})");
+    }
+}
+
+#[test]
+fn modes() {
+    let uid = rustix::process::geteuid().as_raw();
+    let gid = rustix::process::getegid().as_raw();
+    for umask in ["022", "000", "077", "777"] {
+        rights_are(umask, &[], (0o660, uid, gid));
+        for (text, mode) in [("0600", 0o600), ("0666", 0o666), ("777", 0o777)] {
+            rights_are(umask, &["--socket-mode", text], (mode, uid, gid));
+        }
+    }
+}
+
+#[test]
+fn owners_and_groups() {
+    let uid = rustix::process::geteuid();
+    let gid = rustix::process::getegid();
+    let (own, group) = (uid.as_raw().to_string(), gid.as_raw().to_string());
+    let mine = (0o660, uid.as_raw(), gid.as_raw());
+    rights_are("022", &["--socket-group", &group], mine);
+    rights_are("022", &["--socket-owner", &own], mine);
+    if !uid.is_root() {
+        eprintln!("not root: changes of owner are not tested");
+        return;
+    }
+    for umask in ["022", "000"] {
+        let group = ["--socket-group", "54321"];
+        rights_are(umask, &group, (0o660, 0, 54321));
+        let both = [
+            "--socket-owner",
+            "65534",
+            "--socket-group",
+            "54321",
+            "--socket-mode=0620",
+        ];
+        rights_are(umask, &both, (0o620, 65534, 54321));
+        rights_are(umask, &["--socket-owner", "root"], (0o660, 0, gid.as_raw()));
+    }
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("doxy.sock");
+    stale(&path);
+    // Its mode is not taken over, and is no hindrance.
+    chmod(&path, 0o777);
+    let process = Process::start(&mut doxy(folder.path()));
+    assert_eq!(rights(&path).unwrap().0, 0o660);
+    answers(&path);
+    process.stop();
+    assert_eq!(listing(folder.path()), BTreeSet::new());
+}

@@ -1,0 +1,320 @@
+//! What the sandbox forbids, tried from inside.
+//!
+//! [`inside`] is this test binary started once more, in a process of its own, which enters the
+//! sandbox as doxy does and then tries what is forbidden. The binary `doxy` has nothing of the
+//! kind in it.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use doxy_filter::RuleSet;
+use doxy_proxy::privilege::{SandboxReport, Needs, Network, enter};
+use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use rustix::process::{Signal, getppid, kill_process};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+
+use super::{GET, answer};
+use crate::support::files::listing;
+use crate::support::process::{Process, command};
+use crate::support::{Client, Fake};
+
+/// What the process inside is to do.
+const ROLE: &str = "TEST_ROLE_OF_DOXY";
+
+/// This test binary once more, running only [`inside`], in `folder`.
+fn another(role: &str, folder: &Path) -> Command {
+    let exe = std::env::current_exe().unwrap();
+    let mut command = command(exe.to_str().unwrap(), folder);
+    command
+        .args(["--exact", "sandbox::inside::inside", "--nocapture"])
+        .env(ROLE, role);
+    command
+}
+
+/// Runs in a process of its own, when [`another`] has started it. Otherwise it has nothing to do.
+#[test]
+fn inside() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("unix") => inside_with_a_unix_engine(),
+        Ok("tcp") => inside_with_a_tcp_engine(),
+        Ok(refused) => without(refused),
+        Err(_) => {}
+    }
+}
+
+#[track_caller]
+fn tried(role: &str, folder: &Path) {
+    let ended = Process::spawn(&mut another(role, folder)).end();
+    eprintln!("{}", ended.stderr);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    assert!(ended.stdout.contains("1 passed"), "{ended:#?}");
+}
+
+/// Whether Landlock is in force; if the kernel has none, that is said.
+fn landlock(in_force: &SandboxReport) -> bool {
+    let there = in_force
+        .parts
+        .iter()
+        .any(|part| part.starts_with("landlock"));
+    if !there {
+        eprintln!("{in_force}: what Landlock forbids is not tested");
+    }
+    there
+}
+
+#[track_caller]
+fn forbidden<T>(what: &str, tried: std::io::Result<T>) {
+    let error = tried.err().unwrap_or_else(|| panic!("{what} works"));
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{what}: {error}");
+}
+
+#[test]
+fn from_inside_with_a_unix_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let _engine = Fake::at(&folder.path().join("engine.sock"), answer);
+    for name in ["rules", "log", "sock"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    fs::write(folder.path().join("secret"), "secret").unwrap();
+    fs::write(folder.path().join("rules/a.pattern"), "/info").unwrap();
+    tried("unix", folder.path());
+    assert_eq!(listing(&folder.path().join("sock")), [].into());
+    assert_eq!(
+        fs::read(folder.path().join("log/access.log")).unwrap(),
+        b"two"
+    );
+}
+
+fn inside_with_a_unix_engine() {
+    let engine = UpstreamAddr::Unix("engine.sock".into());
+    let mut needs = Needs::of(&engine);
+    needs.read_files.push("rules/a.pattern".into());
+    needs.write_files.push("log/access.log".into());
+    needs.remove_files.push("sock/doxy.sock".into());
+    needs.read_folders.push("/proc".into());
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = other.local_addr().unwrap();
+    // Somebody outside who replaces files: a thread that is there before is not in Landlock.
+    let (replace, replaced) = (mpsc::channel::<()>(), mpsc::channel());
+    thread::spawn(move || {
+        replace.1.recv().unwrap();
+        fs::write("new", "/_ping").unwrap();
+        fs::rename("new", "rules/a.pattern").unwrap();
+        fs::rename("log/access.log", "log/access.log.1").unwrap();
+        replaced.0.send(()).unwrap();
+    });
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let bind = UnixListenConfig {
+            path: "sock/doxy.sock".into(),
+            mode: 0o600,
+            owner: None,
+            group: None,
+        };
+        let listener = bind.listen().unwrap();
+        // As doxy does; with some of them root sees more of other processes.
+        let none = rustix::thread::CapabilitySet::empty();
+        let none = rustix::thread::CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        };
+        rustix::thread::set_capabilities(None, none).unwrap();
+        let in_force = enter(&needs);
+        let proxy = Service::new(
+            Policy::new(RuleSet::parse("x", b"/info").unwrap()),
+            Arc::new(Upstream::new(engine, Duration::from_secs(10))),
+        );
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let served = serve(listener, proxy, Duration::ZERO, async {
+            let _ = stopped.await;
+        });
+        // A thread that is started later, and in the sandbox too.
+        let client = thread::spawn(move || {
+            let ask = || {
+                Client::connect(Path::new("sock/doxy.sock"))
+                    .ask(GET)
+                    .status()
+            };
+            assert_eq!(ask(), 200);
+            if landlock(&in_force) {
+                files(|| {
+                    replace.0.send(()).unwrap();
+                    replaced.1.recv().unwrap();
+                });
+            }
+            programs();
+            forbidden("TCP", TcpStream::connect(other));
+            forbidden("UDP", UdpSocket::bind("127.0.0.1:0"));
+            forbidden("listening", TcpListener::bind("127.0.0.1:0"));
+            // And it still serves.
+            assert_eq!(ask(), 200);
+            drop(stop);
+        });
+        served.await.unwrap();
+        client.join().unwrap();
+    });
+}
+
+fn files(replace: impl FnOnce()) {
+    for secret in ["secret", "/etc/passwd"] {
+        forbidden(secret, fs::read(secret));
+    }
+    // Of other processes what everybody may know, and no way round by their files or its own.
+    let parent = format!("/proc/{}", getppid().unwrap());
+    assert!(!fs::read(format!("{parent}/comm")).unwrap().is_empty());
+    forbidden("environ", fs::read(format!("{parent}/environ")));
+    for root in [parent.as_str(), "/proc/self", "/proc/1"] {
+        forbidden(root, fs::read(format!("{root}/root/etc/passwd")));
+    }
+    forbidden("listing /", fs::read_dir("/"));
+    forbidden("listing its folder", fs::read_dir("."));
+    forbidden("a new file", fs::write("new", ""));
+    forbidden("a new rule", fs::write("rules/b.pattern", "/.*"));
+    forbidden("a changed rule", fs::write("rules/a.pattern", "/.*"));
+    forbidden("removing a rule", fs::remove_file("rules/a.pattern"));
+    // Another error there, as if the folders were on two disks.
+    assert!(fs::hard_link("secret", "log/secret").is_err());
+    forbidden("a folder", fs::create_dir("log/x"));
+    let append = || {
+        let mut options = fs::File::options();
+        options.append(true).create(true).open("log/access.log")
+    };
+    append().unwrap().write_all(b"one").unwrap();
+    assert_eq!(fs::read("rules/a.pattern").unwrap(), b"/info");
+    replace();
+    assert_eq!(fs::read("rules/a.pattern").unwrap(), b"/_ping");
+    append().unwrap().write_all(b"two").unwrap();
+}
+
+fn programs() {
+    // By the call itself, and as a program would be run.
+    forbidden::<()>("exec", Err(Command::new("/bin/true").exec()));
+    forbidden("a process", Command::new("/bin/true").spawn());
+    let parent = getppid().unwrap();
+    forbidden(
+        "a signal",
+        kill_process(parent, Signal::WINCH).map_err(Into::into),
+    );
+    let own = rustix::process::getuid();
+    // Which is allowed to everybody otherwise.
+    forbidden(
+        "setuid",
+        rustix::thread::set_thread_uid(own).map_err(Into::into),
+    );
+    let privileges = rustix::thread::no_new_privs().unwrap();
+    assert!(privileges);
+}
+
+#[test]
+fn from_inside_with_a_tcp_engine() {
+    tried("tcp", tempfile::tempdir().unwrap().path());
+}
+
+fn inside_with_a_tcp_engine() {
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (engine, other) = (listen(), listen());
+    let [engine_at, other_at] = [&engine, &other].map(|it| it.local_addr().unwrap());
+    // By name, in a thread that is in no sandbox's way afterwards but shares the filter's first one.
+    let named = thread::spawn(move || {
+        let needs = Needs::of(&UpstreamAddr::Tcp(format!("localhost:{}", engine_at.port())));
+        let in_force = enter(&needs);
+        let found: Vec<_> = ("localhost", engine_at.port())
+            .to_socket_addrs()
+            .unwrap()
+            .collect();
+        assert!(found.contains(&engine_at), "{found:?}");
+        TcpStream::connect(engine_at).unwrap();
+        UdpSocket::bind("127.0.0.1:0").unwrap();
+        if landlock(&in_force) {
+            forbidden("another port", TcpStream::connect(other_at));
+            fs::read("/etc/passwd").unwrap();
+        }
+        programs();
+    });
+    named.join().unwrap();
+    let needs = Needs::of(&UpstreamAddr::Tcp(engine_at.to_string()));
+    assert_eq!(needs.network, Network::Port(engine_at.port()));
+    let in_force = enter(&needs);
+    TcpStream::connect(engine_at).unwrap();
+    forbidden("UDP", UdpSocket::bind("127.0.0.1:0"));
+    if landlock(&in_force) {
+        forbidden("another port", TcpStream::connect(other_at));
+        forbidden("listening", TcpListener::bind("127.0.0.1:0"));
+        forbidden("a file", fs::read("/etc/passwd"));
+    }
+}
+
+/// Becomes a doxy for which a system call does not exist.
+fn without(refused: &str) {
+    let call = match refused {
+        "without-landlock" => libc::SYS_landlock_create_ruleset,
+        "without-seccomp" => libc::SYS_seccomp,
+        other => panic!("{other}"),
+    };
+    let filter = SeccompFilter::new(
+        [(call, vec![])].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS as u32),
+        std::env::consts::ARCH.try_into().unwrap(),
+    );
+    let program = BpfProgram::try_from(filter.unwrap()).unwrap();
+    apply_filter(&program).unwrap();
+    let args = std::env::var("TEST_ARGS_OF_DOXY").unwrap();
+    let error = Command::new(env!("CARGO_BIN_EXE_doxy"))
+        .args(args.split(' '))
+        .exec();
+    panic!("{error}");
+}
+
+#[test]
+fn what_the_kernel_lacks_is_said_or_refused() {
+    for (role, missing) in [
+        (
+            "without-landlock",
+            "landlock (not in this kernel or container)",
+        ),
+        ("without-seccomp", "seccomp (function not implemented)"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = another(role, folder.path());
+        let process = Process::start(command.env("TEST_ARGS_OF_DOXY", "--sandbox auto"));
+        let line = process.logged("sandbox: ");
+        assert!(line.contains("no-new-privs"), "{line}");
+        assert!(
+            line.contains("; missing: ") && line.contains(missing),
+            "{line}"
+        );
+        assert_eq!(
+            Client::connect(&folder.path().join("doxy.sock"))
+                .ask(GET)
+                .status(),
+            502
+        );
+        process.stop();
+
+        let mut command = another(role, folder.path());
+        let ended = Process::spawn(command.env("TEST_ARGS_OF_DOXY", "--sandbox require")).end();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        let (first, help) = ended.stderr.trim_end().split_once('\n').unwrap();
+        assert!(
+            first.starts_with("doxy: --sandbox require: missing: "),
+            "{first}"
+        );
+        assert!(first.contains(missing), "{first}");
+        assert!(help.starts_with("help: "), "{help}");
+        assert_eq!(listing(folder.path()), [].into());
+    }
+}

@@ -1,0 +1,249 @@
+//! Another user: what doxy still has then, and what it will not start with.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::Path;
+use std::process::Command;
+
+use super::{GET, Status, answer};
+use crate::support::files::{chmod, listing};
+use crate::support::process::{Process, copy_binary, doxy, unprivileged};
+use crate::support::{Client, Fake};
+
+/// A group that is nobody's.
+const GROUP: u32 = 47_110;
+
+fn root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("not root: becoming another user is not tested");
+    }
+    root
+}
+
+/// A folder that everybody may pass through, and in `mode` do more.
+fn open_folder(mode: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    chmod(folder.path(), mode);
+    folder
+}
+
+/// An engine whose socket is for root and a group.
+fn engine(folder: &Path, group: u32, mode: u32) -> Fake {
+    let path = folder.join("engine.sock");
+    let engine = Fake::at(&path, answer);
+    chown(&path, Some(0), Some(group)).unwrap();
+    chmod(&path, mode);
+    engine
+}
+
+#[test]
+fn root_is_given_up_for_a_user_with_no_more_than_the_engines_group() {
+    if !root() {
+        return;
+    }
+    for (options, group, groups) in [
+        (vec![], GROUP, vec![GROUP]),
+        (vec!["--sandbox", "off"], GROUP, vec![GROUP]),
+        (vec!["--sandbox", "require"], 4711, vec![]),
+    ] {
+        let folder = open_folder(0o777);
+        let at = |name: &str| folder.path().join(name);
+        let mode = if groups.is_empty() { 0o666 } else { 0o660 };
+        let fake = engine(folder.path(), group, mode);
+        let mut command = doxy(folder.path());
+        command
+            .args(["--user", "4710", "--group", "4711"])
+            .args(&options);
+        let process = Process::start(&mut command);
+        let status = Status::of(process.pid());
+        assert_eq!(status.get("Uid"), ["4710"; 4]);
+        assert_eq!(status.get("Gid"), ["4711"; 4]);
+        let expected: Vec<_> = groups.iter().map(u32::to_string).collect();
+        assert_eq!(status.get("Groups"), expected);
+        status.has_no_capabilities();
+        if !options.contains(&"off") {
+            status.is_locked();
+        }
+        let socket = fs::metadata(at("doxy.sock")).unwrap();
+        assert_eq!((socket.uid(), socket.gid()), (4710, 4711));
+        let mut client = Client::connect(&at("doxy.sock"));
+        assert_eq!(client.ask(GET).status(), 200);
+        drop(fake);
+        assert_eq!(client.ask(GET).status(), 502);
+        let _fake = engine(folder.path(), group, mode);
+        assert_eq!(client.ask(GET).status(), 200);
+        drop(client);
+        let log = process.stop().stderr;
+        assert!(!log.contains("WARN"), "{log}");
+        assert!(!at("doxy.sock").exists());
+    }
+}
+
+#[test]
+fn what_the_user_will_not_be_able_to_do_is_said_at_the_start() {
+    if !root() {
+        return;
+    }
+    let folder = open_folder(0o755);
+    let _fake = engine(folder.path(), GROUP, 0o660);
+    fs::write(folder.path().join("a.pattern"), "/info").unwrap();
+    chmod(&folder.path().join("a.pattern"), 0o600);
+    for _ in 0..2 {
+        let mut command = doxy(folder.path());
+        command.args(["--pattern-file", "a.pattern"]);
+        let process = Process::start(command.args(["--user", "4710", "--group", "4711"]));
+        process.logged("WARN as user 4710: a.pattern cannot be read again");
+        // It stays, and the next start replaces it.
+        process.logged("WARN as user 4710: doxy.sock stays behind when doxy stops");
+        let mut client = Client::connect(&folder.path().join("doxy.sock"));
+        assert_eq!(client.ask(GET).status(), 200);
+        drop(client);
+        process.stop();
+        assert!(folder.path().join("doxy.sock").exists());
+    }
+}
+
+#[track_caller]
+fn refused(folder: &Path, args: &[&str]) -> String {
+    refused_by(doxy(folder), folder, args)
+}
+
+#[track_caller]
+fn refused_by(mut command: Command, folder: &Path, args: &[&str]) -> String {
+    let before = listing(folder);
+    let ended = Process::spawn(command.args(args)).end();
+    assert_eq!(ended.code, Some(2), "{args:?}: {ended:?}");
+    assert_eq!(listing(folder), before, "{args:?}: left behind");
+    ended.stderr
+}
+
+#[test]
+fn users_that_there_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, said) in [
+        (
+            &["--user", "no-such-user"][..],
+            "--user no-such-user: no such user in /etc/passwd\n\
+             help: use a name from there, or a number",
+        ),
+        (
+            &["--user", "4294967295"],
+            "--user 4294967295: no such user in /etc/passwd\n\
+             help: use a name from there, or a number",
+        ),
+        (
+            &["--user", "471147"],
+            "--user 471147: /etc/passwd does not say what group this user has\n\
+             help: name the group with --group",
+        ),
+        (
+            &["--user", "root", "--group", "no-such-group"],
+            "--group no-such-group: no such group in /etc/group\n\
+             help: use a name from there, or a number",
+        ),
+        (
+            &["--group", "root"],
+            "--group root: this is the group of --user, which is not given\n\
+             help: name the user as well, or leave it out",
+        ),
+        (
+            &["--sandbox", "maybe"],
+            "--sandbox maybe: unknown choice\nhelp: write `auto`, `require` or `off`",
+        ),
+    ] {
+        assert_eq!(refused(folder.path(), args), format!("doxy: {said}\n"));
+    }
+}
+
+#[test]
+fn users_that_cannot_reach_the_engine() {
+    if !root() {
+        return;
+    }
+    let folder = open_folder(0o755);
+    let user = ["--user", "4710", "--group", "4711"];
+    let reach = |folder: &Path| refused(folder, &user);
+    let named = refused(folder.path(), &["--user", "nobody"]);
+    assert_eq!(
+        named,
+        "doxy: --user nobody: there is no engine.sock, so what group it takes is not known\n\
+         help: start the engine first, or name the group that its socket will have with --group\n"
+    );
+    // With a group named it may come later.
+    Process::start(doxy(folder.path()).args(user)).stop();
+    fs::remove_file(folder.path().join("doxy.sock")).unwrap();
+
+    let fake = engine(folder.path(), 0, 0o660);
+    assert_eq!(
+        reach(folder.path()),
+        "doxy: --user 4710: only root and its group may write to engine.sock\n\
+         help: give the engine's socket a group of its own (dockerd --group), or say --group root\n"
+    );
+    let beyond = "doxy: --user 4710: this user cannot reach engine.sock, not with the socket's group \
+                  either\nhelp: let the socket's group write to it, and everybody pass through the \
+                  folders it is in\n";
+    drop(fake);
+    let fake = engine(folder.path(), GROUP, 0o600);
+    assert_eq!(reach(folder.path()), beyond);
+    drop(fake);
+    let _fake = engine(folder.path(), GROUP, 0o660);
+    chmod(folder.path(), 0o700);
+    assert_eq!(reach(folder.path()), beyond);
+}
+
+#[test]
+fn who_is_not_root_can_only_stay_who_it_is() {
+    let folder = open_folder(0o777);
+    copy_binary(folder.path());
+    let Some(command) = unprivileged(folder.path()) else {
+        return;
+    };
+    assert_eq!(
+        refused_by(command, folder.path(), &["--user", "1", "--group", "1"]),
+        "doxy: --user 1: cannot become this user: operation not permitted\n\
+         help: start doxy as root (in a container with SETUID, SETGID, CHOWN and FOWNER), or leave \
+         it out\n"
+    );
+    let ids = [
+        rustix::process::getuid().as_raw(),
+        rustix::process::getgid().as_raw(),
+    ];
+    let ids = ids.map(|id| if root() { 65534 } else { id }.to_string());
+    let [user, group] = &ids;
+    let mut command = unprivileged(folder.path()).unwrap();
+    let process = Process::start(command.args(["--user", user, "--group", group]));
+    let status = Status::of(process.pid());
+    assert_eq!(status.get("Uid"), [user; 4]);
+    status.is_locked();
+    process.stop();
+}
+
+/// What belongs to others is opened by a capability, which then is the only one left.
+#[test]
+fn root_keeps_the_one_capability_that_opens_what_is_not_its_own() {
+    if !root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let engines = folder.path().join("theirs");
+    fs::create_dir(&engines).unwrap();
+    let _fake = Fake::at(&engines.join("engine.sock"), answer);
+    chmod(&engines, 0o700);
+    chown(&engines, Some(4710), None).unwrap();
+    let mut command = doxy(folder.path());
+    let process = Process::start(command.args(["--docker-socket", "theirs/engine.sock"]));
+    let line = process.logged("sandbox: ");
+    assert!(
+        line.contains("capability dac_override only (for theirs/engine.sock)"),
+        "{line}"
+    );
+    assert_eq!(
+        Status::of(process.pid()).get("CapEff"),
+        ["0000000000000002"]
+    );
+    let mut client = Client::connect(&folder.path().join("doxy.sock"));
+    assert_eq!(client.ask(GET).status(), 200);
+    drop(client);
+    process.stop();
+}

@@ -1,0 +1,216 @@
+//! A second reading of HTTP, which shares no code with doxy's.
+//!
+//! [`sent()`] reads what a client has sent as the documentation says that doxy reads it.
+//! [`received()`] reads what the engine has been sent, and takes nothing but the one form in which
+//! doxy writes. Held against each other they say whether the engine got what was judged, and
+//! nothing else. The fuzz target of the whole proxy uses this module, too.
+
+mod received;
+mod sent;
+
+pub(crate) use received::received;
+pub(crate) use sent::sent;
+
+/// A request, by either reading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) target: String,
+    /// The path, decoded once.
+    pub(crate) path: String,
+    /// The header lines that go from end to end, in order.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    /// Its framing removed.
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: Vec<u8>,
+    /// It is there to its end.
+    pub(crate) whole: bool,
+    /// The sender has said, or has to know, that no other one follows it.
+    pub(crate) last: bool,
+}
+
+/// Lines that concern one connection alone, and those that doxy writes itself.
+const NOT_END_TO_END: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "upgrade",
+    "host",
+    "expect",
+    "transfer-encoding",
+    "content-length",
+];
+
+/// Those are gone where nobody may ask for an upgrade.
+const OF_UPGRADES: [&str; 6] = [
+    "http2-settings",
+    "sec-websocket-accept",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+];
+
+/// A line's name in lower case, and its value.
+type Line = (String, Vec<u8>);
+
+/// May the engine take the connection over?
+pub(crate) fn hijackable(message: &Message) -> bool {
+    let mut segments: Vec<_> = message.path.split('/').skip(1).collect();
+    let version = |text: &str| {
+        text.len() > 1
+            && text.starts_with('v')
+            && text[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    };
+    if segments.len() > 1 && version(segments[0]) {
+        segments.remove(0);
+    }
+    match (message.method.as_str(), &segments[..]) {
+        ("POST", ["session" | "grpc"]) => true,
+        ("POST", ["containers", name @ .., "attach"])
+        | ("POST", ["exec", name @ .., "start"])
+        | ("GET", ["containers", name @ .., "attach", "ws"]) => {
+            !name.is_empty() && name.iter().any(|part| !part.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// A path, decoded once; none where it could be read in two ways.
+pub(crate) fn decoded(raw: &str) -> Option<String> {
+    let mut pieces = raw.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        let digits = piece.get(..2)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    let path = String::from_utf8(bytes).ok()?;
+    let plain = raw.starts_with('/')
+        && path.len() <= 4096
+        && !path.contains(|c: char| c == '%' || c == '\\' || c.is_control())
+        && !path.contains("//")
+        && !format!("{path}/").contains("/./")
+        && !format!("{path}/").contains("/../");
+    plain.then_some(path)
+}
+
+/// The lines that go from end to end, sorted by their names.
+pub(crate) fn end_to_end(mut lines: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    lines.retain(|(name, _)| !NOT_END_TO_END.contains(&name.as_str()));
+    lines.sort_by(|(a, _), (b, _)| a.cmp(b));
+    lines
+}
+
+/// A line of a trailer section, with its end.
+pub(crate) fn trailer(line: &[u8]) -> Option<(String, Vec<u8>)> {
+    header(line.strip_suffix(b"\r\n")?)
+}
+
+/// Exactly three words, with one blank between them.
+fn words(line: &[u8]) -> Option<[&[u8]; 3]> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let three = [words.next()?, words.next()?, words.next()?];
+    let full = three.iter().all(|word| !word.is_empty());
+    (full && words.next().is_none()).then_some(three)
+}
+
+fn header(line: &[u8]) -> Option<Line> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let plain = |byte: &u8| *byte == b'\t' || *byte >= b' ' && *byte != 0x7f;
+    if name.is_empty() || !name.iter().all(token) || !value.iter().all(plain) {
+        return None;
+    }
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value
+        .iter()
+        .position(|byte| !blank(byte))
+        .unwrap_or(value.len());
+    let end = value
+        .iter()
+        .rposition(|byte| !blank(byte))
+        .map_or(start, |at| at + 1);
+    Some((text(name)?.to_ascii_lowercase(), value[start..end].to_vec()))
+}
+
+fn lists<'v>(values: impl Iterator<Item = &'v [u8]>, word: &str) -> bool {
+    values
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Why a chunked body is not read to its end.
+enum Stop {
+    /// There is not more of it.
+    Short,
+    /// It is not well framed.
+    Bad,
+}
+
+/// Takes a chunked body, as far as it is there and well framed, and gives its trailers.
+fn chunks(
+    bytes: &mut &[u8],
+    body: &mut Vec<u8>,
+    size: fn(&[u8]) -> Option<u64>,
+) -> Result<Vec<u8>, Stop> {
+    loop {
+        let size = size(line(bytes)?).ok_or(Stop::Bad)?;
+        if size == 0 {
+            break;
+        }
+        let here = usize::try_from(size).map_or(bytes.len(), |size| size.min(bytes.len()));
+        body.extend_from_slice(&bytes[..here]);
+        *bytes = &bytes[here..];
+        if !line(bytes)?.is_empty() {
+            return Err(Stop::Bad);
+        }
+    }
+    let mut trailers = Vec::new();
+    loop {
+        match line(bytes)? {
+            [] => return Ok(trailers),
+            trailer => {
+                let (name, _) = header(trailer).ok_or(Stop::Bad)?;
+                let framing = [
+                    "content-length",
+                    "transfer-encoding",
+                    "host",
+                    "content-type",
+                ];
+                if framing.contains(&name.as_str()) {
+                    return Err(Stop::Bad);
+                }
+                trailers.extend_from_slice(trailer);
+                trailers.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+}
+
+/// A line that ends in CR LF, without them, and with no LF before.
+fn line<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], Stop> {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or(Stop::Short)?;
+    let line = bytes[..end].strip_suffix(b"\r").ok_or(Stop::Bad);
+    *bytes = &bytes[end + 1..];
+    line
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
+}

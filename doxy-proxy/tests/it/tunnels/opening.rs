@@ -1,0 +1,114 @@
+//! Which requests open a tunnel, and which do not.
+
+use std::io::Write as _;
+
+use super::{ATTACH, SWITCH, Switching, read};
+use crate::support::{Client, Doxy, Fake, Recorded};
+
+#[test]
+fn every_endpoint_that_hijacks_is_switched() {
+    for (request, upgrade) in [
+        ("POST /containers/x/attach", "tcp"),
+        ("POST /v1.51/containers/a.b-c/attach?stdin=1", "tcp"),
+        ("POST /v1.41/exec/0a1b/start", "tcp"),
+        ("GET /v1.41/containers/x/attach/ws", "websocket"),
+        ("POST /session", "h2c"),
+        ("POST /v1.51/grpc", "h2c"),
+        // The engine looks only at whether there is one.
+        ("POST /containers/x/attach", ""),
+    ] {
+        let engine = Switching::with(SWITCH);
+        let doxy = Doxy::with(engine.fake.path(), "* /.*");
+        let mut client = Client::connect(doxy.path());
+        client.send(format!(
+            "{request} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\n\
+             Sec-WebSocket-Key: dGhl\r\nContent-Length: 2\r\n\r\n{{}}"
+        ));
+        assert_eq!(client.until(b"\r\n\r\n"), SWITCH.as_bytes(), "{request}");
+        let got = engine.fake.wait_for(1).remove(0);
+        assert_eq!(got.header("connection"), ["Upgrade"]);
+        assert_eq!(got.header("upgrade"), [upgrade]);
+        assert_eq!(got.header("sec-websocket-key"), ["dGhl"]);
+        assert_eq!(got.body, b"{}");
+        let mut stream = engine.stream();
+        client.send("ping");
+        assert_eq!(read(&mut stream, 4), b"ping");
+        stream.write_all(b"pong").unwrap();
+        assert_eq!(client.until(b"pong"), b"pong");
+    }
+}
+
+#[test]
+fn nothing_else_opens_a_tunnel() {
+    let second = "POST /containers/nosuch/start HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n";
+    let up = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+    let fake = Fake::start();
+    let doxy = Doxy::with(fake.path(), "/.*\nPOST /containers/x/attach");
+    for request in [
+        "GET /info",
+        "GET /containers/x/attach",
+        "GET /session",
+        "GET /containers/x/logs",
+    ] {
+        let mut client = Client::connect(doxy.path());
+        client.send(format!("{request} HTTP/1.1\r\nHost: d\r\n{up}\r\n{second}"));
+        assert_eq!(client.reply("GET").unwrap().status(), 200, "{request}");
+        assert_eq!(client.reply("POST").unwrap().status(), 403, "{request}");
+    }
+    // Where it is possible but refused, the connection goes on as HTTP, and is judged.
+    let mut client = Client::connect(doxy.path());
+    client.send(format!(
+        "POST /containers/x/attach HTTP/1.1\r\nHost: d\r\n{up}\r\n{second}"
+    ));
+    assert_eq!(client.reply("POST").unwrap().status(), 200);
+    assert_eq!(client.reply("POST").unwrap().status(), 403);
+    let starts = |request: &Recorded| request.target().contains("nosuch");
+    assert!(!fake.requests().iter().any(starts));
+}
+
+#[test]
+fn a_refused_upgrade_leaves_the_connection_as_it_was() {
+    let fake = Fake::with(|request, stream| {
+        let answer = if request.target().contains("attach") {
+            "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}"
+        } else {
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+        };
+        stream.write_all(answer.as_bytes()).is_ok()
+    });
+    let doxy = Doxy::with(fake.path(), "* /.*");
+    let mut client = Client::connect(doxy.path());
+    for _ in 0..3 {
+        let reply = client.ask(ATTACH);
+        assert_eq!((reply.status(), reply.message().as_str()), (409, "no"));
+        assert_eq!(
+            client.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
+            200
+        );
+    }
+}
+
+#[test]
+fn an_answer_with_a_length_or_chunks_is_no_switch() {
+    for (framing, body) in [
+        ("Content-Length: 2", "hi"),
+        ("Transfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n"),
+    ] {
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n{framing}\r\n\r\n{body}"
+        );
+        let fake = Fake::with(move |_, stream| stream.write_all(answer.as_bytes()).is_ok());
+        let doxy = Doxy::with(fake.path(), "POST /exec/.*");
+        let mut client = Client::connect(doxy.path());
+        let start = "POST /exec/x/start HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}";
+        for _ in 0..2 {
+            assert_eq!(client.ask(start).body, b"hi");
+        }
+        assert_eq!(
+            client
+                .ask("POST /nope HTTP/1.1\r\nHost: d\r\n\r\n")
+                .status(),
+            403
+        );
+    }
+}

@@ -2,67 +2,47 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use rustix::process::{Signal, getuid};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::support::process::{Process, doxy};
-use crate::support::{Client, Fake, LIMIT};
+use crate::support::{Binary, Client, Fake, Setup, wait};
 
 const GET: &str = "GET /info?secret=1 HTTP/1.1\r\nHost: d\r\nX-Registry-Auth: secret\r\n\r\n";
 
+/// A doxy with an access log, and its engine.
 struct Logged {
-    process: Process,
+    doxy: Binary,
     fake: Fake,
-    folder: TempDir,
 }
 
 impl Logged {
     #[track_caller]
     fn with(fake: Fake, target: &str, format: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("rules"),
-            "/info\n/_ping\nPOST /containers/x/attach\n!/secrets\n",
-        )
-        .unwrap();
-        let mut command = doxy(folder.path());
-        command
-            .env("DOXY_DOCKER_SOCKET", fake.path())
-            .args(["--pattern-file", "rules", "--shutdown-grace", "0"])
-            .args(["--access-log", target, "--log-format", format]);
-        Self {
-            process: Process::start(&mut command),
-            fake,
-            folder,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let doxy = Setup::new()
+            .engine(fake.path())
+            .rules("/info\n/_ping\nPOST /containers/x/attach\n!/secrets\n")
+            .args(["--shutdown-grace", "0"])
+            .args(["--access-log", target, "--log-format", format])
+            .start();
+        Self { doxy, fake }
     }
 
     fn connect(&self) -> Client {
-        Client::connect(&self.path("doxy.sock"))
+        self.doxy.connect()
     }
-}
 
-/// Waits until a file has so many lines, and returns them.
-#[track_caller]
-fn lines(path: &Path, count: usize) -> Vec<String> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if text.lines().count() >= count && text.ends_with('\n') {
-            let lines: Vec<_> = text.lines().map(str::to_owned).collect();
-            assert_eq!(lines.len(), count, "{text}");
-            return lines;
-        }
-        assert!(Instant::now() < deadline, "{count} lines wanted: {text:?}");
-        std::thread::yield_now();
+    /// Waits until a log in the folder has this many lines, and returns them.
+    #[track_caller]
+    fn lines(&self, name: &str, count: usize) -> Vec<String> {
+        let what = format!("{count} lines in {name}");
+        let lines: Vec<_> = wait::until_in(self.doxy.folder(), &what, || {
+            let text = fs::read_to_string(self.doxy.path(name)).unwrap_or_default();
+            let whole = text.ends_with('\n') && text.lines().count() >= count;
+            whole.then(|| text.lines().map(str::to_owned).collect())
+        });
+        assert_eq!(lines.len(), count, "{lines:#?}");
+        lines
     }
 }
 
@@ -87,7 +67,7 @@ fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
         .connect()
         .ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
     assert_eq!(reply.status(), 502);
-    let lines = lines(&logged.path("log"), 3);
+    let lines = logged.lines("log", 3);
     assert!(
         lines.iter().all(|line| !line.contains("secret")),
         "{lines:?}"
@@ -97,13 +77,13 @@ fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
         (&last["status"], &last["to_client"]),
         (&502.into(), &0.into())
     );
-    logged.process.stop();
+    logged.doxy.stop();
 }
 
 #[test]
 fn every_request_has_its_record() {
     let logged = Logged::with(Fake::start(), "log", "json");
-    let log = logged.path("log");
+    let log = logged.doxy.path("log");
     let uid = getuid().as_raw();
     let pid = std::process::id();
     for (number, (raw, method, path, verdict, rule, status)) in [
@@ -156,7 +136,7 @@ fn every_request_has_its_record() {
         let mut client = logged.connect();
         client.send(raw);
         assert_eq!(client.reply(method).unwrap().status(), status, "{raw:?}");
-        let record = json(&lines(&log, number + 1)[number]);
+        let record = json(&logged.lines("log", number + 1)[number]);
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
         assert_eq!(text("method"), method, "{record}");
         assert_eq!(text("path"), path, "{record}");
@@ -173,7 +153,7 @@ fn every_request_has_its_record() {
     }
     assert!(!fs::read_to_string(&log).unwrap().contains("secret="));
     assert!(!fs::read_to_string(&log).unwrap().contains("Auth"));
-    logged.process.stop();
+    logged.doxy.stop();
 }
 
 #[test]
@@ -190,11 +170,10 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
         !matches!(request.target(), "/info?cut" | "/containers/x/attach")
     });
     let logged = Logged::with(fake, "log", "json");
-    let log = logged.path("log");
     let get = |query: &str| format!("GET /info?{query} HTTP/1.1\r\nHost: d\r\n\r\n");
 
     assert_eq!(logged.connect().ask(get("whole")).body, b"hi");
-    let record = json(&lines(&log, 1)[0]);
+    let record = json(&logged.lines("log", 1)[0]);
     assert_eq!(record["outcome"], "complete");
     assert_eq!(
         (&record["to_engine"], &record["to_client"]),
@@ -204,7 +183,7 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
     let mut client = logged.connect();
     client.send(get("cut"));
     client.rest();
-    let record = json(&lines(&log, 2)[1]);
+    let record = json(&logged.lines("log", 2)[1]);
     assert_eq!(record["outcome"], "engine_gone");
     assert_eq!(
         (&record["status"], &record["to_client"]),
@@ -215,7 +194,7 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
     client.send(get("wait"));
     logged.fake.wait_for(3);
     drop(client);
-    let record = json(&lines(&log, 3)[2]);
+    let record = json(&logged.lines("log", 3)[2]);
     assert_eq!(record["outcome"], "client_gone");
     assert_eq!(
         (&record["status"], &record["verdict"]),
@@ -227,7 +206,7 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
     client.until(b"hello");
     client.end();
     client.rest();
-    let record = json(&lines(&log, 4)[3]);
+    let record = json(&logged.lines("log", 4)[3]);
     assert_eq!(
         (&record["outcome"], &record["status"]),
         (&"tunnel".into(), &101.into())
@@ -237,9 +216,10 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
     let mut client = logged.connect();
     client.send(get("wait"));
     logged.fake.wait_for(5);
-    logged.process.stop();
-    let record = json(&lines(&log, 5)[4]);
+    logged.doxy.process.signal(Signal::TERM);
+    let record = json(&logged.lines("log", 5)[4]);
     assert_eq!(record["outcome"], "cut");
+    assert_eq!(logged.doxy.process.end().code, Some(0));
 }
 
 #[test]
@@ -249,7 +229,7 @@ fn the_text_has_one_line_and_the_same_words() {
     logged
         .connect()
         .ask("GET /se%20cr|et HTTP/1.1\r\nHost: d\r\n\r\n");
-    let lines = lines(&logged.path("log"), 2);
+    let lines = logged.lines("log", 2);
     let words: Vec<_> = lines[0].split(' ').collect();
     assert_eq!(words[1..5], ["200", "allowed", "GET", "/info"], "{lines:?}");
     assert!(lines[0].contains(" rule=rules:1 to_engine=0 to_client=2 first_byte="));
@@ -262,35 +242,33 @@ fn the_text_has_one_line_and_the_same_words() {
         lines[1].ends_with(" complete no rule allows this path"),
         "{lines:?}"
     );
-    logged.process.stop();
+    logged.doxy.stop();
 }
 
 #[test]
 fn a_log_that_was_moved_away_is_opened_anew() {
     let logged = Logged::with(Fake::start(), "log", "json");
-    let (log, moved) = (logged.path("log"), logged.path("log.1"));
+    let (log, moved) = (logged.doxy.path("log"), logged.doxy.path("log.1"));
     logged.connect().ask(GET);
-    lines(&log, 1);
+    logged.lines("log", 1);
     fs::rename(&log, &moved).unwrap();
     logged.connect().ask(GET);
-    lines(&moved, 2);
-    logged.process.signal(Signal::HUP);
-    let deadline = Instant::now() + LIMIT;
-    while !log.exists() {
-        assert!(Instant::now() < deadline, "not opened again");
-        std::thread::yield_now();
-    }
+    logged.lines("log.1", 2);
+    logged.doxy.process.signal(Signal::HUP);
+    wait::until_in(logged.doxy.folder(), "the log opened again", || {
+        log.exists().then_some(())
+    });
     logged.connect().ask(GET);
-    lines(&log, 1);
-    lines(&moved, 2);
+    logged.lines("log", 1);
+    logged.lines("log.1", 2);
     // One that cannot be opened is said, and the old one goes on.
-    fs::rename(&log, logged.path("log.2")).unwrap();
+    fs::rename(&log, logged.doxy.path("log.2")).unwrap();
     fs::create_dir(&log).unwrap();
-    logged.process.signal(Signal::HUP);
-    logged.process.logged("cannot reopen the access log");
+    logged.doxy.process.signal(Signal::HUP);
+    logged.doxy.logged("cannot reopen the access log");
     logged.connect().ask(GET);
-    lines(&logged.path("log.2"), 2);
-    logged.process.stop();
+    logged.lines("log.2", 2);
+    logged.doxy.stop();
 }
 
 #[test]
@@ -300,7 +278,7 @@ fn it_can_go_to_standard_output() {
         logged.connect().ask(GET);
     }
     // What is left is written when doxy stops.
-    let printed = logged.process.stop().stdout;
+    let printed = logged.doxy.stop().stdout;
     assert_eq!(printed.lines().count(), 100, "{printed}");
     json(printed.lines().last().unwrap());
 }
@@ -312,10 +290,10 @@ fn a_full_disk_holds_nothing_up_and_is_said() {
         assert_eq!(logged.connect().ask(GET).status(), 200);
     }
     logged
-        .process
+        .doxy
         .logged("the access log takes no records: no space left on device");
     assert_eq!(logged.connect().ask(GET).status(), 200);
-    logged.process.stop();
+    logged.doxy.stop();
 }
 
 #[test]
@@ -361,20 +339,20 @@ fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
         }
     }
     assert!(lost > 0 && records > 0, "{records} and {lost} lost");
-    logged.process.stop();
+    logged.doxy.stop();
 }
 
 #[test]
 fn what_cannot_be_opened_is_an_error_at_the_start() {
-    let folder = tempfile::tempdir().unwrap();
     for (target, why) in [
         ("/no/such/folder/log", "no such file or directory"),
         (".", "is a directory"),
     ] {
-        let ended = Process::spawn(doxy(folder.path()).args(["--access-log", target])).end();
+        let mut setup = Setup::new().args(["--access-log", target]);
+        let ended = setup.run();
         assert_eq!(ended.code, Some(2));
         let error = ended.stderr.lines().find(|line| line.starts_with("doxy: "));
         assert_eq!(error, Some(&*format!("doxy: --access-log {target}: {why}")));
-        assert!(!folder.path().join("doxy.sock").exists());
+        assert!(!setup.path("doxy.sock").exists());
     }
 }

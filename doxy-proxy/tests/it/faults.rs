@@ -4,13 +4,12 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Instant;
+use std::sync::mpsc;
 
 use rustix::process::Signal;
 
 use crate::support::process::{Process, doxy};
-use crate::support::{Client, Doxy, Fake, LIMIT};
+use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 /// An engine that says in its answer what it was asked for.
 fn echo(path: &Path) -> Fake {
@@ -27,14 +26,11 @@ fn an_engine_that_dies_under_load_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let doxy = Doxy::with(&path, "/a/.*\nPOST /a/.*");
-    let over = AtomicBool::new(false);
-    let (right, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let ask = |thread: usize| {
+    let (outcomes, outcome) = mpsc::channel();
+    // Asks until nobody receives its outcomes any more; each says whether the engine answered.
+    let ask = |thread: usize, outcomes: mpsc::Sender<bool>| {
         let mut client = Client::connect(doxy.path());
         for number in 0.. {
-            if over.load(SeqCst) {
-                return;
-            }
             let path = format!("/a/{thread}/{number}");
             let (method, body) = match number % 3 {
                 0 => ("GET", ""),
@@ -50,47 +46,48 @@ fn an_engine_that_dies_under_load_again_and_again() {
             }
             let Some(reply) = client.reply(method) else {
                 // The engine broke off in the middle of an answer, and so does doxy.
-                failed.fetch_add(1, SeqCst);
+                if outcomes.send(false).is_err() {
+                    return;
+                }
                 client = Client::connect(doxy.path());
                 continue;
             };
-            match reply.status() {
-                200 => {
-                    assert_eq!(String::from_utf8_lossy(&reply.body), path);
-                    right.fetch_add(1, SeqCst);
-                }
-                502 => {
-                    failed.fetch_add(1, SeqCst);
-                }
-                status => panic!("{path}: {status}"),
+            let answered = reply.status() == 200;
+            if answered {
+                assert_eq!(String::from_utf8_lossy(&reply.body), path);
+            } else {
+                assert_eq!(reply.status(), 502, "{path}");
+            }
+            if outcomes.send(answered).is_err() {
+                return;
             }
             if number % 3 == 2 {
                 assert_eq!(client.reply("GET").unwrap().status(), 403);
             }
         }
     };
-    std::thread::scope(|scope| {
+    std::thread::scope(move |scope| {
         for thread in 0..3 {
-            scope.spawn(move || ask(thread));
+            let outcomes = outcomes.clone();
+            scope.spawn(move || ask(thread, outcomes));
         }
+        // Moved in here, so that the threads end also when an assertion fails.
+        let outcome = outcome;
+        let wait_for = |count: usize, answered: bool| {
+            let mut seen = 0;
+            while seen < count {
+                let outcome = outcome.recv_timeout(TIMEOUT);
+                seen += usize::from(outcome.expect("another outcome") == answered);
+            }
+        };
         for _ in 0..15 {
             let engine = echo(&path);
-            let before = right.load(SeqCst);
-            let deadline = Instant::now() + LIMIT;
             // It is found again by itself, each time.
-            while right.load(SeqCst) < before + 50 {
-                assert!(Instant::now() < deadline, "no answers from a new engine");
-                std::thread::yield_now();
-            }
+            wait_for(50, true);
             assert!(engine.requests().iter().all(|r| r.target() != "/denied"));
             drop(engine);
-            let before = failed.load(SeqCst);
-            while failed.load(SeqCst) < before + 3 {
-                assert!(Instant::now() < deadline, "no failures without an engine");
-                std::thread::yield_now();
-            }
+            wait_for(3, false);
         }
-        over.store(true, SeqCst);
     });
 }
 

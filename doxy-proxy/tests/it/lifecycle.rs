@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
-use crate::support::{Client, Doxy, Fake, LIMIT};
+use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
 /// Longer than any test waits: what ends earlier was not ended by the clock.
@@ -122,7 +122,7 @@ fn a_client_that_goes_behind_an_early_answer_takes_its_upload_with_it() {
     let mut client = Client::connect(doxy.path());
     client.send("POST /load HTTP/1.1\r\nHost: d\r\nContent-Length: 100000000\r\n\r\nbegin");
     let (mut engine, _) = listener.accept().unwrap();
-    engine.set_read_timeout(Some(LIMIT)).unwrap();
+    engine.set_read_timeout(Some(TIMEOUT)).unwrap();
     // Not before it was asked: an answer to nothing is a fault.
     engine.read_exact(&mut [0; 16]).unwrap();
     engine

@@ -19,6 +19,7 @@ use proptest::test_runner::{TestError, TestRunner};
 use tokio::net::UnixListener;
 
 use crate::corpus;
+use crate::support::runtime::on_thread;
 use crate::support::wire::{self, Message};
 use crate::support::{Client, Doxy};
 
@@ -37,22 +38,16 @@ impl Hyper {
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let record = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let listener = UnixListener::from_std(listener).unwrap();
-                while let Ok((stream, _)) = listener.accept().await {
-                    let record = Arc::clone(&record);
-                    let service = service_fn(move |request| note(request, Arc::clone(&record)));
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .max_headers(512)
-                        .serve_connection(TokioIo::new(stream), service);
-                    tokio::spawn(connection);
-                }
-            });
+        on_thread(move || async move {
+            let listener = UnixListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let record = Arc::clone(&record);
+                let service = service_fn(move |request| note(request, Arc::clone(&record)));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .max_headers(512)
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
         });
         Self {
             path,

@@ -2,61 +2,33 @@
 //! becomes of those that fail.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::PathBuf;
 
 use rustix::process::{Signal, getuid};
-use tempfile::TempDir;
 
-use crate::support::process::{Process, doxy};
-use crate::support::{Client, Fake, Reply};
+use crate::support::{Binary, Fake, Reply, Setup};
 
-/// A doxy with a script and these rules.
+/// A doxy with a script and these rules, and its engine.
 struct Scripted {
-    process: Process,
+    doxy: Binary,
     fake: Fake,
-    folder: TempDir,
 }
 
 impl Scripted {
     #[track_caller]
     fn with(script: &str, rules: &str, args: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("policy.rhai"), script).unwrap();
-        fs::write(folder.path().join("rules"), rules).unwrap();
-        let fake = Fake::at(&folder.path().join("engine.sock"), |_, stream| {
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
-                .is_ok()
-        });
-        let process = Process::start(
-            doxy(folder.path())
-                .args([
-                    "--script",
-                    "policy.rhai",
-                    "--pattern-file",
-                    "rules",
-                    "--debug",
-                ])
-                .args(args),
-        );
-        Self {
-            process,
-            fake,
-            folder,
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn connect(&self) -> Client {
-        Client::connect(&self.path("doxy.sock"))
+        let fake = Fake::start();
+        let doxy = Setup::new()
+            .engine(fake.path())
+            .file("policy.rhai", script)
+            .rules(rules)
+            .args(["--script", "policy.rhai", "--debug"])
+            .args(args)
+            .start();
+        Self { doxy, fake }
     }
 
     fn ask(&self, raw: impl AsRef<[u8]>) -> Reply {
-        self.connect().ask(raw)
+        self.doxy.ask(raw)
     }
 }
 
@@ -81,26 +53,26 @@ const CREATE: &str = r#"
 
 #[test]
 fn what_a_script_leaves_to_the_rules_they_decide() {
-    let doxy = Scripted::with(CREATE, "/info\nPOST /containers/create", &[]);
+    let setup = Scripted::with(CREATE, "/info\nPOST /containers/create", &[]);
     assert_eq!(
-        doxy.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
+        setup.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
         200
     );
-    let reply = doxy.ask("GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n");
+    let reply = setup.ask("GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n");
     assert_eq!(
         (reply.status(), &*reply.message()),
         (403, "'/secrets' is not allowed.")
     );
-    doxy.process.stop();
+    setup.doxy.stop();
 }
 
 #[test]
 fn a_body_is_judged_and_the_very_bytes_are_forwarded() {
-    let doxy = Scripted::with(CREATE, "/info", &[]);
+    let setup = Scripted::with(CREATE, "/info", &[]);
     let odd = "{ \"Image\" : \"a\\u0062\",\n\t\"Labels\": {\"x\": \"y\"} }";
-    let reply = doxy.ask(post("/v1.41/containers/create?name=x", odd));
+    let reply = setup.ask(post("/v1.41/containers/create?name=x", odd));
     assert_eq!(reply.status(), 200);
-    let got = doxy.fake.wait_for(1).remove(0);
+    let got = setup.fake.wait_for(1).remove(0);
     assert_eq!(got.body, odd.as_bytes());
     assert_eq!(got.target(), "/v1.41/containers/create?name=x");
     assert_eq!(got.header("content-length"), [odd.len().to_string()]);
@@ -112,23 +84,23 @@ fn a_body_is_judged_and_the_very_bytes_are_forwarded() {
         one.len(),
         two.len()
     );
-    let mut client = doxy.connect();
+    let mut client = setup.doxy.connect();
     for (count, cut) in (1..chunked.len()).step_by(3).enumerate() {
         client.send(&chunked[..cut]);
         client.send(&chunked[cut..]);
         assert_eq!(client.reply("POST").unwrap().status(), 200, "cut at {cut}");
-        let got = doxy.fake.wait_for(count + 2).remove(count + 1);
+        let got = setup.fake.wait_for(count + 2).remove(count + 1);
         assert_eq!(got.body, odd.as_bytes(), "cut at {cut}");
         assert_eq!(got.header("content-length"), [odd.len().to_string()]);
         assert!(got.header("trailer").is_empty() && got.header("transfer-encoding").is_empty());
     }
-    doxy.process.stop();
+    setup.doxy.stop();
 }
 
 #[test]
 fn a_denied_body_reaches_nobody_and_the_connection_goes_on() {
-    let doxy = Scripted::with(CREATE, "/info", &[]);
-    let mut client = doxy.connect();
+    let setup = Scripted::with(CREATE, "/info", &[]);
+    let mut client = setup.doxy.connect();
     for (body, status, message) in [
         (
             r#"{"HostConfig":{"Privileged":true}}"#,
@@ -144,15 +116,15 @@ fn a_denied_body_reaches_nobody_and_the_connection_goes_on() {
         assert_eq!((reply.status(), &*reply.message()), (status, message));
         assert_eq!(client.reply("GET").unwrap().status(), 200);
     }
-    assert!(doxy.fake.requests().iter().all(|r| r.target() == "/info"));
-    let line = doxy.process.logged("POST /containers/create");
+    assert!(setup.fake.requests().iter().all(|r| r.target() == "/info"));
+    let line = setup.doxy.logged("POST /containers/create");
     assert!(line.contains("| denied by policy.rhai:5:"), "{line}");
-    doxy.process.stop();
+    setup.doxy.stop();
 }
 
 #[test]
 fn what_the_engine_could_read_otherwise_is_denied() {
-    let doxy = Scripted::with(CREATE, "/info", &["--max-body", "1k"]);
+    let setup = Scripted::with(CREATE, "/info", &["--max-body", "1k"]);
     let large = format!(r#"{{"Image":"{}"}}"#, "x".repeat(1024));
     let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
     for raw in [
@@ -174,18 +146,18 @@ fn what_the_engine_could_read_otherwise_is_denied() {
         // A body on start, whatever the policy says of it.
         post("/containers/x/start", r#"{"HostConfig":{}}"#),
     ] {
-        let reply = doxy.ask(&raw);
+        let reply = setup.ask(&raw);
         assert!((400..500).contains(&reply.status()), "{raw}: {reply:?}");
         assert!(!reply.message().is_empty());
     }
-    assert!(doxy.fake.requests().is_empty());
-    doxy.process.stop();
+    assert!(setup.fake.requests().is_empty());
+    setup.doxy.stop();
 }
 
 #[test]
 fn a_client_that_waits_for_100_gets_it_when_the_script_asks_for_the_body() {
-    let doxy = Scripted::with(CREATE, "/info", &[]);
-    let mut client = doxy.connect();
+    let setup = Scripted::with(CREATE, "/info", &[]);
+    let mut client = setup.doxy.connect();
     client.send(
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\n\
          Content-Length: 2\r\n\r\n",
@@ -193,23 +165,23 @@ fn a_client_that_waits_for_100_gets_it_when_the_script_asks_for_the_body() {
     assert_eq!(client.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n");
     client.send("{}");
     assert_eq!(client.reply("POST").unwrap().status(), 200);
-    assert_eq!(doxy.fake.wait_for(1)[0].body, b"{}");
-    doxy.process.stop();
+    assert_eq!(setup.fake.wait_for(1)[0].body, b"{}");
+    setup.doxy.stop();
 }
 
 #[test]
 fn a_body_that_nobody_asks_for_is_streamed_however_large() {
-    let doxy = Scripted::with(CREATE, "POST /images/load", &["--max-body", "1k"]);
+    let setup = Scripted::with(CREATE, "POST /images/load", &["--max-body", "1k"]);
     let body = "x".repeat(300_000);
-    assert_eq!(doxy.ask(post("/images/load", &body)).status(), 200);
-    assert!(doxy.fake.wait_for(1)[0].body == body.as_bytes());
-    doxy.process.stop();
+    assert_eq!(setup.ask(post("/images/load", &body)).status(), 200);
+    assert!(setup.fake.wait_for(1)[0].body == body.as_bytes());
+    setup.doxy.stop();
 }
 
 #[test]
 fn a_body_that_does_not_come_is_not_waited_for() {
-    let doxy = Scripted::with(CREATE, "/info", &["--head-timeout", "100ms"]);
-    let mut client = doxy.connect();
+    let setup = Scripted::with(CREATE, "/info", &["--head-timeout", "100ms"]);
+    let mut client = setup.doxy.connect();
     client.send("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n{");
     let reply = client.reply("POST").unwrap();
     assert_eq!(
@@ -217,20 +189,20 @@ fn a_body_that_does_not_come_is_not_waited_for() {
         (403, "the body did not come in time to be judged")
     );
     assert_eq!(client.rest(), b"");
-    assert!(doxy.fake.requests().is_empty());
-    doxy.process.stop();
+    assert!(setup.fake.requests().is_empty());
+    setup.doxy.stop();
 }
 
 #[test]
 fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
-    let doxy = Scripted::with(CREATE, "/info", &["--max-body", "32M"]);
+    let setup = Scripted::with(CREATE, "/info", &["--max-body", "32M"]);
     let head = format!(
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
         32 << 20
     );
     let almost = vec![b' '; (32 << 20) - 1];
     let begun = || {
-        let mut client = doxy.connect();
+        let mut client = setup.doxy.connect();
         client.send(&head);
         client.try_send(&almost);
         client
@@ -244,9 +216,9 @@ fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
     );
     drop(stalled);
     let small = post("/containers/create", r#"{"Image":"busybox"}"#);
-    assert_eq!(doxy.ask(small).status(), 200);
-    assert_eq!(doxy.fake.requests().len(), 1);
-    doxy.process.stop();
+    assert_eq!(setup.ask(small).status(), 200);
+    assert_eq!(setup.fake.requests().len(), 1);
+    setup.doxy.stop();
 }
 
 #[test]
@@ -260,10 +232,10 @@ fn who_asks_with_what_query_and_headers() {
             pass()
         }}"#
     );
-    let doxy = Scripted::with(&script, "/info", &[]);
+    let setup = Scripted::with(&script, "/info", &[]);
     let ask = |target: &str, team: &str| {
         let raw = format!("GET {target} HTTP/1.1\r\nHost: d\r\nX-Team: {team}\r\n\r\n");
-        doxy.ask(raw).status()
+        setup.ask(raw).status()
     };
     assert_eq!(ask("/v1.41/containers/json?all=1", "blue"), 200);
     assert_eq!(ask("/v1.41/containers/json?%61ll=1", "blue"), 200);
@@ -271,7 +243,7 @@ fn who_asks_with_what_query_and_headers() {
     assert_eq!(ask("/v1.41/containers/json?all=1", "red"), 403);
     assert_eq!(ask("/containers/json?all=1", "blue"), 403);
     assert_eq!(ask("/info", "red"), 200);
-    doxy.process.stop();
+    setup.doxy.stop();
 }
 
 #[test]
@@ -288,14 +260,14 @@ fn a_script_that_fails_denies_and_says_where() {
             "policy.rhai:1:",
         ),
     ] {
-        let doxy = Scripted::with(script, "/info", &[]);
-        let reply = doxy.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
+        let setup = Scripted::with(script, "/info", &[]);
+        let reply = setup.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
         assert_eq!(reply.status(), 403, "{script}");
         assert!(!reply.message().contains("rhai"), "{reply:?}");
-        let line = doxy.process.logged("ERROR");
+        let line = setup.doxy.logged("ERROR");
         assert!(line.contains(place), "{script}: {line}");
-        assert!(doxy.fake.requests().is_empty());
-        doxy.process.stop();
+        assert!(setup.fake.requests().is_empty());
+        setup.doxy.stop();
     }
 }
 
@@ -307,9 +279,8 @@ fn a_script_that_is_wrong_is_an_error_at_the_start() {
         ("fn decide(a, b) { pass() }", "policy.rhai"),
         ("fn decide(req) { eval(\"1\") }", "policy.rhai:1:"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("policy.rhai"), script).unwrap();
-        let ended = Process::spawn(doxy(folder.path()).args(["--script", "policy.rhai"])).end();
+        let setup = Setup::new().file("policy.rhai", script);
+        let ended = setup.args(["--script", "policy.rhai"]).run();
         assert_eq!(ended.code, Some(2), "{script}: {ended:?}");
         let lines: Vec<_> = ended.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{ended:?}");
@@ -320,40 +291,42 @@ fn a_script_that_is_wrong_is_an_error_at_the_start() {
 
 #[test]
 fn script_and_rules_are_reloaded_together_or_not_at_all() {
-    let doxy = Scripted::with("fn decide(req) { pass() }", "/one", &[]);
+    let setup = Scripted::with("fn decide(req) { pass() }", "/one", &[]);
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
-    assert_eq!(doxy.ask(get("/one")).status(), 200);
+    assert_eq!(setup.ask(get("/one")).status(), 200);
     // New rules and a broken script: neither is taken.
-    fs::write(doxy.path("rules"), "/two").unwrap();
-    fs::write(doxy.path("policy.rhai"), "fn decide(req) { pass( }").unwrap();
-    doxy.process.signal(Signal::HUP);
-    doxy.process
+    fs::write(setup.doxy.path("rules"), "/two").unwrap();
+    fs::write(setup.doxy.path("policy.rhai"), "fn decide(req) { pass( }").unwrap();
+    setup.doxy.process.signal(Signal::HUP);
+    setup
+        .doxy
         .logged("not reloaded, the policy in force stays: policy.rhai:1:");
-    assert_eq!(doxy.ask(get("/one")).status(), 200);
-    assert_eq!(doxy.ask(get("/two")).status(), 403);
+    assert_eq!(setup.ask(get("/one")).status(), 200);
+    assert_eq!(setup.ask(get("/two")).status(), 403);
     let script = r#"fn decide(req) { if req.path == "/one" { return allow(); } pass() }"#;
-    fs::write(doxy.path("policy.rhai"), script).unwrap();
-    doxy.process.signal(Signal::HUP);
-    doxy.process
+    fs::write(setup.doxy.path("policy.rhai"), script).unwrap();
+    setup.doxy.process.signal(Signal::HUP);
+    setup
+        .doxy
         .logged("reloaded: policy script policy.rhai, 1 rule from rules");
-    assert_eq!(doxy.ask(get("/one")).status(), 200);
-    assert_eq!(doxy.ask(get("/two")).status(), 200);
-    doxy.process.stop();
+    assert_eq!(setup.ask(get("/one")).status(), 200);
+    assert_eq!(setup.ask(get("/two")).status(), 200);
+    setup.doxy.stop();
 }
 
 #[test]
 fn what_a_script_prints_is_in_the_log_and_not_without_end() {
     let script = r#"fn decide(req) { print("saw\n" + req.path); for n in 0..1000 { print("more"); } pass() }"#;
-    let doxy = Scripted::with(script, "/info", &[]);
+    let setup = Scripted::with(script, "/info", &[]);
     for _ in 0..100 {
         assert_eq!(
-            doxy.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
+            setup.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
             200
         );
     }
-    let line = doxy.process.logged("policy: saw");
+    let line = setup.doxy.logged("policy: saw");
     assert!(line.contains(r"policy: saw\n/info"), "{line}");
-    let printed = doxy.process.stop().stderr;
+    let printed = setup.doxy.stop().stderr;
     let lines = printed
         .lines()
         .filter(|line| line.contains("policy: "))

@@ -1,10 +1,8 @@
 //! Valid settings: what doxy prints about them, and what it logs.
 
-use std::path::Path;
-
 use super::{NONE, PING, folder};
 use crate::support::process::{Process, doxy};
-use crate::support::{Client, Fake};
+use crate::support::{Client, Fake, Need, needs};
 
 /// Settings that are right: what doxy says of them when it listens.
 #[track_caller]
@@ -61,8 +59,7 @@ fn the_line_at_the_start_says_what_is_in_force() {
 
 #[test]
 fn without_a_pattern_file_the_embedded_rules_are_used_and_it_is_said() {
-    if Path::new("/etc/doxy.pattern").exists() {
-        eprintln!("/etc/doxy.pattern exists: the embedded rules are not tested");
+    if !needs(Need::NoFile("/etc/doxy.pattern")) {
         return;
     }
     listens(

@@ -8,18 +8,10 @@ use std::process::Command;
 use super::{GET, Status, answer};
 use crate::support::files::{chmod, listing};
 use crate::support::process::{Process, copy_binary, doxy, unprivileged};
-use crate::support::{Client, Fake};
+use crate::support::{Client, Fake, Need, needs};
 
 /// A group that is nobody's.
 const GROUP: u32 = 47_110;
-
-fn root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("not root: becoming another user is not tested");
-    }
-    root
-}
 
 /// A folder that everybody may pass through, and in `mode` do more.
 fn open_folder(mode: u32) -> tempfile::TempDir {
@@ -39,7 +31,7 @@ fn engine(folder: &Path, group: u32, mode: u32) -> Fake {
 
 #[test]
 fn root_is_given_up_for_a_user_with_no_more_than_the_engines_group() {
-    if !root() {
+    if !needs(Need::Root) {
         return;
     }
     for (options, group, groups) in [
@@ -82,7 +74,7 @@ fn root_is_given_up_for_a_user_with_no_more_than_the_engines_group() {
 
 #[test]
 fn what_the_user_will_not_be_able_to_do_is_said_at_the_start() {
-    if !root() {
+    if !needs(Need::Root) {
         return;
     }
     let folder = open_folder(0o755);
@@ -158,7 +150,7 @@ fn users_that_there_are_not() {
 
 #[test]
 fn users_that_cannot_reach_the_engine() {
-    if !root() {
+    if !needs(Need::Root) {
         return;
     }
     let folder = open_folder(0o755);
@@ -209,7 +201,8 @@ fn who_is_not_root_can_only_stay_who_it_is() {
         rustix::process::getuid().as_raw(),
         rustix::process::getgid().as_raw(),
     ];
-    let ids = ids.map(|id| if root() { 65534 } else { id }.to_string());
+    let root = rustix::process::geteuid().is_root();
+    let ids = ids.map(|id| if root { 65534 } else { id }.to_string());
     let [user, group] = &ids;
     let mut command = unprivileged(folder.path()).unwrap();
     let process = Process::start(command.args(["--user", user, "--group", group]));
@@ -222,7 +215,7 @@ fn who_is_not_root_can_only_stay_who_it_is() {
 /// What belongs to others is opened by a capability, which then is the only one left.
 #[test]
 fn root_keeps_the_one_capability_that_opens_what_is_not_its_own() {
-    if !root() {
+    if !needs(Need::Root) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -10,16 +10,12 @@
 mod engine;
 mod user;
 
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use doxy_filter::DEFAULT_PATTERNS;
 
 use crate::corpus;
-use crate::support::LIMIT;
+use crate::support::{Binary, Setup, wait};
 use engine::Engine;
 use user::{Random, User};
 
@@ -54,16 +50,20 @@ fn a_long_mix_of_everything_leaves_nothing_behind() {
 fn soak(requests: usize, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::start(&folder.path().join("engine.sock"), requests);
-    let doxy = Doxy::start(folder.path(), &engine.path);
+    let doxy = Setup::new()
+        .engine(&engine.path)
+        .rules(&format!("{DEFAULT_PATTERNS}\n{RULES}"))
+        .start();
+    let socket = doxy.socket();
     let corpus: Vec<_> = corpus::raw().filter(|raw| raw.len() < 8192).collect();
     let each = requests / rounds / THREADS;
-    let mut figures = vec![doxy.figures()];
+    let mut figures = vec![Figures::of(&doxy)];
     for round in 0..rounds {
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 let first = (round * THREADS + thread) * each;
                 let mut user = User {
-                    socket: &doxy.socket,
+                    socket: &socket,
                     corpus: &corpus,
                     engine: &engine,
                     client: None,
@@ -73,7 +73,7 @@ fn soak(requests: usize, rounds: usize) {
             }
         });
         engine.check();
-        figures.push(doxy.settled());
+        figures.push(Figures::settled(&doxy));
     }
     let arrived = engine.state.arrived.load(Ordering::SeqCst);
     for (round, figures) in figures.iter().enumerate() {
@@ -98,84 +98,22 @@ struct Figures {
     descriptors: usize,
 }
 
-struct Doxy {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Doxy {
-    fn start(folder: &Path, engine: &Path) -> Self {
-        let socket = folder.join("doxy.sock");
-        let rules = folder.join("soak.pattern");
-        std::fs::write(&rules, format!("{DEFAULT_PATTERNS}\n{RULES}")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doxy"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DOXY_") {
-                command.env_remove(name);
-            }
+impl Figures {
+    fn of(doxy: &Binary) -> Self {
+        Self {
+            // `status` is out of date by some pages for each processor.
+            resident_kib: doxy.process.kib("smaps_rollup", "Rss:"),
+            peak_kib: doxy.process.kib("status", "VmHWM:"),
+            descriptors: doxy.process.descriptors().len(),
         }
-        command.arg("--docker-socket").arg(engine);
-        command.arg("--proxy-socket").arg(&socket);
-        command.arg("--pattern-file").arg(rules);
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut doxy = Self { child, socket };
-        doxy.poll("it does not listen", |doxy| {
-            UnixStream::connect(&doxy.socket).is_ok()
-        });
-        doxy
     }
 
-    /// Looks until `condition` holds. Nobody announces what is looked for.
+    /// When all clients have gone.
     #[track_caller]
-    fn poll(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
-        let start = Instant::now();
-        while !condition(self) {
-            let ended = self.child.try_wait().unwrap();
-            assert_eq!(ended, None, "doxy has ended");
-            assert!(start.elapsed() < LIMIT, "{what}: {:?}", self.figures());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn figures(&self) -> Figures {
-        let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let kib = |file: &str, name: &str| {
-            let text = std::fs::read_to_string(proc.join(file)).unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.unwrap().trim().strip_suffix(" kB");
-            kib.unwrap().parse().unwrap()
-        };
-        Figures {
-            // What `status` says of it is out of date by some pages for each processor.
-            resident_kib: kib("smaps_rollup", "Rss:"),
-            peak_kib: kib("status", "VmHWM:"),
-            descriptors: std::fs::read_dir(proc.join("fd")).unwrap().count(),
-        }
-    }
-
-    /// What it holds when everybody has gone.
-    #[track_caller]
-    fn settled(&self) -> Figures {
-        let start = Instant::now();
-        loop {
-            let figures = self.figures();
-            if figures.descriptors <= DESCRIPTORS {
-                return figures;
-            }
-            assert!(start.elapsed() < LIMIT, "descriptors leak: {figures:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Doxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn settled(doxy: &Binary) -> Self {
+        wait::until("few descriptors", || {
+            let figures = Self::of(doxy);
+            (figures.descriptors <= DESCRIPTORS).then_some(figures)
+        })
     }
 }

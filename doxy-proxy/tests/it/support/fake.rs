@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use super::LIMIT;
+use super::TIMEOUT;
 
 /// A request as the engine got it: the head as sent, the body with its framing removed.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ impl Fake {
         let (requests, _) = self
             .state
             .arrived
-            .wait_timeout_while(requests, LIMIT, |r| r.len() < count)
+            .wait_timeout_while(requests, TIMEOUT, |r| r.len() < count)
             .unwrap();
         assert!(
             requests.len() >= count,
@@ -151,7 +151,7 @@ impl Fake {
         let _unused = self
             .state
             .arrived
-            .wait_timeout_while(requests, LIMIT, |_| closed() < count)
+            .wait_timeout_while(requests, TIMEOUT, |_| closed() < count)
             .unwrap();
         assert!(
             closed() >= count,

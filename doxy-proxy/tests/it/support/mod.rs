@@ -1,22 +1,24 @@
-//! What the tests are made of: a recording engine, a proxy in this process, a raw client,
-//! a second reading of HTTP.
+//! What the tests are made of: a recording engine, doxy in this process and as the binary, a raw
+//! client, a second reading of HTTP.
 //!
-//! Nothing sleeps here and nothing has a fixed name. What is waited for is an event; the one
-//! time limit there is turns a hang into a failure.
+//! Nothing here has a fixed name or port. What is waited for is an event wherever there is one, and
+//! one time limit turns a hang into a failure.
 
+mod binary;
 mod client;
 mod fake;
 pub(crate) mod files;
+pub(crate) mod needs;
 pub(crate) mod process;
 mod proxy;
+pub(crate) mod runtime;
 pub(crate) mod sockets;
+pub(crate) mod wait;
 pub(crate) mod wire;
 
+pub(crate) use binary::{Binary, Setup};
 pub(crate) use client::{Client, Reply};
 pub(crate) use fake::{Fake, Recorded};
+pub(crate) use needs::{Need, needs};
 pub(crate) use proxy::Doxy;
-
-use std::time::Duration;
-
-/// When a test gives up waiting.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) use wait::TIMEOUT;

@@ -1,14 +1,20 @@
 //! The binary, running: what it prints, and how it ends.
 
+use std::fmt;
+use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 use rustix::process::{Pid, Signal};
 
-use super::LIMIT;
+use super::{Need, TIMEOUT, needs};
+
+/// In the line that doxy logs when it listens.
+const LISTENS: &str = " listening on ";
 
 /// The binary, to be run in `folder`: sockets `doxy.sock` and `engine.sock`, no other settings.
 pub(crate) fn doxy(folder: &Path) -> Command {
@@ -26,31 +32,38 @@ pub(crate) fn command(program: &str, folder: &Path) -> Command {
     command
 }
 
-/// A running process. Dropped, it is killed.
+/// A running process. When this is dropped it is killed.
 pub(crate) struct Process {
     child: Child,
     stdout: Arc<Printed>,
     stderr: Arc<Printed>,
+    /// It leads a process group, and all of that is killed with it.
+    group: bool,
 }
 
 /// What has been printed so far, and whether that is all.
 #[derive(Default)]
 struct Printed {
-    text: Mutex<(Vec<u8>, bool)>,
+    output: Mutex<(Vec<u8>, bool)>,
     more: Condvar,
 }
 
 impl Printed {
-    fn read(mut source: impl Read + Send + 'static) -> Arc<Self> {
+    /// Collects the output in a thread. Without a source there is none.
+    fn read(source: Option<impl Read + Send + 'static>) -> Arc<Self> {
         let printed = Arc::new(Self::default());
         let shared = Arc::clone(&printed);
+        let Some(mut source) = source else {
+            printed.output.lock().unwrap().1 = true;
+            return printed;
+        };
         thread::spawn(move || {
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 65536];
             loop {
                 let count = source.read(&mut chunk).unwrap();
-                let mut text = shared.text.lock().unwrap();
-                text.0.extend(&chunk[..count]);
-                text.1 = count == 0;
+                let mut output = shared.output.lock().unwrap();
+                output.0.extend(&chunk[..count]);
+                output.1 = count == 0;
                 shared.more.notify_all();
                 if count == 0 {
                     return;
@@ -60,21 +73,24 @@ impl Printed {
         printed
     }
 
-    /// Waits until `enough` says so of what has been printed and of whether that is all.
-    #[track_caller]
-    fn wait(&self, enough: impl Fn(&str, bool) -> bool) -> String {
-        let told = |text: &(Vec<u8>, bool)| String::from_utf8_lossy(&text.0).into_owned();
-        // A panic with the lock held would be one of the reader's, too.
-        let (text, timed_out) = {
-            let text = self.text.lock().unwrap();
-            let (text, timeout) = self
-                .more
-                .wait_timeout_while(text, LIMIT, |text| !enough(&told(text), text.1))
-                .unwrap();
-            (told(&text), timeout.timed_out())
-        };
-        assert!(!timed_out, "nothing more after {text:?}");
-        text
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output.lock().unwrap().0).into_owned()
+    }
+
+    /// Waits until `enough` is true of the output so far, or the process has closed it. None if
+    /// neither happens in time.
+    fn wait(&self, enough: impl Fn(&str) -> bool) -> Option<String> {
+        let enough =
+            |output: &(Vec<u8>, bool)| output.1 || enough(&String::from_utf8_lossy(&output.0));
+        let output = self.output.lock().unwrap();
+        let waited = self
+            .more
+            .wait_timeout_while(output, TIMEOUT, |output| !enough(output))
+            .unwrap();
+        // The lock goes first: a panic of the caller would poison it for the reader.
+        let timed_out = waited.1.timed_out();
+        drop(waited);
+        (!timed_out).then(|| self.text())
     }
 }
 
@@ -87,52 +103,116 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    pub(crate) fn success(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => writeln!(out, "exit code {code}")?,
+            None => writeln!(out, "ended by a signal")?,
+        }
+        writeln!(
+            out,
+            "--- stdout\n{}\n--- stderr\n{}",
+            self.stdout, self.stderr
+        )
+    }
+}
+
 impl Process {
     #[track_caller]
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self {
-            stdout: Printed::read(child.stdout.take().unwrap()),
-            stderr: Printed::read(child.stderr.take().unwrap()),
-            child,
-        }
+        Self::spawn_with_stderr(command, Stdio::piped())
     }
 
-    /// A doxy that has said that it listens.
+    /// A process, and all that it starts itself: they end together.
     #[track_caller]
-    pub(crate) fn start(command: &mut Command) -> Self {
-        let process = Self::spawn(command);
-        process.logged(" listening on ");
+    pub(crate) fn spawn_group(command: &mut Command) -> Self {
+        let mut process = Self::spawn(command.process_group(0));
+        process.group = true;
         process
     }
 
-    /// Waits until it listens or has ended; says whether it listens.
+    #[track_caller]
+    pub(crate) fn spawn_with_stderr(command: &mut Command, stderr: Stdio) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self {
+            stdout: Printed::read(child.stdout.take()),
+            stderr: Printed::read(child.stderr.take()),
+            child,
+            group: false,
+        }
+    }
+
+    /// A doxy that has logged that it listens.
+    #[track_caller]
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let process = Self::spawn(command);
+        process.logged(LISTENS);
+        process
+    }
+
+    /// Waits until it listens or has ended; returns whether it listens.
     #[track_caller]
     pub(crate) fn listens(&self) -> bool {
-        let listens = |text: &str| text.contains(" listening on ");
-        listens(&self.stderr.wait(|text, all| listens(text) || all))
+        let log = self.stderr.wait(|log| log.contains(LISTENS));
+        let log = log.unwrap_or_else(|| panic!("neither listens nor ends: {}", self.log()));
+        log.contains(LISTENS)
     }
 
-    /// Waits for a whole line of the log with `words` in it.
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Waits for a whole line of the log that contains `words`.
     #[track_caller]
     pub(crate) fn logged(&self, words: &str) -> String {
-        let find = |text: &str| {
-            text.split_inclusive('\n')
-                .find(|line| line.contains(words) && line.ends_with('\n'))
-                .map(|line| line.trim_end().to_owned())
-        };
-        let text = self.stderr.wait(|text, all| find(text).is_some() || all);
-        find(&text).unwrap_or_else(|| panic!("no {words:?} in {text:?}"))
+        self.logged_all(&[words])
     }
 
-    /// Its number.
+    /// Waits for a whole line of the log that contains each of `words`.
+    #[track_caller]
+    pub(crate) fn logged_all(&self, words: &[&str]) -> String {
+        let find = |log: &str| {
+            log.split_inclusive('\n')
+                .find(|line| line.ends_with('\n') && words.iter().all(|word| line.contains(word)))
+                .map(|line| line.trim_end().to_owned())
+        };
+        let log = self.stderr.wait(|log| find(log).is_some());
+        log.and_then(|log| find(&log))
+            .unwrap_or_else(|| panic!("no line with {words:?} in the log:\n{}", self.log()))
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// A number from `/proc/PID/FILE`, in KiB.
+    #[track_caller]
+    pub(crate) fn kib(&self, file: &str, name: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.pid())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.unwrap().trim().strip_suffix(" kB");
+        kib.unwrap().parse().unwrap()
+    }
+
+    /// What its descriptors lead to.
+    #[track_caller]
+    pub(crate) fn descriptors(&self) -> Vec<PathBuf> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        // One may be closed between the two looks.
+        open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+            .collect()
     }
 
     #[track_caller]
@@ -143,9 +223,12 @@ impl Process {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
-        let stderr = self.stderr.wait(|_, all| all);
-        let stdout = self.stdout.wait(|_, all| all);
+        let [stdout, stderr] = [&self.stdout, &self.stderr].map(|printed| {
+            let output = printed.wait(|_| false);
+            output.unwrap_or_else(|| panic!("does not end, and has printed:\n{}", printed.text()))
+        });
         let code = self.child.wait().unwrap().code();
+        self.group = false; // its number may be given to others now
         Ended {
             code,
             stdout,
@@ -153,34 +236,39 @@ impl Process {
         }
     }
 
-    /// Tells it to stop, and waits for that.
+    /// Stops it with SIGTERM, and waits for its end.
     #[track_caller]
     pub(crate) fn stop(self) -> Ended {
         self.signal(Signal::TERM);
         let ended = self.end();
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(ended.code, Some(0), "{ended}");
         ended
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended already.
+        // All of these fail only for a process that has ended already.
+        if self.group {
+            let _ = rustix::process::kill_process_group(self.pid(), Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("log of process {}:\n{}", self.pid(), self.log());
+        }
     }
 }
 
-/// The command line of doxy without the rights of root; none if that cannot be had here.
+/// The command line of doxy as another user than root; none where that is not possible.
 pub(crate) fn unprivileged(folder: &Path) -> Option<Command> {
     if !rustix::process::geteuid().is_root() {
         return Some(doxy(folder));
     }
-    if !Path::new("/usr/bin/setpriv").exists() {
-        eprintln!("no /usr/bin/setpriv: what is forbidden to root is not tested");
+    if !needs(Need::Tool("setpriv")) {
         return None;
     }
-    let mut command = command("/usr/bin/setpriv", folder);
+    let mut command = command("setpriv", folder);
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "./bin"]);
     Some(command)
 }

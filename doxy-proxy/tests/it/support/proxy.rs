@@ -10,6 +10,8 @@ use doxy_filter::RuleSet;
 use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use tokio::sync::oneshot;
 
+use super::runtime::on_thread;
+
 /// A running proxy; dropped, it is stopped and its end awaited.
 pub(crate) struct Doxy {
     path: PathBuf,
@@ -67,21 +69,13 @@ impl Doxy {
         let proxy = Service::new(Policy::new(rules), upstream);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .enable_time()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let listener = bind.listen().unwrap();
-                ready.send(()).unwrap();
-                serve(listener, proxy, grace, async {
-                    let _ = stopped.await;
-                })
-                .await
-                .unwrap();
-            });
+        let thread = on_thread(move || async move {
+            let listener = bind.listen().unwrap();
+            ready.send(()).unwrap();
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            serve(listener, proxy, grace, stopped).await.unwrap();
         });
         is_ready.recv().unwrap();
         Self {

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::support::{Client, Doxy, Fake, LIMIT};
+use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 const ATTACH: &str = "POST /v1.41/containers/x/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: d\r\n\
                       Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
@@ -35,8 +35,8 @@ impl Switching {
         let (sender, wait) = (Mutex::new(sender), Arc::new(Mutex::new(wait)));
         let fake = Fake::with(move |_, stream| {
             stream.write_all(&answer).unwrap();
-            stream.set_read_timeout(Some(LIMIT)).unwrap();
-            stream.set_write_timeout(Some(LIMIT)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+            stream.set_write_timeout(Some(TIMEOUT)).unwrap();
             sender
                 .lock()
                 .unwrap()
@@ -53,7 +53,7 @@ impl Switching {
     }
 
     fn stream(&self) -> UnixStream {
-        self.streams.recv_timeout(LIMIT).unwrap()
+        self.streams.recv_timeout(TIMEOUT).unwrap()
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::thread;
 
 use super::{ATTACH, MUCH, SWITCH, Switching, pattern, read, rest};
-use crate::support::{Client, Doxy, Fake, LIMIT};
+use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 #[test]
 fn bytes_that_come_with_the_head_of_either_side_are_not_lost() {
@@ -85,7 +85,7 @@ fn a_body_that_is_never_ended_does_not_hold_up_the_switch() {
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.extend(read(&mut stream, 1));
@@ -115,7 +115,7 @@ fn an_engine_over_tcp_is_answered_and_switched_alike() {
         let mut answers = Vec::new();
         for answer in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", SWITCH] {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") {
                 let mut byte = [0];

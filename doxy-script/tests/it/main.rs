@@ -11,6 +11,8 @@ mod support;
 
 /// Bodies: what is read, what is refused, and how each looks to a script.
 mod bodies;
+/// How many endpoints a policy opens.
+mod coverage;
 /// What must be denied by every policy in `scripts/`, in every spelling.
 mod dangerous;
 /// Policies that are refused at start, with the words of the refusal.

@@ -17,6 +17,13 @@ pub(crate) struct Policy {
     cases: String,
 }
 
+impl Policy {
+    /// The requests of its cases.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = Ask> {
+        cases(&self.cases).into_iter().map(|case| case.ask)
+    }
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")
 }

@@ -9,7 +9,7 @@ use doxy_script::{Decision, Script};
 use crate::support::{Ask, words};
 
 /// A page of the repository.
-fn page(name: &str) -> String {
+pub(crate) fn page(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 

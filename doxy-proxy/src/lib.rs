@@ -32,7 +32,7 @@
 //! - Nothing of a body, a header or a query is logged, but the `Host`.
 //! - No global state: several proxies live in one process.
 
-mod error;
+mod clock;
 mod http;
 pub mod log;
 mod net;
@@ -41,15 +41,15 @@ pub mod privilege;
 mod proxy;
 mod upstream;
 
+pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
+pub use crate::log::access::{AccessLog, Format, LogDestination};
+pub use crate::net::listener::Listener;
+pub use crate::net::listener::unix::{ListenError, MAX_SOCKET_PATH, UnixListenConfig, try_connect};
+pub use crate::net::peer::PeerAcl;
+pub use crate::net::reason::io_reason;
+pub use crate::policy::{Policy, PolicyHandle};
+pub use crate::proxy::accept::serve;
+pub use crate::proxy::service::{Limits, Service};
+pub use crate::upstream::{Upstream, UpstreamAddr};
 #[cfg(feature = "script")]
 pub use doxy_script::{Script, ScriptError};
-pub use error::plain;
-pub use http::head::{MAX_HEAD, MAX_HEADERS};
-pub use log::access::{AccessLog, Format, LogDestination};
-pub use net::listener::unix::{LONGEST_PATH, ListenError, Listener, UnixListenConfig, try_connect};
-pub use net::peer::PeerAcl;
-pub use policy::{Policy, PolicyHandle};
-pub use proxy::accept::serve;
-pub use proxy::connection::Limits;
-pub use proxy::handler::Service;
-pub use upstream::{Upstream, UpstreamAddr};

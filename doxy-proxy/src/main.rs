@@ -7,13 +7,12 @@ mod privileges;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
 use doxy_proxy::log::diagnostics::Stderr;
 use doxy_proxy::{
-    AccessLog, LogDestination, Service, Upstream, UpstreamAddr, plain, serve, try_connect,
+    AccessLog, LogDestination, Service, Upstream, UpstreamAddr, io_reason, serve, try_connect,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -119,7 +118,7 @@ async fn run(mut config: Config) -> ExitCode {
     tracing::info!(
         "doxy {} listening on {} (mode {:04o}), Docker engine at {}, {}",
         env!("CARGO_PKG_VERSION"),
-        listener.path().display(),
+        listener,
         config.bind.mode,
         config.engine,
         config.loaded.described,
@@ -132,16 +131,15 @@ async fn run(mut config: Config) -> ExitCode {
             "the Docker engine at {} cannot be reached: {}; requests get 502 until it can (is \
              --docker-socket right?)",
             path.display(),
-            plain(&error)
+            io_reason(&error)
         );
     }
-    let upstream = Arc::new(Upstream::new(config.engine, ENGINE_PATIENCE));
-    let mut proxy = Service::new(config.loaded.policy, upstream);
-    proxy.callers = config.callers;
-    proxy.limits = config.limits;
-    proxy.threads = config.threads;
-    proxy.access = access.clone();
-    let policy = proxy.policy.clone();
+    let upstream = Upstream::new(config.engine, ENGINE_PATIENCE);
+    let mut service = Service::new(&config.source.socket, config.loaded.policy, upstream);
+    service.peers = config.peers;
+    service.limits = config.limits;
+    service.access_log = access.clone();
+    let policy = service.policy.clone();
     let reload = || {
         if let Some(log) = &access {
             log.reopen();
@@ -158,10 +156,15 @@ async fn run(mut config: Config) -> ExitCode {
         }
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
-    let served = serve(listener, proxy, config.grace, async {
-        // An error says that the signals' side is gone, and then everything ends anyway.
-        let _ = stopped.await;
-    });
+    let served = serve(
+        vec![(listener, service)],
+        config.threads,
+        config.grace,
+        async {
+            // An error says that the signals' side is gone, and then everything ends anyway.
+            let _ = stopped.await;
+        },
+    );
     tokio::select! {
         served = served => if let Err(error) = served {
             return complain(&format!("cannot start a thread: {error}"), FAILED);
@@ -182,7 +185,7 @@ fn no_access_log(target: &LogDestination, error: &io::Error) -> String {
         LogDestination::File(path) => path.display().to_string(),
     };
     let help = "name a file that doxy may write to, in a folder that exists";
-    format!("--access-log {name}: {}\nhelp: {help}", plain(error))
+    format!("--access-log {name}: {}\nhelp: {help}", io_reason(error))
 }
 
 /// As many descriptors as the system lets doxy have: each connection needs two, a tunnel up to six.

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::privilege::{self, Needs, folder_of};
-use doxy_proxy::{UnixListenConfig, UpstreamAddr, plain, try_connect};
+use doxy_proxy::{UnixListenConfig, UpstreamAddr, io_reason, try_connect};
 use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
@@ -175,7 +175,7 @@ impl RunAs {
     fn stuck(&self, error: impl Into<io::Error>) -> ConfigError {
         wrong(
             format!("--user {}", self.name),
-            format_args!("cannot become this user: {}", plain(&error.into())),
+            format_args!("cannot become this user: {}", io_reason(&error.into())),
             "start doxy as root (in a container with SETUID, SETGID, CHOWN and FOWNER), or leave it out",
         )
     }

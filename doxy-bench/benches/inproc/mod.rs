@@ -121,7 +121,7 @@ impl Stand {
             None => Policy::new(rules),
             Some(script) => {
                 let script = Script::compile("bench", script.as_bytes()).unwrap();
-                Policy::with_script(rules, script, "/run/doxy.sock".to_owned())
+                Policy::with_script(rules, script)
             }
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -140,9 +140,14 @@ impl Stand {
             };
             let listener = bind.listen().unwrap();
             let patience = Duration::from_secs(10);
-            let upstream = Arc::new(Upstream::new(UpstreamAddr::Unix(engine), patience));
-            let proxy = Service::new(policy, upstream);
-            tokio::spawn(serve(listener, proxy, Duration::ZERO, pending()));
+            let upstream = Upstream::new(UpstreamAddr::Unix(engine), patience);
+            let service = Service::new("test", policy, upstream);
+            tokio::spawn(serve(
+                vec![(listener, service)],
+                1,
+                Duration::ZERO,
+                pending(),
+            ));
         });
         Self {
             runtime,

@@ -181,17 +181,17 @@ impl Served {
             group: None,
         };
         let engine = Address::Unix(engine.to_owned());
-        let upstream = Arc::new(Upstream::new(engine, LIMIT));
+        let upstream = Upstream::new(engine, LIMIT);
         let policy = match number {
             SCRIPTED => {
                 let script = Script::compile("script", SCRIPT.as_bytes()).expect("a script");
-                Policy::with_script(parse(), script, "socket".to_owned())
+                Policy::with_script(parse(), script)
             }
             _ => Policy::new(parse()),
         };
-        let proxy = Service::new(policy, upstream);
+        let service = Service::new("test", policy, upstream);
         let listener = bind.listen().expect("a socket");
-        let task = tokio::spawn(serve(listener, proxy, LIMIT, std::future::pending()));
+        let task = tokio::spawn(serve(vec![(listener, service)], 1, LIMIT, std::future::pending()));
         Self {
             rules: parse(),
             socket,

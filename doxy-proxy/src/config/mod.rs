@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use doxy_proxy::privilege::Needs;
 use doxy_proxy::{
-    Format, LONGEST_PATH, Limits, LogDestination, PeerAcl, UnixListenConfig, UpstreamAddr,
+    Format, Limits, LogDestination, MAX_SOCKET_PATH, PeerAcl, UnixListenConfig, UpstreamAddr,
     try_connect,
 };
 use rustix::fs::{Gid, Uid};
@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) engine: UpstreamAddr,
     pub(crate) source: PolicyFiles,
     pub(crate) loaded: LoadedPolicy,
-    pub(crate) callers: PeerAcl,
+    pub(crate) peers: PeerAcl,
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
     pub(crate) access: Option<(LogDestination, Format)>,
@@ -98,7 +98,7 @@ impl Config {
                 "name the socket to create",
             ));
         }
-        let callers = PeerAcl {
+        let peers = PeerAcl {
             uids: each(&args.allow_uid, |name| user("--allow-uid", name))?,
             gids: each(&args.allow_gid, |name| group("--allow-gid", name))?,
         };
@@ -141,7 +141,7 @@ impl Config {
             engine,
             source,
             loaded,
-            callers,
+            peers,
             limits,
             threads,
             access,
@@ -225,7 +225,7 @@ fn check_engine_socket(engine: &Path, proxy: &Path) -> Result<(), ConfigError> {
         }
         _ => {}
     }
-    if engine.as_os_str().len() > LONGEST_PATH {
+    if engine.as_os_str().len() > MAX_SOCKET_PATH {
         return Err(wrong(
             option,
             "the path is too long for a socket",

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use doxy_filter::RuleSet;
 #[cfg(feature = "script")]
 use doxy_proxy::Script;
-use doxy_proxy::{Policy, plain};
+use doxy_proxy::{Policy, io_reason};
 
 use crate::config::{ConfigError, wrong};
 
@@ -28,10 +28,6 @@ pub(crate) struct PolicyFiles {
     /// The policy script that was named.
     pub(crate) script: Option<PathBuf>,
     /// Where requests come in, for the script.
-    #[cfg_attr(
-        not(feature = "script"),
-        expect(dead_code, reason = "nobody is told then")
-    )]
     pub(crate) socket: String,
 }
 
@@ -79,7 +75,7 @@ impl PolicyFiles {
         let source = fs::read(path).map_err(|error| {
             wrong(
                 &name,
-                format_args!("cannot read the policy script: {}", plain(&error)),
+                format_args!("cannot read the policy script: {}", io_reason(&error)),
                 "name a readable file with --script, or leave the option and DOXY_SCRIPT out",
             )
         })?;
@@ -87,7 +83,7 @@ impl PolicyFiles {
             .map_err(|error| ConfigError(error.to_string()))?
             .on_print(throttled);
         Ok(LoadedPolicy {
-            policy: Policy::with_script(rules, script, self.socket.clone()),
+            policy: Policy::with_script(rules, script),
             described: format!("policy script {name}, {described}"),
         })
     }
@@ -145,7 +141,7 @@ fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
         }
         Err(error) => Err(wrong(
             path.display(),
-            format_args!("cannot read the pattern file: {}", plain(&error)),
+            format_args!("cannot read the pattern file: {}", io_reason(&error)),
             "name a readable file with --pattern-file; without the option the embedded defaults apply",
         )),
     }

@@ -7,36 +7,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::error::Malformed;
-use crate::http::budget::CollectedBody;
 use crate::http::chunked::{ChunkedDecoder, Step};
+use crate::http::framing::Framing;
+use crate::http::malformed::Malformed;
 use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;
-
-/// How the end of a body is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// There is none.
-    None,
-    /// By its length, in bytes.
-    Length(u64),
-    /// By the chunked transfer coding.
-    Chunked,
-    /// By the end of the connection. Only an answer's can be.
-    Close,
-}
-
-impl Framing {
-    /// How long the body is, if its head tells and a buffer could hold it.
-    pub(crate) fn length(self) -> Option<usize> {
-        match self {
-            Self::None => Some(0),
-            Self::Length(length) => usize::try_from(length).ok(),
-            Self::Chunked | Self::Close => None,
-        }
-    }
-}
 
 /// Why a body could not be passed on to its end.
 #[derive(Debug)]
@@ -45,15 +21,6 @@ pub(crate) enum RelayError {
     Source(Malformed),
     /// The side it goes to takes no more.
     Sink,
-}
-
-/// Why a body could not be read to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CollectError {
-    TooLarge,
-    /// Others take up all the room that there is for bodies.
-    NoRoom,
-    Broken,
 }
 
 /// A body, as far as it has been passed on.
@@ -224,39 +191,8 @@ impl Body {
         }
     }
 
-    /// Reads the body to its end into `held` instead of passing it on, without its framing: make it
-    /// `strip_framing`.
-    pub(crate) async fn read(
-        &mut self,
-        from: &Stream,
-        input: &mut ReadBuf,
-        held: &mut CollectedBody,
-        most: usize,
-    ) -> Result<(), CollectError> {
-        if matches!(self.left, Left::Length(left) if left > most as u64) {
-            return Err(CollectError::TooLarge);
-        }
-        loop {
-            let step = self.advance(input).map_err(|_| CollectError::Broken)?;
-            if held.bytes().len() + step.emitted > most {
-                return Err(CollectError::TooLarge);
-            }
-            let piece = input.unread().get(..step.emitted).unwrap_or_default();
-            if !held.push(piece, most) {
-                return Err(CollectError::NoRoom);
-            }
-            input.consume(step.consumed);
-            if self.is_done() {
-                return Ok(());
-            }
-            if !matches!(input.fill(from, BODY_BUF).await, Ok(1..)) {
-                return Err(CollectError::Broken);
-            }
-        }
-    }
-
     /// Reads what has come, and says how much of it is to be passed on.
-    fn advance(&mut self, input: &mut ReadBuf) -> Result<Step, Malformed> {
+    pub(crate) fn advance(&mut self, input: &mut ReadBuf) -> Result<Step, Malformed> {
         let here = input.unread().len();
         let consumed = match &mut self.left {
             Left::Chunked(chunks) => return chunks.advance(input.unread_mut()),
@@ -327,89 +263,4 @@ async fn write_chunk(to: &Stream, head: &[u8], bytes: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{self, Read as _, Write as _};
-    use std::os::unix::net::UnixStream as StdStream;
-    use std::sync::atomic::AtomicU64;
-    use std::thread;
-
-    use rustix::net::sockopt::set_socket_send_buffer_size;
-    use tokio::net::UnixStream;
-
-    use super::{Body, Framing};
-    use crate::net::buffer::{BODY_BUF, ReadBuf};
-    use crate::net::stream::Stream;
-
-    fn socket(stream: StdStream) -> io::Result<Stream> {
-        stream.set_nonblocking(true)?;
-        Ok(Stream::Unix(UnixStream::from_std(stream)?))
-    }
-
-    /// Passes a head and a body on to a socket that takes next to nothing at a time, and gives what
-    /// came out at its other end, and how much of a body it is said to have been.
-    async fn passed_on(
-        head: &[u8],
-        framing: Framing,
-        body: Vec<u8>,
-        first: usize,
-    ) -> io::Result<(Vec<u8>, u64)> {
-        let (mut engine, from) = StdStream::pair()?;
-        let (mut client, to) = StdStream::pair()?;
-        set_socket_send_buffer_size(&to, 1)?;
-        let (from, to) = (socket(from)?, socket(to)?);
-        let mut input = ReadBuf::default();
-        // What has come with the head of the answer, of which there is none here.
-        let (at_once, later) = body.split_at(first.min(body.len()));
-        engine.write_all(at_once)?;
-        if !at_once.is_empty() {
-            input.fill(&from, BODY_BUF).await?;
-        }
-        let later = later.to_vec();
-        let sender = thread::spawn(move || engine.write_all(&later));
-        let reader = thread::spawn(move || {
-            let mut got = Vec::new();
-            client.read_to_end(&mut got).map(|_| got)
-        });
-        let moved = AtomicU64::new(0);
-        let mut passed = Body::new(framing, false);
-        let now = passed.relay_now(head, &mut input, &to, &moved);
-        if let Some(written) = now.map_err(|cut| io::Error::other(format!("{cut:?}")))? {
-            let rest = head.get(written..).unwrap_or_default();
-            let relayed = passed.relay(rest, &from, &mut input, &to, &moved).await;
-            relayed.map_err(|cut| io::Error::other(format!("{cut:?}")))?;
-        }
-        assert!(passed.is_done() && passed.has_begun() && input.is_empty());
-        drop(to);
-        let ended = || io::Error::other("a thread has panicked");
-        sender.join().map_err(|_| ended())??;
-        Ok((reader.join().map_err(|_| ended())??, moved.into_inner()))
-    }
-
-    #[tokio::test]
-    async fn whatever_the_other_side_takes_at_a_time() -> io::Result<()> {
-        for head in [&b"HEAD\r\n\r\n"[..], &[b'h'; 5_000]] {
-            for size in [0, 1, 100, 4_000, 9_000, 60_000, 200_000] {
-                for first in [0, size / 2, size] {
-                    let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
-                    let framing = Framing::Length(size as u64);
-                    let (got, moved) = passed_on(head, framing, body.clone(), first).await?;
-                    assert!(got == [head, &body].concat(), "{size} {first}");
-                    assert_eq!(moved, size as u64);
-
-                    let mut chunked = Vec::new();
-                    for chunk in body.chunks(777) {
-                        chunked.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
-                        chunked.extend(chunk);
-                        chunked.extend(b"\r\n");
-                    }
-                    chunked.extend(b"0\r\n\r\n");
-                    let (got, moved) =
-                        passed_on(head, Framing::Chunked, chunked.clone(), first).await?;
-                    assert!(got == [head, &chunked].concat(), "{size} {first}");
-                    assert_eq!(moved, chunked.len() as u64);
-                }
-            }
-        }
-        Ok(())
-    }
-}
+mod tests;

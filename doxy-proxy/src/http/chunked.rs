@@ -9,8 +9,8 @@ use std::io::Write as _;
 
 use memchr::memchr;
 
-use crate::error::Malformed;
 use crate::http::headers;
+use crate::http::malformed::Malformed;
 
 /// The longest line that tells a chunk's size, its extensions included.
 const LONGEST_LINE: usize = 1024;

@@ -55,12 +55,12 @@ fn among(names: &[&str], name: &[u8]) -> bool {
 }
 
 /// Does it belong to one connection only?
-pub(crate) fn hop_by_hop(name: &str) -> bool {
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     among(&HOP_BY_HOP, name.as_bytes())
 }
 
 /// Does it belong to the request for an upgrade?
-pub(crate) fn upgrade_detail(name: &str) -> bool {
+pub(crate) fn is_upgrade_detail(name: &str) -> bool {
     among(&UPGRADE_DETAILS, name.as_bytes())
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn forbidden_in_trailer(name: &[u8]) -> bool {
 }
 
 /// The values of every line of this name, in order.
-pub(crate) fn all<'b>(lines: &'b [Line<'b>], name: &'b str) -> impl Iterator<Item = &'b [u8]> {
+pub(crate) fn values<'b>(lines: &'b [Line<'b>], name: &'b str) -> impl Iterator<Item = &'b [u8]> {
     lines
         .iter()
         .filter(move |line| line.name.eq_ignore_ascii_case(name))
@@ -78,8 +78,8 @@ pub(crate) fn all<'b>(lines: &'b [Line<'b>], name: &'b str) -> impl Iterator<Ite
 }
 
 /// Does a line of this name list this word?
-pub(crate) fn lists(lines: &[Line<'_>], name: &str, word: &str) -> bool {
-    all(lines, name)
+pub(crate) fn contains_token(lines: &[Line<'_>], name: &str, word: &str) -> bool {
+    values(lines, name)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -6,8 +6,6 @@
 
 use doxy_filter::split_version;
 
-use crate::http::headers::{Line, all};
-
 /// Does the engine take over connections on this endpoint? `path` is canonical.
 pub(crate) fn possible(method: &str, path: &str) -> bool {
     let endpoint = || split_version(path).1;
@@ -26,26 +24,6 @@ pub(crate) fn possible(method: &str, path: &str) -> bool {
                 || matches!(endpoint(), "/session" | "/grpc")
         }
         "GET" => under("/containers/", "/attach/ws"),
-        _ => false,
-    }
-}
-
-/// Does this answer, to a request for which it is possible, switch the connection?
-///
-/// Either by its status, or in the old way, where the client did not ask for it: an answer that
-/// says neither how long it is nor that the connection ends with it. HTTP has no such thing.
-pub(crate) fn switches(status: u16, lines: &[Line<'_>]) -> bool {
-    let has = |name| all(lines, name).next().is_some();
-    match status {
-        101 => true,
-        200 => {
-            all(lines, "content-type")
-                .next()
-                .is_some_and(|kind| kind.starts_with(b"application/vnd.docker."))
-                && !has("content-length")
-                && !has("transfer-encoding")
-                && !has("connection")
-        }
         _ => false,
     }
 }
@@ -76,35 +54,6 @@ mod tests {
             ("GET", "/info", false),
         ] {
             assert_eq!(possible(method, path), expected, "{method} {path}");
-        }
-    }
-
-    #[test]
-    fn how_the_engine_says_so() {
-        let raw = ("content-type", "application/vnd.docker.raw-stream");
-        for (status, headers, expected) in [
-            (101, &[][..], true),
-            (200, &[raw], true),
-            (
-                200,
-                &[("content-type", "application/vnd.docker.multiplexed-stream")],
-                true,
-            ),
-            (200, &[raw, ("content-length", "0")], false),
-            (200, &[raw, ("transfer-encoding", "chunked")], false),
-            (200, &[raw, ("connection", "close")], false),
-            (200, &[("content-type", "application/json")], false),
-            (200, &[], false),
-            (404, &[raw], false),
-        ] {
-            let lines: Vec<_> = headers
-                .iter()
-                .map(|(name, value): &(&str, &str)| Line {
-                    name,
-                    value: value.as_bytes(),
-                })
-                .collect();
-            assert_eq!(switches(status, &lines), expected, "{status} {headers:?}");
         }
     }
 }

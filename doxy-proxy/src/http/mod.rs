@@ -3,10 +3,12 @@
 //! Nothing in this folder knows policies, logs or where the engine is.
 
 pub(crate) mod body;
-pub(crate) mod budget;
 pub(crate) mod chunked;
+pub(crate) mod collect;
+pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod headers;
 pub(crate) mod hijack;
+pub(crate) mod malformed;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -1,7 +1,7 @@
-//! Step two, parse: one reading of a request, or a refusal.
+//! Step two, parse: a request's head is read in one way, or the request is refused.
 //!
-//! What the engine, or another version of it, would read otherwise than doxy is refused, before
-//! any rule is asked. Nothing is repaired: a request is forwarded as it came, or not at all.
+//! Whatever the engine, in any version, could read in another way is refused before the policy is
+//! asked. Nothing is repaired: a request is forwarded as it came, or not at all.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -9,39 +9,42 @@ use std::mem::MaybeUninit;
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
-use crate::error::{Error, Malformed};
-use crate::http::body::Framing;
-use crate::http::head::{MAX_HEAD, MAX_HEADERS};
-use crate::http::headers::{self, Line, all};
+use crate::http::collect::RequestBody;
+use crate::http::framing::{Framing, parse_length};
+use crate::http::head::MAX_HEADERS;
+use crate::http::headers::{self, Line, values};
 use crate::http::hijack;
+use crate::http::malformed::{BadRequest, Malformed};
 
-/// Room for the header lines of one head.
+/// Space for the header lines of one head.
 pub(crate) type HeaderSlots<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];
 
-/// Room for header lines, with none in it.
+/// Empty slots. They take 8 KiB: keep them on the stack, never across an `await`.
 pub(crate) fn header_slots<'b>() -> HeaderSlots<'b> {
     [const { MaybeUninit::uninit() }; MAX_HEADERS]
 }
 
-/// The parts of a request's head, as they were sent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Head<'b> {
-    /// The whole of it.
+/// The parts of a request's head, as sent.
+///
+/// `'b` is the life of the bytes they were read from, `'s` that of the slots the lines are in.
+#[derive(Debug, Clone)]
+pub(crate) struct Head<'s, 'b> {
+    /// The whole head.
     pub(crate) bytes: &'b [u8],
     pub(crate) method: &'b str,
     pub(crate) target: &'b str,
     /// 0 or 1: the version is HTTP/1.0 or HTTP/1.1.
     pub(crate) minor: u8,
-    pub(crate) lines: &'b [Line<'b>],
+    pub(crate) lines: Cow<'s, [Line<'b>]>,
 }
 
-/// What its head says of how a request and its answer are framed.
+/// What a head says about how the request and its response are framed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Exchange {
-    pub(crate) body: Framing,
-    /// Version 1.0: its answer cannot be chunked, and ends the connection.
+    pub(crate) framing: Framing,
+    /// The response cannot be chunked, and ends the connection.
     pub(crate) http10: bool,
-    /// The answer has no body, whatever its head says.
+    /// The response has no body, whatever its head says.
     pub(crate) is_head: bool,
     /// The client may send another request on the connection.
     pub(crate) keep_alive: bool,
@@ -51,30 +54,34 @@ pub(crate) struct Exchange {
     pub(crate) may_upgrade: bool,
 }
 
-/// A request that can be read in one way only. It has not been judged.
+/// A request that can be read in one way only. No policy has judged it yet.
 #[derive(Debug)]
-pub(crate) struct ValidRequest<'b> {
-    head: Head<'b>,
+pub(crate) struct ValidRequest<'s, 'b> {
+    pub(crate) head: Head<'s, 'b>,
     /// Path and query, as sent.
-    path_and_query: &'b str,
+    pub(crate) path_and_query: &'b str,
     /// The canonical path.
     path: Cow<'b, str>,
     query: Option<&'b str>,
-    exchange: Exchange,
+    pub(crate) exchange: Exchange,
+    pub(crate) body: RequestBody,
 }
 
-impl<'b> Head<'b> {
-    /// Takes a whole head apart.
-    pub(crate) fn parse(bytes: &'b [u8], room: &'b mut HeaderSlots<'b>) -> Result<Self, Error> {
+impl<'s, 'b> Head<'s, 'b> {
+    /// Parses a complete head.
+    pub(crate) fn parse(
+        bytes: &'b [u8],
+        slots: &'s mut HeaderSlots<'b>,
+    ) -> Result<Self, BadRequest> {
         let mut parsed = httparse::Request::new(&mut []);
-        match parsed.parse_with_uninit_headers(bytes, room) {
+        match parsed.parse_with_uninit_headers(bytes, slots) {
             Ok(httparse::Status::Complete(length)) if length == bytes.len() => {}
-            // The head ends where its first empty line does.
+            // A head ends at its first empty line.
             Ok(_) => return Err(Malformed::HeadEnd.into()),
             Err(_) if bytes.trim_ascii_start().starts_with(b"PRI * HTTP/2") => {
                 return Err(Malformed::Http2.into());
             }
-            Err(httparse::Error::TooManyHeaders) => return Err(too_large()),
+            Err(httparse::Error::TooManyHeaders) => return Err(BadRequest::HeadTooLarge),
             Err(error) => return Err(Malformed::Http(error).into()),
         }
         match parsed {
@@ -88,42 +95,42 @@ impl<'b> Head<'b> {
                 method,
                 target,
                 minor,
-                lines,
+                lines: Cow::Borrowed(lines),
             }),
             _ => Err(Malformed::HeadEnd.into()),
         }
     }
 
-    /// Reads it; the error says what is wrong with it.
-    pub(crate) fn validate(self) -> Result<ValidRequest<'b>, Malformed> {
+    /// Checks everything that could be read in two ways.
+    pub(crate) fn validate(self) -> Result<ValidRequest<'s, 'b>, BadRequest> {
         // No rule can name these two, but `*` would allow them.
         if let "CONNECT" | "TRACE" = self.method {
-            return Err(Malformed::Method(self.method.to_owned()));
+            return Err(Malformed::Method(self.method.to_owned()).into());
         }
-        // One look for both: most targets have neither.
+        // One search for both: most targets have neither.
         let marked = memchr2(b'?', b'#', self.target.as_bytes()).is_some();
-        // The engine takes a fragment as a part of the path, and others as none of the target.
+        // The engine takes a fragment as a part of the path; other readers drop it.
         if marked && self.target.contains('#') {
-            return Err(Malformed::Fragment);
+            return Err(Malformed::Fragment.into());
         }
         let path_and_query = path_and_query(self.target)?;
         let (path, query) = match marked.then(|| path_and_query.split_once('?')).flatten() {
             Some((path, query)) => (path, Some(query)),
             None => (path_and_query, None),
         };
-        let path = canonical_path(path)?;
-        self.host()?;
-        let body = self.framing()?;
-        self.expectation()?;
-        self.trailers()?;
-        self.content_type()?;
+        let path = canonical_path(path).map_err(Malformed::from)?;
+        self.check_host()?;
+        let framing = self.framing()?;
+        self.check_expectation()?;
+        self.check_trailers()?;
+        self.check_content_type(framing)?;
         let http10 = self.minor == 0;
         let exchange = Exchange {
-            body,
+            framing,
             http10,
             is_head: self.method == "HEAD",
-            keep_alive: !http10 && !headers::lists(self.lines, "connection", "close"),
-            expect_continue: !http10 && all(self.lines, "expect").next().is_some(),
+            keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
+            expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
             may_upgrade: hijack::possible(self.method, &path),
         };
         Ok(ValidRequest {
@@ -132,13 +139,14 @@ impl<'b> Head<'b> {
             path,
             query,
             exchange,
+            body: RequestBody::Unread,
         })
     }
 
-    /// Host is replaced on the way to the engine. It is looked at all the same, because the
+    /// Doxy replaces `Host` on the way to the engine. It is checked all the same, because the
     /// engine refuses these requests, as RFC 9112 section 3.2 demands.
-    fn host(&self) -> Result<(), Malformed> {
-        let mut hosts = all(self.lines, "host");
+    fn check_host(&self) -> Result<(), Malformed> {
+        let mut hosts = values(&self.lines, "host");
         let Some(host) = hosts.next() else {
             return if self.minor == 1 {
                 Err(Malformed::HostMissing)
@@ -159,11 +167,11 @@ impl<'b> Head<'b> {
         }
     }
 
-    /// One length, or one coding, or neither. Of two the engine takes one, and somebody between
-    /// might take the other.
+    /// One length, or one transfer coding, or neither. The engine picks one of two; a proxy in
+    /// between might pick the other.
     fn framing(&self) -> Result<Framing, Malformed> {
-        let mut codings = all(self.lines, "transfer-encoding");
-        let mut lengths = all(self.lines, "content-length");
+        let mut codings = values(&self.lines, "transfer-encoding");
+        let mut lengths = values(&self.lines, "content-length");
         let framing = match (codings.next(), lengths.next()) {
             (None, None) => Framing::None,
             (None, Some(length)) => Framing::Length(parse_length(length)?),
@@ -182,17 +190,17 @@ impl<'b> Head<'b> {
         Ok(framing)
     }
 
-    fn expectation(&self) -> Result<(), Malformed> {
+    fn check_expectation(&self) -> Result<(), Malformed> {
         let known = |value: &[u8]| value.eq_ignore_ascii_case(b"100-continue");
-        if all(self.lines, "expect").all(known) {
+        if values(&self.lines, "expect").all(known) {
             Ok(())
         } else {
             Err(Malformed::Expectation)
         }
     }
 
-    fn trailers(&self) -> Result<(), Malformed> {
-        let forbidden = all(self.lines, "trailer")
+    fn check_trailers(&self) -> Result<(), Malformed> {
+        let forbidden = values(&self.lines, "trailer")
             .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|name| headers::forbidden_in_trailer(name.trim_ascii()));
         if forbidden {
@@ -202,18 +210,36 @@ impl<'b> Head<'b> {
         }
     }
 
-    /// Go folds letters beyond ASCII when it compares media types: to it, `mult\u{130}part` is
-    /// `multipart`.
-    fn content_type(&self) -> Result<(), Malformed> {
-        if all(self.lines, "content-type").all(<[u8]>::is_ascii) {
-            Ok(())
-        } else {
-            Err(Malformed::ContentType)
+    /// Refuses a body that the engine would merge over the query, whoever allows the request: what
+    /// was judged would not be what the engine reads.
+    ///
+    /// Go's `ParseForm` merges urlencoded bodies of POST, PUT and PATCH, its `FormValue` merges
+    /// multipart bodies of any method. Go goes by the media type of the first `Content-Type` line;
+    /// here any line that mentions one of the two types counts. Go also folds letters beyond ASCII
+    /// when it compares media types: `mult\u{130}part` is `multipart` to it, so those are refused
+    /// first.
+    fn check_content_type(&self, framing: Framing) -> Result<(), BadRequest> {
+        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
+        let merged = matches!(self.method, "POST" | "PUT" | "PATCH");
+        for value in values(&self.lines, "content-type") {
+            if !value.is_ascii() {
+                return Err(Malformed::ContentType.into());
+            }
+            if !has_body {
+                continue;
+            }
+            let value = value.to_ascii_lowercase();
+            if mentions(&value, b"multipart/form-data")
+                || (merged && mentions(&value, b"x-www-form-urlencoded"))
+            {
+                return Err(BadRequest::FormBody);
+            }
         }
+        Ok(())
     }
 }
 
-impl<'b> ValidRequest<'b> {
+impl<'b> ValidRequest<'_, 'b> {
     /// What the policy judges.
     pub(crate) fn judged(&self) -> Judged<'_> {
         Judged {
@@ -223,52 +249,49 @@ impl<'b> ValidRequest<'b> {
         }
     }
 
-    pub(crate) fn exchange(&self) -> Exchange {
-        self.exchange
-    }
-
-    /// Does the request carry a body that the engine would merge over the query?
-    ///
-    /// Go's `ParseForm` does that with urlencoded bodies of POST, PUT and PATCH, its
-    /// `FormValue` with multipart bodies of any method. It goes by the media type of the first
-    /// `Content-Type` line; any line that mentions one of the two types counts here.
-    pub(crate) fn has_form_body(&self) -> bool {
-        if !self.has_body() {
-            return false;
-        }
-        let merged = matches!(self.head.method, "POST" | "PUT" | "PATCH");
-        all(self.head.lines, "content-type").any(|line| {
-            let line = line.to_ascii_lowercase();
-            mentions(&line, b"multipart/form-data")
-                || (merged && mentions(&line, b"x-www-form-urlencoded"))
-        })
-    }
-
-    /// Does a body follow the head, or may it?
+    /// Whether a body follows the head, or may follow.
+    #[cfg(feature = "script")]
     pub(crate) fn has_body(&self) -> bool {
-        !matches!(self.exchange.body, Framing::None | Framing::Length(0))
+        !matches!(self.exchange.framing, Framing::None | Framing::Length(0))
     }
 
-    /// Names and values of the headers that are the request's and not the connection's.
+    /// The length of the body that is still to be read from the client, if it is known.
+    pub(crate) fn unread_body(&self) -> Option<usize> {
+        self.body.unread(self.exchange.framing)
+    }
+
+    /// Names and values of the end-to-end headers, which are the request's and not the connection's.
     #[cfg(feature = "script")]
     pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
         let lines = self.head.lines.iter();
         lines
-            .filter(|line| !headers::hop_by_hop(line.name))
+            .filter(|line| !headers::is_hop_by_hop(line.name))
             .map(|line| (line.name, line.value))
     }
 
-    /// The parts to be forwarded, the target in origin form.
-    pub(crate) fn into_parts(self) -> (Head<'b>, &'b str, Exchange) {
-        (self.head, self.path_and_query, self.exchange)
-    }
-}
-
-/// The head is larger than doxy reads.
-pub(crate) fn too_large() -> Error {
-    Error::HeadTooLarge {
-        bytes: MAX_HEAD,
-        lines: MAX_HEADERS,
+    /// The same request, with header lines of its own: it may be kept while a body is read.
+    pub(crate) fn detach(self) -> ValidRequest<'b, 'b> {
+        let Head {
+            bytes,
+            method,
+            target,
+            minor,
+            lines,
+        } = self.head;
+        ValidRequest {
+            head: Head {
+                bytes,
+                method,
+                target,
+                minor,
+                lines: Cow::Owned(lines.into_owned()),
+            },
+            path_and_query: self.path_and_query,
+            path: self.path,
+            query: self.query,
+            exchange: self.exchange,
+            body: self.body,
+        }
     }
 }
 
@@ -286,7 +309,7 @@ fn path_and_query(target: &str) -> Result<&str, Malformed> {
     if !scheme.eq_ignore_ascii_case("http://") {
         return Err(Malformed::Target);
     }
-    // The authority decides nothing on a unix socket.
+    // On a unix socket the authority decides nothing.
     let (_, path_and_query) = rest
         .find(['/', '?'])
         .filter(|end| *end > 0)
@@ -297,19 +320,4 @@ fn path_and_query(target: &str) -> Result<&str, Malformed> {
     } else {
         Err(Malformed::Target)
     }
-}
-
-/// A length as everybody reads it: figures, and not more than fit.
-pub(crate) fn parse_length(text: &[u8]) -> Result<u64, Malformed> {
-    if text.is_empty() {
-        return Err(Malformed::ContentLength);
-    }
-    // As the engine, which counts in signed numbers.
-    text.iter()
-        .try_fold(0_i64, |number, digit| {
-            let digit = char::from(*digit).to_digit(10)?;
-            number.checked_mul(10)?.checked_add(i64::from(digit))
-        })
-        .and_then(|number| u64::try_from(number).ok())
-        .ok_or(Malformed::ContentLength)
 }

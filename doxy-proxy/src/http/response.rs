@@ -1,44 +1,43 @@
-//! The head of the engine's answer: read, and written anew for the client.
+//! The head of the engine's response: read, and written anew for the client.
 
-use crate::http::body::Framing;
-use crate::http::headers::{self, Line, all};
-use crate::http::hijack;
+use crate::http::framing::{Framing, parse_length};
+use crate::http::headers::{self, Line, values};
 use crate::http::request::{self, Exchange};
 
-/// What the engine says to a request, before the body of its answer.
+/// The head of a response, and what it says about the connections.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     /// The head as the client gets it.
     pub(crate) head: Vec<u8>,
-    pub(crate) body: Framing,
+    pub(crate) framing: Framing,
     /// The connection is out of HTTP from here on.
-    pub(crate) switched: bool,
-    /// The engine goes on serving requests on the connection.
+    pub(crate) upgraded: bool,
+    /// The engine will serve further requests on its connection.
     pub(crate) engine_stays: bool,
-    /// So does doxy on the client's.
+    /// Doxy will serve further requests on the client's connection.
     pub(crate) client_stays: bool,
 }
 
-/// Why an answer cannot be passed on; what is wrong with it.
+/// What is wrong with a response that cannot be passed on.
 pub(crate) type BadResponse = &'static str;
 
-/// Reads a whole head. Nothing if it only announces the answer.
+/// Reads a complete head. None if it is informational (1xx), and the response is still to come.
 pub(crate) fn read(
     bytes: &[u8],
     exchange: &Exchange,
     stopping: bool,
 ) -> Result<Option<Response>, BadResponse> {
-    // The parser would skip empty lines; the status is taken from where it has to be.
+    // The parser would skip empty lines, and the status is copied from its fixed place below.
     if !bytes.starts_with(b"HTTP/1.") {
         return Err("it answered with a head that is not HTTP");
     }
-    let mut room = request::header_slots();
+    let mut slots = request::header_slots();
     let mut parsed = httparse::Response::new(&mut []);
     let complete = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut parsed,
         bytes,
-        &mut room,
+        &mut slots,
     );
     if !matches!(complete, Ok(httparse::Status::Complete(length)) if length == bytes.len()) {
         return Err("it answered with a head that is not HTTP");
@@ -47,24 +46,24 @@ pub(crate) fn read(
         return Err("it answered with a head that is not HTTP");
     };
     let lines: &[Line<'_>] = parsed.headers;
-    if exchange.may_upgrade && hijack::switches(status, lines) {
+    if exchange.may_upgrade && switches(status, lines) {
         return Ok(Some(Response {
             status,
-            // As it is: only the two ends know what it means.
+            // Unchanged: only the two ends know what it means.
             head: bytes.to_vec(),
-            body: Framing::None,
-            switched: true,
+            framing: Framing::None,
+            upgraded: true,
             engine_stays: false,
             client_stays: false,
         }));
     }
     match status {
-        // Nobody asked for that. Passed on, it would open a tunnel that no rule knows of.
+        // Nobody asked for an upgrade. Passed on, it would open a tunnel that no rule allowed.
         101 => return Err("it switched protocols unasked"),
         100..200 => return Ok(None),
         _ => {}
     }
-    let body = framing(status, minor, lines, exchange)?;
+    let framing = framing(status, minor, lines, exchange)?;
     let client_stays = exchange.keep_alive && !stopping;
     let reason = parsed.reason.unwrap_or_default();
     let mut head = Vec::with_capacity(bytes.len() + 64);
@@ -77,11 +76,12 @@ pub(crate) fn read(
     head.push(b' ');
     head.extend_from_slice(reason.as_bytes());
     head.extend_from_slice(b"\r\n");
-    // What only the end of the connection would end is chunked anew, so that the client's stays.
-    let chunked = matches!(body, Framing::Chunked | Framing::Close);
+    // A body that only the end of the connection would end is chunked, so that the client's
+    // connection can stay.
+    let chunked = matches!(framing, Framing::Chunked | Framing::Close);
     headers::write_lines(&mut head, bytes, lines, |line| {
         let framing = line.name.eq_ignore_ascii_case("transfer-encoding");
-        !framing && !headers::hop_by_hop(line.name)
+        !framing && !headers::is_hop_by_hop(line.name)
     });
     if chunked && !exchange.http10 {
         headers::write(&mut head, "Transfer-Encoding", b"chunked");
@@ -93,11 +93,11 @@ pub(crate) fn read(
     Ok(Some(Response {
         status,
         head,
-        body,
-        switched: false,
+        framing,
+        upgraded: false,
         engine_stays: minor == 1
-            && body != Framing::Close
-            && !headers::lists(lines, "connection", "close"),
+            && framing != Framing::Close
+            && !headers::contains_token(lines, "connection", "close"),
         client_stays,
     }))
 }
@@ -112,8 +112,8 @@ fn framing(
     if exchange.is_head || matches!(status, 204 | 304) {
         return Ok(Framing::None);
     }
-    let mut codings = all(lines, "transfer-encoding");
-    let mut lengths = all(lines, "content-length");
+    let mut codings = values(lines, "transfer-encoding");
+    let mut lengths = values(lines, "content-length");
     match (codings.next(), lengths.next()) {
         (None, None) => return Ok(Framing::Close),
         (Some(coding), None)
@@ -124,7 +124,7 @@ fn framing(
             return Ok(Framing::Chunked);
         }
         (None, Some(length)) => {
-            let length = request::parse_length(length).ok();
+            let length = parse_length(length).ok();
             if let (Some(length), None) = (length, lengths.next()) {
                 return Ok(Framing::Length(length));
             }
@@ -132,4 +132,58 @@ fn framing(
         _ => {}
     }
     Err("it answered with a body of which it is not clear where it ends")
+}
+
+/// Does this answer, to a request for which it is possible, switch the connection?
+///
+/// Either by its status, or in the old way, where the client did not ask for it: an answer that
+/// says neither how long it is nor that the connection ends with it. HTTP has no such thing.
+pub(crate) fn switches(status: u16, lines: &[Line<'_>]) -> bool {
+    let has = |name| values(lines, name).next().is_some();
+    match status {
+        101 => true,
+        200 => {
+            values(lines, "content-type")
+                .next()
+                .is_some_and(|kind| kind.starts_with(b"application/vnd.docker."))
+                && !has("content-length")
+                && !has("transfer-encoding")
+                && !has("connection")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, switches};
+
+    #[test]
+    fn how_the_engine_says_so() {
+        let raw = ("content-type", "application/vnd.docker.raw-stream");
+        for (status, headers, expected) in [
+            (101, &[][..], true),
+            (200, &[raw], true),
+            (
+                200,
+                &[("content-type", "application/vnd.docker.multiplexed-stream")],
+                true,
+            ),
+            (200, &[raw, ("content-length", "0")], false),
+            (200, &[raw, ("transfer-encoding", "chunked")], false),
+            (200, &[raw, ("connection", "close")], false),
+            (200, &[("content-type", "application/json")], false),
+            (200, &[], false),
+            (404, &[raw], false),
+        ] {
+            let lines: Vec<_> = headers
+                .iter()
+                .map(|(name, value): &(&str, &str)| Line {
+                    name,
+                    value: value.as_bytes(),
+                })
+                .collect();
+            assert_eq!(switches(status, &lines), expected, "{status} {headers:?}");
+        }
+    }
 }

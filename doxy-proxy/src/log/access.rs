@@ -1,7 +1,7 @@
 //! The access log: one record a request, in a file that never holds up a request.
 //!
-//! Records are put into memory, and a thread writes them. What the disk, or whoever reads, does not
-//! take in time is dropped, counted, and the count is said as soon as something is taken again.
+//! Requests put records into memory, and a thread writes them. If the disk or the reader is too slow,
+//! records are dropped and counted, and the log says how many as soon as it can be written again.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,15 +12,15 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 
-use crate::error::plain;
+use crate::net::reason::io_reason;
 
-/// How long more records are waited for once some have been written.
+/// How long the thread gathers further records after it has written some.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
-/// So many bytes are written at once, without waiting for more. They stay in the processor's cache.
+/// So many bytes are written without gathering more. They stay in the processor's cache.
 const BATCH: usize = 128 * 1024;
-/// The most that is held of what could not be written yet.
-const HELD: usize = 4 * 1024 * 1024;
-/// How long what is left may take to be written when doxy stops.
+/// The most that is held in memory, in bytes.
+const MAX_PENDING: usize = 4 * 1024 * 1024;
+/// How long the last records may take to be written when doxy stops.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where records go.
@@ -28,7 +28,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum LogDestination {
     /// Standard output.
     Stdout,
-    /// A file, which is appended to, and opened anew on request.
+    /// A file, which is appended to, and reopened on request.
     File(PathBuf),
 }
 
@@ -41,7 +41,7 @@ pub enum Format {
     Json,
 }
 
-/// The log; a clone is the same log. It is complete when the last one is dropped.
+/// The access log. A clone is the same log; the log is complete when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     log: Arc<Log>,
@@ -54,9 +54,9 @@ struct Log(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when there is something to be done.
+    /// Signalled when the thread has something to do.
     work: Condvar,
-    /// Told when the thread has ended.
+    /// Signalled when the thread has ended.
     ended: Condvar,
 }
 
@@ -65,7 +65,7 @@ struct State {
     lines: Vec<u8>,
     records: u64,
     lost: u64,
-    /// Does the thread wait for the first record, and not for more of them?
+    /// Whether the thread waits for a first record, rather than gathers further ones.
     idle: bool,
     reopen: bool,
     closing: bool,
@@ -79,8 +79,7 @@ impl Shared {
 }
 
 impl AccessLog {
-    /// Opens the log. Call it when doxy has given up what it does not need: its thread has what
-    /// the one that calls has.
+    /// Opens the log. Call it after privileges were dropped: its thread inherits the caller's.
     pub fn open(target: LogDestination, format: Format) -> io::Result<Self> {
         let output = Output::open(&target)?;
         let shared = Arc::new(Shared::default());
@@ -94,16 +93,16 @@ impl AccessLog {
         Ok(log)
     }
 
-    /// Opens the file again by its name: whoever rotates logs has moved the old one away.
+    /// Reopens the file by its name, after log rotation has moved the old one away.
     pub fn reopen(&self) {
         self.log.0.lock().reopen = true;
         self.log.0.work.notify_one();
     }
 
-    /// Has a record written by `render`, which gets what it is to be appended to.
+    /// Adds a record: `render` appends it to the vector it gets.
     pub(crate) fn record(&self, render: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.log.0.lock();
-        if state.lines.len() >= HELD {
+        if state.lines.len() >= MAX_PENDING {
             state.lost += 1;
             return;
         }
@@ -124,7 +123,7 @@ impl Drop for Log {
         let mut state = self.0.lock();
         state.closing = true;
         self.0.work.notify_one();
-        // A disk that does not take the rest does not keep doxy from stopping.
+        // A slow disk does not keep doxy from stopping.
         let _ = self
             .0
             .ended
@@ -145,7 +144,7 @@ impl Output {
             LogDestination::File(path) => path,
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
-        // A pipe by name that nobody reads would be waited for.
+        // Without NONBLOCK, opening a named pipe that nobody reads would block.
         let file = open(
             path,
             flags | OFlags::NONBLOCK,
@@ -167,14 +166,13 @@ impl Output {
     }
 }
 
-/// The thread: writes what there is until the log is dropped.
+/// The thread: writes records until the log is dropped.
 fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, format: Format) {
     let mut lines = Vec::new();
     let mut failing = false;
     loop {
         let mut state = shared.lock();
-        // Where there was something to write there will be more: nobody has to wake the thread for the
-        // first of it.
+        // Records come in runs, so gather for a while before waiting to be woken by the next one.
         if !state.closing && !state.reopen && state.lines.len() < BATCH {
             let gathered = shared
                 .work
@@ -199,7 +197,7 @@ fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, f
         if let Err(error) = output.write(&lines) {
             shared.lock().lost += lost + records;
             if !failing {
-                tracing::warn!("the access log takes no records: {}", plain(&error));
+                tracing::warn!("the access log takes no records: {}", io_reason(&error));
             }
             failing = true;
         } else if failing && !lines.is_empty() {
@@ -209,12 +207,12 @@ fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, f
         lines.clear();
         lines.shrink_to(BATCH * 4);
         if reopen {
-            // What was written before belongs into the old file.
+            // Everything up to here belongs into the old file.
             match Output::open(target) {
                 Ok(opened) => output = opened,
                 Err(error) => tracing::warn!(
                     "cannot reopen the access log, it goes on in the old file: {}",
-                    plain(&error)
+                    io_reason(&error)
                 ),
             }
         }
@@ -232,7 +230,7 @@ fn wait<'a>(work: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, Stat
 
 fn render_lost(lines: &mut Vec<u8>, lost: u64, format: Format) {
     let now = humantime::format_rfc3339_millis(SystemTime::now());
-    // A vector takes what is written to it.
+    // Writing to a vector cannot fail.
     let _ = match format {
         Format::Text => writeln!(lines, "{now} lost={lost}"),
         Format::Json => writeln!(lines, "{{\"time\":\"{now}\",\"lost\":{lost}}}"),

@@ -1,69 +1,46 @@
-//! The time of day as records have it: read once a second, written out once a millisecond.
+//! The time of day in log records and responses.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-/// What time of day it was at some instant, and how a millisecond is written.
-struct Date {
-    read: Instant,
-    since_1970: Duration,
-    /// The millisecond that is written out, from its beginning until the next.
-    from: Instant,
-    until: Instant,
-    text: String,
+thread_local! {
+    /// The last millisecond that was formatted: formatting costs as much as the rest of a record.
+    static MILLISECOND: RefCell<(u128, String)> = const { RefCell::new((0, String::new())) };
+    /// The last second that was formatted for a response.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-/// How long the time of day is reckoned from the instant: a clock that is set is noticed after that.
-const RECKONED: Duration = Duration::from_secs(1);
+/// The time since 1970. A clock before 1970 counts as its first moment.
+fn since_1970() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
 
-/// Appends the time of day to the millisecond, in UTC. Both to read it and to write it out cost as much as the rest
-/// of a record; so the one is done once a second, the other once a millisecond.
-pub(crate) fn append(line: &mut Vec<u8>, now: Instant) {
-    thread_local! {
-        static DATE: RefCell<Option<Date>> = const { RefCell::new(None) };
-    }
-    DATE.with_borrow_mut(|date| {
-        let known = match date {
-            Some(date) if date.from <= now && now < date.until => date,
-            date => {
-                let known = date.take();
-                date.insert(Date::at(now, known))
-            }
-        };
-        line.extend_from_slice(known.text.as_bytes());
+/// Appends the time of day to the millisecond, in UTC (RFC 3339).
+pub(crate) fn append_rfc3339(line: &mut Vec<u8>) {
+    let now = since_1970();
+    MILLISECOND.with_borrow_mut(|(millisecond, text)| {
+        if *millisecond != now.as_millis() || text.is_empty() {
+            *millisecond = now.as_millis();
+            text.clear();
+            let time = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + now);
+            // This fails after the year 9999, and then the record has no time.
+            let _ = write!(text, "{time}");
+        }
+        line.extend_from_slice(text.as_bytes());
     });
 }
 
-impl Date {
-    /// Writes out a millisecond, by what is known already if that is not too old.
-    fn at(now: Instant, known: Option<Self>) -> Self {
-        let (read, since_1970) = known
-            .filter(|date| date.read <= now && now < date.read + RECKONED)
-            .map_or_else(
-                || {
-                    // Before 1970 every record has the first moment of it.
-                    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                    (now, since_1970.unwrap_or_default())
-                },
-                |date| (date.read, date.since_1970),
-            );
-        let time = since_1970 + (now - read);
-        let into = Duration::from_nanos(u64::from(time.subsec_nanos() % 1_000_000));
-        let from = now.checked_sub(into).unwrap_or(now);
-        let mut text = String::new();
-        // It fails behind the year 9999, and then there is none.
-        let _ = write!(
-            text,
-            "{}",
-            humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + time)
-        );
-        Self {
-            read,
-            since_1970,
-            from,
-            until: from + Duration::from_millis(1),
-            text,
+/// Appends the time of day as HTTP writes it (RFC 9110 section 5.6.7).
+pub(crate) fn append_http_date(bytes: &mut Vec<u8>) {
+    let now = since_1970().as_secs();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now || text.is_empty() {
+            *second = now;
+            *text = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(now));
         }
-    }
+        bytes.extend_from_slice(text.as_bytes());
+    });
 }

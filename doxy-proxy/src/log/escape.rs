@@ -1,40 +1,41 @@
-//! What clients send, as it may stand in a log.
+//! Text from clients, made safe for a log: one line, one column, bounded length.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The most that is logged of one thing that a client sent, in characters.
+/// The longest text that a log takes from a client, in bytes.
 const LONGEST: usize = 768;
 
-/// What text takes to stand in a log.
+/// Which logs have to escape a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escape {
-    /// Nothing.
-    Plain,
-    /// Nothing, but JSON escapes something in it.
-    Escapes,
-    /// It cannot stand there as it is.
-    Odd,
+    /// None.
+    Nothing,
+    /// JSON alone.
+    InJson,
+    /// Every log.
+    Everywhere,
 }
 
+/// Which logs have to escape this text.
 pub(crate) fn escape_for(text: &[u8]) -> Escape {
-    // Asked of every byte, without stopping: so they are looked at by the dozen.
+    // A fold over every byte, without an early exit, so that the compiler vectorizes it.
     let found = text.iter().fold(0, |found, byte| {
         let odd = u8::from(!(b' '..=b'~').contains(byte)) | u8::from(*byte == b'|');
         let escapes = u8::from(*byte == b'"') | u8::from(*byte == b'\\');
         found | odd << 1 | escapes
     });
     match found {
-        _ if text.len() > LONGEST => Escape::Odd,
-        0 => Escape::Plain,
-        1 => Escape::Escapes,
-        _ => Escape::Odd,
+        _ if text.len() > LONGEST => Escape::Everywhere,
+        0 => Escape::Nothing,
+        1 => Escape::InJson,
+        _ => Escape::Everywhere,
     }
 }
 
-/// Text from a client as it may stand in a log: one line, one column, and not without end.
+/// Escapes text from a client for a log: one line, one column, bounded length.
 pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
-    if escape_for(text) != Escape::Odd
+    if escape_for(text) != Escape::Everywhere
         && let Ok(text) = str::from_utf8(text)
     {
         return text.into();
@@ -46,7 +47,8 @@ pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
                 out.push('\u{2026}');
                 return out.into();
             }
-            // `|` parts the columns; what is neither a letter nor a figure may turn the line around.
+            // `|` separates columns. Characters that are neither letters nor digits may turn the line
+            // around.
             let plain = char.is_alphanumeric() || (char.is_ascii() && !char.is_ascii_control());
             if plain && char != '|' {
                 out.push(char);

@@ -1,49 +1,57 @@
-//! How a record is written: as the line of `--debug`, and for the access log as text or JSON.
+//! How a record is written: as the line of `--debug`, and in the access log as text or JSON.
 //!
-//! Nothing is decided here, and nothing looked up: what is written has been noted in the record.
+//! Nothing is decided or looked up here. Everything written was noted in the record.
 
-use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::log::date;
 use crate::log::escape::escaped;
+use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::json;
-use crate::log::record::{Entry, Outcome, Traffic, debugging};
-use crate::net::peer::Peer;
+use crate::log::record::{LogContext, ResponseStart, Traffic, debugging};
+use crate::log::text::Text;
+use crate::net::peer::{Peer, UnixPeer};
 
-/// What is said of a request that has ended.
+/// What is written about a request that has ended.
 pub(crate) struct LogLine<'a> {
-    pub(crate) entry: &'a Entry,
-    pub(crate) caller: Option<&'a Peer>,
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: Reason,
+    pub(crate) text: &'a Text,
+    pub(crate) context: &'a LogContext,
     pub(crate) traffic: &'a Traffic,
-    pub(crate) now: Instant,
-    pub(crate) took: Duration,
-    /// Status and time of the answer's beginning, in microseconds.
-    pub(crate) told: Option<(u64, u64)>,
+    pub(crate) duration: Duration,
+    pub(crate) response_start: Option<ResponseStart>,
     pub(crate) outcome: Outcome,
 }
 
 impl LogLine<'_> {
-    /// The columns of the original, and the reason and the caller behind them.
+    fn reason(&self) -> &str {
+        match &*self.text.detail {
+            "" => self.reason.words(),
+            detail => detail,
+        }
+    }
+
+    /// The columns of the original, then the reason and the peer.
     pub(crate) fn debug(&self) {
         if !debugging() {
             return;
         }
-        let Self { entry, took, .. } = self;
+        let Self { text, duration, .. } = self;
         let status = self
-            .told
-            .map_or_else(|| "-".to_owned(), |(status, _)| status.to_string());
-        let or_none = |span| match entry.text(span) {
+            .response_start
+            .map_or_else(|| "-".to_owned(), |start| start.status.to_string());
+        let or_dash = |span| match text.get(span) {
             "" => "-",
             text => text,
         };
-        let (rule, reason) = (entry.text(entry.rule), &*entry.reason);
-        let why = match (entry.verdict, rule, reason) {
-            ("refused", _, reason) => reason.to_owned(),
-            (verdict, "", reason) => format!("{verdict}: {reason}"),
-            (verdict, rule, "") => format!("{verdict} by {rule}"),
-            (verdict, rule, reason) => format!("{verdict} by {rule}; {reason}"),
+        let verdict = self.verdict.name();
+        let why = match (self.verdict, text.get(text.rule), self.reason()) {
+            (Verdict::Refused, _, reason) => reason.to_owned(),
+            (_, "", reason) => format!("{verdict}: {reason}"),
+            (_, rule, "") => format!("{verdict} by {rule}"),
+            (_, rule, reason) => format!("{verdict} by {rule}; {reason}"),
         };
         let end = match self.outcome {
             Outcome::ClientGone => "; the client went away",
@@ -51,57 +59,50 @@ impl LogLine<'_> {
             Outcome::Cut => "; cut",
             Outcome::Complete | Outcome::Tunnel => "",
         };
-        let caller = match self.caller {
-            Some(caller) => {
-                let Peer {
-                    uid,
-                    gid,
-                    pid,
-                    comm,
-                    written: _,
-                } = caller;
-                let comm = escaped(comm.as_bytes());
-                format!("uid {uid}, gid {gid}, pid {pid} {comm}")
-            }
-            None => "-".to_owned(),
-        };
+        let Peer::Unix(UnixPeer {
+            uid,
+            gid,
+            pid,
+            comm,
+        }) = &self.context.peer;
+        let comm = escaped(comm.as_bytes());
         tracing::debug!(
-            "{status} | {took:.3?} | {} | {} {} | {why}{end} | {caller}",
-            or_none(entry.host),
-            or_none(entry.method),
-            or_none(entry.path),
+            "{status} | {duration:.3?} | {} | {} {} | {why}{end} | uid {uid}, gid {gid}, pid {pid} {comm}",
+            or_dash(text.host),
+            or_dash(text.method),
+            or_dash(text.path),
         );
     }
 
     pub(crate) fn text(&self, line: &mut Vec<u8>) {
-        let Self { entry, .. } = self;
-        date::append(line, self.now);
-        number_or(line, " ", self.told.map(|(status, _)| status), "-");
-        word(line, " ", entry.verdict);
-        word(line, " ", entry.text(entry.method));
-        word(line, " ", entry.text(entry.path));
-        match self.caller {
-            Some(caller) => line.extend_from_slice(caller.written.get_or_init(|| {
-                let mut line = Vec::new();
-                number(&mut line, " uid=", caller.uid);
-                number(&mut line, " gid=", caller.gid);
-                number(&mut line, " pid=", caller.pid);
-                word(&mut line, " command=", &escaped(caller.comm.as_bytes()));
-                line.into()
-            })),
-            None => put(line, " uid=- gid=- pid=- command=-"),
-        }
-        word(line, " rule=", entry.text(entry.rule));
+        let Self { text, .. } = self;
+        date::append_rfc3339(line);
+        let status = self.response_start.map(|start| start.status);
+        number_or(line, " ", status, "-");
+        word(line, " ", self.verdict.name());
+        word(line, " ", text.get(text.method));
+        word(line, " ", text.get(text.path));
+        line.extend_from_slice(self.context.peer_text.get_or_init(|| {
+            let Peer::Unix(peer) = &self.context.peer;
+            let mut line = Vec::new();
+            number(&mut line, " uid=", peer.uid);
+            number(&mut line, " gid=", peer.gid);
+            number(&mut line, " pid=", peer.pid);
+            word(&mut line, " command=", &escaped(peer.comm.as_bytes()));
+            line.into()
+        }));
+        word(line, " rule=", text.get(text.rule));
         number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
         number(line, " to_client=", self.traffic.to_client.load(Relaxed));
-        number_or(line, " first_byte=", self.told.map(|(_, when)| when), "-");
-        number(line, " took=", micros(self.took));
+        let first_byte = self.response_start.map(|start| start.micros);
+        number_or(line, " first_byte=", first_byte, "-");
+        number(line, " took=", micros(self.duration));
         word(line, " ", self.outcome.name());
-        // The last, and the only one with blanks in it.
+        // The last field, and the only one with blanks in it.
         put(line, " ");
         put(
             line,
-            match &*entry.reason {
+            match self.reason() {
                 "" => "-",
                 reason => reason,
             },
@@ -110,60 +111,45 @@ impl LogLine<'_> {
     }
 
     pub(crate) fn json(&self, line: &mut Vec<u8>) {
-        let Self { entry, .. } = self;
+        let Self { text, .. } = self;
         put(line, "{\"time\":\"");
-        date::append(line, self.now);
+        date::append_rfc3339(line);
         put(line, "\"");
-        if let Some(caller) = self.caller {
-            line.extend_from_slice(caller.written.get_or_init(|| {
-                let mut line = Vec::new();
-                number(&mut line, ",\"uid\":", caller.uid);
-                number(&mut line, ",\"gid\":", caller.gid);
-                number(&mut line, ",\"pid\":", caller.pid);
-                let comm = escaped(caller.comm.as_bytes());
-                quoted(&mut line, ",\"command\":", &comm, true);
-                line.into()
-            }));
-        }
-        quoted(
-            line,
-            ",\"method\":",
-            entry.text(entry.method),
-            entry.escapes,
-        );
-        quoted(line, ",\"path\":", entry.text(entry.path), entry.escapes);
+        line.extend_from_slice(self.context.peer_text.get_or_init(|| {
+            let Peer::Unix(peer) = &self.context.peer;
+            let mut line = Vec::new();
+            number(&mut line, ",\"uid\":", peer.uid);
+            number(&mut line, ",\"gid\":", peer.gid);
+            number(&mut line, ",\"pid\":", peer.pid);
+            let comm = escaped(peer.comm.as_bytes());
+            quoted(&mut line, ",\"command\":", &comm, true);
+            line.into()
+        }));
+        quoted(line, ",\"method\":", text.get(text.method), text.escapes);
+        quoted(line, ",\"path\":", text.get(text.path), text.escapes);
         put(line, ",\"verdict\":\"");
-        put(line, entry.verdict);
+        put(line, self.verdict.name());
         put(line, "\"");
-        quoted(line, ",\"rule\":", entry.text(entry.rule), entry.escapes);
-        quoted(
-            line,
-            ",\"reason\":",
-            &entry.reason,
-            matches!(entry.reason, Cow::Owned(_)),
-        );
-        let status = self.told.map(|(status, _)| status);
+        quoted(line, ",\"rule\":", text.get(text.rule), text.escapes);
+        // A detail may have any character in it; the words of a reason have none that JSON escapes.
+        let escapes = !text.detail.is_empty();
+        quoted(line, ",\"reason\":", self.reason(), escapes);
+        let status = self.response_start.map(|start| start.status);
         number_or(line, ",\"status\":", status, "null");
-        number(
-            line,
-            ",\"to_engine\":",
-            self.traffic.to_engine.load(Relaxed),
-        );
-        number(
-            line,
-            ",\"to_client\":",
-            self.traffic.to_client.load(Relaxed),
-        );
-        let first_byte = self.told.map(|(_, when)| when);
+        let to_engine = self.traffic.to_engine.load(Relaxed);
+        number(line, ",\"to_engine\":", to_engine);
+        let to_client = self.traffic.to_client.load(Relaxed);
+        number(line, ",\"to_client\":", to_client);
+        let first_byte = self.response_start.map(|start| start.micros);
         number_or(line, ",\"first_byte_us\":", first_byte, "null");
-        number(line, ",\"took_us\":", micros(self.took));
+        number(line, ",\"took_us\":", micros(self.duration));
         put(line, ",\"outcome\":\"");
         put(line, self.outcome.name());
         put(line, "\"}\n");
     }
 }
 
-// A record is written for every request, piece by piece: going through `write!` costs thrice as much.
+// A record is written for every request, piece by piece: `write!` costs three times as much.
 
 fn put(line: &mut Vec<u8>, text: &str) {
     line.extend_from_slice(text.as_bytes());
@@ -184,7 +170,7 @@ fn number_or(line: &mut Vec<u8>, before: &str, value: Option<impl itoa::Integer>
     }
 }
 
-/// A word of its own, whatever is in it.
+/// One word: blanks in it are escaped.
 fn word(line: &mut Vec<u8>, before: &str, text: &str) {
     put(line, before);
     match text {
@@ -194,8 +180,8 @@ fn word(line: &mut Vec<u8>, before: &str, text: &str) {
     }
 }
 
-/// A JSON string, or null where there is no text. It `escapes` if something in it may have to be
-/// escaped: only then is it looked through.
+/// A JSON string, or null if it is empty. It is searched for characters to escape only if it
+/// `escapes`.
 fn quoted(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
     put(line, before);
     if text.is_empty() {
@@ -209,6 +195,8 @@ fn quoted(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
     }
 }
 
+/// A duration in microseconds.
+/// A duration in microseconds.
 pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,8 @@
-//! Text as JSON has it: most of what doxy writes needs no more than quotes around it.
+//! Strings in JSON. Most of what doxy writes needs nothing but quotes.
 
 /// Appends text as a JSON string.
 pub(crate) fn write_text(to: &mut Vec<u8>, text: &str) {
-    // Asked of every byte, without stopping: so they are looked at by the dozen.
+    // A fold over every byte, without an early exit, so that the compiler vectorizes it.
     let escapes = text.bytes().fold(0, |escapes, byte| {
         escapes | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
     });
@@ -11,7 +11,7 @@ pub(crate) fn write_text(to: &mut Vec<u8>, text: &str) {
         to.extend_from_slice(text.as_bytes());
         to.push(b'"');
     } else {
-        // A vector takes what is written to it, and text is always JSON.
+        // Writing to a vector cannot fail, and every string is valid JSON.
         let _ = serde_json::to_writer(to, text);
     }
 }

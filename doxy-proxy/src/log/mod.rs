@@ -1,4 +1,4 @@
-//! What is written about requests, and about doxy itself.
+//! What is written about requests and about doxy itself.
 //!
 //! Nothing in this folder decides anything, and no log ever holds up a request.
 
@@ -6,6 +6,8 @@ pub(crate) mod access;
 pub(crate) mod date;
 pub mod diagnostics;
 pub(crate) mod escape;
-pub(crate) mod format;
+pub(crate) mod facts;
+mod format;
 pub(crate) mod json;
 pub(crate) mod record;
+mod text;

@@ -1,30 +1,29 @@
-//! Bytes that have been read from a socket and not been used yet.
+//! Bytes that have been read from a socket and not been consumed yet.
 //!
-//! A connection holds memory only while it has bytes: the buffer is taken when there is something
-//! to read, and goes back to a few that are kept when all of it is used. Those are used again
-//! last one first, while they still are in the processor's cache.
+//! A connection owns a buffer only while it has unread bytes. Each thread keeps a few free buffers
+//! and hands out the last one returned first, while it is still in the processor's cache.
 
 use std::cell::RefCell;
 use std::io;
 
 use crate::net::stream::Stream;
 
-/// Room for the head of a request; most are a tenth of it.
+/// A buffer for the head of a request, in bytes; most heads take a tenth of it.
 pub(crate) const HEAD_BUF: usize = 8 * 1024;
-/// Room for an answer, or a piece of a body. Measured: four times as much leaves the processor's
-/// cache and costs a third more.
+/// A buffer for a response, or a piece of a body, in bytes. Measured: four times the size leaves the
+/// processor's cache and costs a third more.
 pub(crate) const BODY_BUF: usize = 64 * 1024;
-/// Room that is left before what is read: a head that is written anew may be longer than it was, and
-/// still stands in one piece with the body behind it.
+/// Free bytes before what is read. A rewritten head may be longer than the original, and still stands
+/// in one piece with the body behind it.
 pub(crate) const HEADROOM: usize = 128;
-/// How many of each size are kept for the next who needs one.
+/// How many free buffers of each size a thread keeps.
 const KEPT: usize = 16;
 
 thread_local! {
     static SPARE: RefCell<[Vec<Vec<u8>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
-/// What has been read and not been used. Without bytes it owns no memory.
+/// Bytes that have been read and not been consumed. Without any, it owns no memory.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuf {
     bytes: Vec<u8>,
@@ -33,7 +32,7 @@ pub(crate) struct ReadBuf {
 }
 
 impl ReadBuf {
-    /// Bytes that have been read already, as if from a socket.
+    /// A buffer of bytes that did not come from a socket.
     pub(crate) fn from_vec(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
         Self {
@@ -47,17 +46,17 @@ impl ReadBuf {
         self.start == self.end
     }
 
-    /// What has not been used.
+    /// The bytes that have not been consumed.
     pub(crate) fn unread(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The same, to be changed in place.
+    /// The same bytes, to be changed in place.
     pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.start..self.end).unwrap_or_default()
     }
 
-    /// So many bytes have been used.
+    /// Marks bytes as consumed.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.end.min(self.start.saturating_add(count));
         if self.is_empty() {
@@ -65,7 +64,7 @@ impl ReadBuf {
         }
     }
 
-    /// Puts bytes before those that have not been used, if there is room where used ones were.
+    /// Puts bytes before the unread ones, if enough consumed bytes have left room there.
     pub(crate) fn prepend(&mut self, bytes: &[u8]) -> bool {
         let Some(start) = self.start.checked_sub(bytes.len()) else {
             return false;
@@ -78,18 +77,17 @@ impl ReadBuf {
         true
     }
 
-    /// Did the last read take as much as there was room for? Then there may be more.
+    /// Whether the last read filled the buffer. Then the socket may hold more.
     pub(crate) fn is_full(&self) -> bool {
         self.end == self.bytes.len()
     }
 
-    /// Waits for bytes and reads what is there: once, and not more than fits.
+    /// Waits for bytes and reads once, as much as fits; 0 bytes mean the end of the stream.
     ///
-    /// `size` is that of a new buffer; one in use that is full is doubled. Nought bytes are the
-    /// end of the socket.
+    /// `size` is that of a new buffer, in bytes. A full buffer is doubled.
     pub(crate) async fn fill(&mut self, from: &Stream, size: usize) -> io::Result<usize> {
         loop {
-            // An empty one waits without memory.
+            // An empty buffer owns no memory while it waits.
             from.readable().await?;
             if let Some(read) = self.try_fill(from, size)? {
                 return Ok(read);
@@ -133,7 +131,7 @@ impl Drop for ReadBuf {
     }
 }
 
-/// A buffer of this size, of zeroes or of what was in it before.
+/// A buffer of this size, with undefined contents.
 fn take(size: usize) -> Vec<u8> {
     let spare = SPARE.with_borrow_mut(|[small, large]| match size {
         HEAD_BUF => small.pop(),

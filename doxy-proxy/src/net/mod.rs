@@ -1,4 +1,4 @@
-//! Bytes and who sends them: sockets, buffers, pipes, listeners and peers.
+//! Bytes and who sends them: streams, buffers, splicing, listeners and peers.
 //!
 //! Nothing in this folder knows HTTP, policies or the Docker engine.
 
@@ -6,5 +6,6 @@ pub(crate) mod buffer;
 pub(crate) mod listener;
 pub(crate) mod peer;
 mod peer_groups;
+pub(crate) mod reason;
 pub(crate) mod splice;
 pub(crate) mod stream;

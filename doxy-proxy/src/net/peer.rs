@@ -1,38 +1,43 @@
-//! Who has connected, as the kernel says it, and who may.
+//! Who has connected, as the kernel reports it.
 //!
-//! The kernel notes user and group of a process when it connects, in doxy's own user namespace.
-//! That is sound. The process may since have exited, changed its user, or handed the connection
-//! on; its number may be another's by now, and it chooses its own comm name: these are for
-//! people to read, never to decide by.
+//! For a unix socket the kernel notes user and group of the process that connects, in doxy's own
+//! user namespace. Both are sound to decide by. The process may since have exited, changed its user
+//! or passed the connection on; its number may be another's by now, and it chooses its own command
+//! name. Those two are for people to read: never decide by them.
 
 use std::cell::RefCell;
 use std::fs;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::io;
+use std::time::Duration;
 
-use tokio::net::UnixStream;
-
+use crate::clock::CoarseInstant;
 use crate::net::peer_groups;
+use crate::net::stream::Stream;
 
-/// How long a comm's name is taken for true.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long a command's name is reused for further connections of the same process.
+const COMM_LIFETIME: Duration = Duration::from_secs(1);
 
-/// The process that connected.
+/// The other end of a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Peer {
+pub(crate) enum Peer {
+    /// A process of this machine.
+    Unix(UnixPeer),
+}
+
+/// A process that has connected to a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnixPeer {
     /// Its user when it connected.
     pub(crate) uid: u32,
     /// Its primary group then.
     pub(crate) gid: u32,
     /// Its number; 0 if it is not in doxy's process namespace.
     pub(crate) pid: i32,
-    /// What it was called when it connected. It chooses that itself. Empty if nobody is to read it.
+    /// Its command name then, which it chooses itself. Empty unless it was asked for.
     pub(crate) comm: String,
-    /// All this as records have it, in the one format of the log, once the first of a connection was written.
-    pub(crate) written: OnceLock<Box<[u8]>>,
 }
 
-/// Who may connect. Without any entry everybody may who can open the socket.
+/// Which peers may connect. Without any entry, everyone who can open the socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerAcl {
     /// Users.
@@ -42,37 +47,32 @@ pub struct PeerAcl {
 }
 
 impl Peer {
-    /// Asks the kernel, which goes on knowing; `named` also reads the comm's name.
-    pub(crate) fn of(stream: &UnixStream, named: bool) -> std::io::Result<Self> {
-        let peer = stream.peer_cred()?;
-        let pid = peer.pid().unwrap_or_default();
-        let comm = if named && pid > 0 {
+    /// Asks the kernel. `with_comm` reads the command's name too, which costs more than a request.
+    pub(crate) fn of(stream: &Stream, with_comm: bool) -> io::Result<Self> {
+        let credentials = stream.peer_cred()?;
+        let pid = credentials.pid().unwrap_or_default();
+        let comm = if with_comm && pid > 0 {
             comm(pid)
         } else {
             String::new()
         };
-        Ok(Self {
-            uid: peer.uid(),
-            gid: peer.gid(),
+        Ok(Self::Unix(UnixPeer {
+            uid: credentials.uid(),
+            gid: credentials.gid(),
             pid,
             comm,
-            written: OnceLock::new(),
-        })
+        }))
     }
 }
 
 impl PeerAcl {
-    /// May anybody connect who can open the socket?
-    pub(crate) fn are_all(&self) -> bool {
-        self.uids.is_empty() && self.gids.is_empty()
-    }
-
-    /// May this one connect? If its groups cannot be learnt, it is as if it had none.
-    pub(crate) fn allow(&self, caller: &Peer, stream: &UnixStream) -> bool {
-        if self.are_all() {
+    /// Whether this peer may connect. If its groups cannot be read, it counts as having none.
+    pub(crate) fn allows(&self, peer: &Peer, stream: &Stream) -> bool {
+        let Peer::Unix(peer) = peer;
+        if self.uids.is_empty() && self.gids.is_empty() {
             return true;
         }
-        if self.uids.contains(&caller.uid) || self.gids.contains(&caller.gid) {
+        if self.uids.contains(&peer.uid) || self.gids.contains(&peer.gid) {
             return true;
         }
         !self.gids.is_empty()
@@ -81,18 +81,20 @@ impl PeerAcl {
     }
 }
 
-/// What a process is called. Asked once a second of one that connects again and again: finding it
-/// out costs more than a request.
+/// The command name of a process.
 fn comm(pid: i32) -> String {
     thread_local! {
-        static LAST: RefCell<Option<(i32, Instant, String)>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<(i32, CoarseInstant, String)>> = const { RefCell::new(None) };
     }
+    let now = CoarseInstant::now();
     LAST.with_borrow_mut(|last| match last {
-        Some((known, when, comm)) if *known == pid && when.elapsed() < FRESH => comm.clone(),
+        Some((known, read, comm)) if *known == pid && now.since(*read) < COMM_LIFETIME => {
+            comm.clone()
+        }
         _ => {
             let comm = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
             let comm = String::from_utf8_lossy(&comm).trim_end().to_owned();
-            *last = Some((pid, Instant::now(), comm.clone()));
+            *last = Some((pid, now, comm.clone()));
             comm
         }
     })

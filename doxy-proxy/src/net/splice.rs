@@ -1,7 +1,7 @@
-//! Pipes for `splice(2)`, which moves pages between sockets instead of copying bytes.
+//! `splice(2)`: moves pages from one socket to another through a pipe, without copying bytes.
 //!
-//! A pipe is taken when there is much to move and given back when it is still; a few are kept.
-//! One that may hold bytes is never given back: they belong to one connection.
+//! A connection takes a pipe while many bytes flow and returns it when the source is idle; a few are
+//! kept. A pipe that may hold bytes is never returned: they belong to one connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,18 +15,18 @@ use tokio::time::timeout;
 
 use crate::net::stream::Stream;
 
-/// What a pipe holds. Measured: four times what it holds untold costs a tenth less.
+/// The capacity of a pipe, in bytes. Measured: four times the default costs a tenth less.
 const CAPACITY: usize = 256 * 1024;
-/// Pipes that wait for the next who needs one, two descriptors each.
+/// How many free pipes a thread keeps, two descriptors each.
 const KEPT: usize = 8;
-/// How long nothing may come before the pipe is given back.
+/// How long the source may be silent before the connection returns its pipe.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 thread_local! {
     static SPARE: RefCell<Vec<(OwnedFd, OwnedFd)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Why bytes have stopped flowing.
+/// Why splicing has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spliced {
     /// All is moved that was to be, or nothing has come for a while, or these sockets cannot be

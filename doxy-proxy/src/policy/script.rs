@@ -1,85 +1,86 @@
-//! Step three, decide, where there is a policy script: what it is told, and what its word means.
+//! What a policy script is told about a request, and what its answer means.
 //!
-//! Nothing of Rhai is here; `doxy-script` has all of it. Whatever goes wrong there is a denial.
+//! Nothing of Rhai is here; `doxy-script` has all of it. Whatever fails there is a denial.
 
 use doxy_filter::Verdict;
-pub(crate) use doxy_script::Script;
 use doxy_script::{Body, Decision, Input, Peer as ScriptPeer};
 
-use crate::error::Denial;
+use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
 use crate::log::escape::escaped;
 use crate::net::peer::Peer;
-use crate::policy::{BodyView, NotPermitted};
+use crate::policy::{Denial, Origin};
 
-/// A script, and where the requests come in that it is asked about.
+/// A policy script.
 #[derive(Debug)]
-pub(crate) struct Scripted {
-    pub(crate) script: Script,
-    pub(crate) socket: String,
-}
+pub(crate) struct Script(pub(crate) doxy_script::Script);
 
-/// What a script says when it does not deny.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a script says about a request.
+#[derive(Debug)]
 pub(crate) enum ScriptDecision {
     Allow,
     /// The rules decide.
     Pass,
+    Deny(Denial),
+    /// It has to see the body first.
+    NeedsBody,
 }
 
-impl Scripted {
-    /// Asks the script.
+impl Script {
+    /// The name of its file.
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Asks the script. `verdict` is what the rules say.
     pub(crate) fn ask(
         &self,
-        request: &ValidRequest<'_>,
-        body: BodyView<'_>,
-        caller: Option<&Peer>,
+        request: &ValidRequest<'_, '_>,
         verdict: Verdict<'_>,
-    ) -> Result<ScriptDecision, NotPermitted> {
+        origin: Origin<'_>,
+    ) -> ScriptDecision {
         let judged = request.judged();
         let headers: Vec<_> = request.end_to_end_headers().collect();
+        let Peer::Unix(peer) = origin.peer;
         let input = Input {
             method: judged.method,
             path: judged.path,
             query: judged.query,
             headers: &headers,
-            peer: caller.map(|caller| ScriptPeer {
-                uid: caller.uid,
-                gid: caller.gid,
-                pid: (caller.pid > 0).then_some(caller.pid),
+            peer: Some(ScriptPeer {
+                uid: peer.uid,
+                gid: peer.gid,
+                pid: (peer.pid > 0).then_some(peer.pid),
             }),
-            socket: &self.socket,
+            socket: origin.socket,
             has_body: request.has_body(),
             verdict,
         };
-        let body = match body {
-            BodyView::Nothing => Body::NotRead,
-            BodyView::Whole(bytes) => Body::Read(bytes),
-            BodyView::Unreadable(reason) => Body::Unreadable(reason),
+        let body = match &request.body {
+            RequestBody::Unread => Body::NotRead,
+            RequestBody::Collected(body) => Body::Read(body.bytes()),
+            RequestBody::Unreadable(reason) => Body::Unreadable(reason),
         };
-        let denial = match self.script.decide(&input, body) {
-            // It speaks of the request that it saw; this body would change it.
-            Decision::Allow if request.has_form_body() => Denial::FormBody,
-            Decision::Allow => return Ok(ScriptDecision::Allow),
-            Decision::Pass => return Ok(ScriptDecision::Pass),
-            Decision::NeedsBody => return Err(NotPermitted::NeedsBody),
-            Decision::Deny { reason, status, by } => Denial::Script {
+        match self.0.decide(&input, body) {
+            Decision::Allow => ScriptDecision::Allow,
+            Decision::Pass => ScriptDecision::Pass,
+            Decision::NeedsBody => ScriptDecision::NeedsBody,
+            Decision::Deny { reason, status, by } => ScriptDecision::Deny(Denial::Script {
                 reason,
                 status,
                 place: by.map(|place| place.to_string()),
                 failed: false,
-            },
+            }),
             Decision::Failed { public, log } => {
                 let path = escaped(judged.path.as_bytes());
                 tracing::error!("{log} (asked about {} {path})", judged.method);
-                Denial::Script {
+                ScriptDecision::Deny(Denial::Script {
                     reason: public,
                     status: 403,
-                    place: Some(self.script.name().to_owned()),
+                    place: Some(self.name().to_owned()),
                     failed: true,
-                }
+                })
             }
-        };
-        Err(NotPermitted::Denied(denial))
+        }
     }
 }

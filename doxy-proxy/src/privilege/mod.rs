@@ -25,7 +25,7 @@ use landlock::{
     Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::error::plain;
+use crate::net::reason::io_reason;
 use crate::upstream::UpstreamAddr;
 
 /// What Landlock is asked for. Later versions add connecting to sockets by path, which is what
@@ -126,7 +126,7 @@ pub fn enter(needs: &Needs) -> SandboxReport {
     };
     note(match rustix::thread::set_no_new_privs(true) {
         Ok(()) => Ok("no-new-privs".to_owned()),
-        Err(error) => Err(format!("no-new-privs ({})", plain(&error.into()))),
+        Err(error) => Err(format!("no-new-privs ({})", io_reason(&error.into()))),
     });
     if threads() > 1 {
         note(Err("landlock on threads that run already".to_owned()));
@@ -362,7 +362,7 @@ mod seccomp {
         // On every thread there is, and every one to come.
         seccompiler::apply_filter_all_threads(&program).map_err(|error| match error {
             seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => {
-                super::plain(&error)
+                super::io_reason(&error)
             }
             error => error.to_string(),
         })

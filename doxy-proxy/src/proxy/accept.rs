@@ -1,104 +1,96 @@
-//! Step one, accept: connections come in, each gets a task on one of the threads; and the orderly end
-//! of them all.
+//! Step one, accept: connections come in on any number of sockets, and each is served on one of the
+//! threads. The orderly end of them all is here too.
 //!
-//! An error on one connection, or while accepting one, never ends the server. A connection stays on
-//! its thread, and so does what it needs of the engine's.
+//! An error on one connection, or in accepting one, never ends the server.
 
-use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::UnixStream;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::error::Error;
-use crate::net::listener::unix::Listener;
+use crate::http::collect::BodyBudget;
+use crate::net::listener::Listener;
 use crate::net::peer::Peer;
+use crate::net::stream::Stream;
+use crate::proxy::client::Client;
 use crate::proxy::connection;
-use crate::proxy::handler::Service;
+use crate::proxy::error::Error;
+use crate::proxy::service::Service;
+use crate::proxy::worker::Worker;
 
-/// The backoff after the first failure to accept; doubled with each that follows.
+/// The pause after the first failure to accept; doubled with each one that follows.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
-/// So many clients at a time are told why they are not served; more are just closed.
-const MAX_REJECTIONS: usize = 64;
 const MAX_ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
+/// How many rejected clients get a response at a time. Further ones are closed without one.
+const MAX_REJECTIONS: usize = 64;
 
-/// Serves what comes in on `listener` until `stop` resolves.
+/// Serves what comes in on `sockets`, with `threads` threads, until `stop` resolves.
 ///
-/// Then the socket is removed, requests in service get `grace` to finish, and what is left is
+/// Then the sockets are removed, requests in service get `grace` to finish, and what is left is
 /// cut. Dropping this future ends everything at once.
 ///
 /// # Errors
 ///
 /// If a thread cannot be started. Nothing has been served then.
 pub async fn serve(
-    listener: Listener,
-    proxy: Service,
+    sockets: Vec<(Listener, Service)>,
+    threads: usize,
     grace: Duration,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let proxy = Arc::new(proxy);
-    let workers = Worker::all(&proxy)?;
-    let (tell, told) = watch::channel(false);
+    let (listeners, mut services): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+    // The memory of collected bodies is the process's, however many sockets there are.
+    let bodies = BodyBudget::default();
+    for service in &mut services {
+        service.bodies = bodies.clone();
+    }
+    let workers = Worker::start_all(services, threads)?;
+    let (stopping, is_stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let mut turned_away = JoinSet::new();
+    let mut rejections = JoinSet::new();
     let mut stop = pin!(stop);
     let mut backoff = ACCEPT_BACKOFF;
+    let mut turn = 0;
     loop {
         tokio::select! {
             () = stop.as_mut() => break,
-            accepted = listener.accept() => match accepted {
+            (socket, accepted) = accept(&listeners, &mut turn) => match accepted {
                 Ok(stream) => {
                     backoff = ACCEPT_BACKOFF;
-                    let Ok(caller) = connection::caller(&stream, &proxy) else {
-                        continue;
-                    };
-                    let limit = proxy.limits.connections;
-                    // Before a byte is read, and before it counts.
-                    let error = match &caller {
-                        Some(caller) if !proxy.callers.allow(caller, &stream) => {
-                            Error::Peer { uid: caller.uid }
+                    match admit(stream, socket, &workers) {
+                        Some(Admission::Admitted(client, worker)) => {
+                            worker.serve(socket, client, is_stopping.clone(), &mut connections);
                         }
-                        _ if connections.len() >= limit => Error::Busy { limit },
-                        _ => {
-                            let least = workers.iter().min_by_key(|worker| worker.load());
-                            // There is one at least: the thread that this runs on.
-                            if let Some(worker) = least {
-                                worker.take(stream, caller, told.clone(), &mut connections);
-                            }
-                            continue;
+                        // A rejected connection does not count against the limit.
+                        Some(Admission::Rejected(client, error))
+                            if rejections.len() < MAX_REJECTIONS =>
+                        {
+                            rejections.spawn(connection::reject(client, error));
                         }
-                    };
-                    // Whoever is turned away takes no place from those who may come in.
-                    if turned_away.len() < MAX_REJECTIONS {
-                        let proxy = Arc::clone(&proxy);
-                        turned_away.spawn(connection::refuse(stream, caller, proxy, error));
+                        Some(Admission::Rejected(..)) | None => {}
                     }
                 }
                 Err(error) => {
-                    // Out of file descriptors, as a rule. Some can be freed, some will be.
-                    for worker in &workers {
-                        worker.proxy.upstream.close_idle();
-                    }
+                    // As a rule there are no free file descriptors. Closing these frees some.
+                    workers.iter().for_each(Worker::close_idle_upstreams);
                     tracing::warn!("cannot accept a connection, next try in {backoff:?}: {error}");
                     sleep(backoff).await;
                     backoff = (backoff * 2).min(MAX_ACCEPT_BACKOFF);
                 }
             },
             Some(ended) = connections.join_next() => log_panic(ended),
-            Some(ended) = turned_away.join_next() => log_panic(ended),
+            Some(ended) = rejections.join_next() => log_panic(ended),
         }
     }
-    drop(listener);
+    drop(listeners);
     tracing::info!("stopping; connections open: {}", connections.len());
-    // Fails only when there is no connection to be told.
-    let _ = tell.send(true);
+    // This fails only if there is no connection.
+    let _ = stopping.send(true);
     let drained = timeout(grace, async {
         while let Some(ended) = connections.join_next().await {
             log_panic(ended);
@@ -111,99 +103,52 @@ pub async fn serve(
     Ok(())
 }
 
-/// The stack of a thread. Policies run on it, whose values are dropped and compared by calls within calls, and a stack
-/// that ends takes the whole process along. The two megabytes of the standard library are a quarter of what the
-/// main thread has; this is more than either, and memory only as far as it is used.
-const STACK: usize = 16 << 20;
-
-/// A thread that serves connections.
-struct Worker {
-    proxy: Arc<Service>,
-    /// None for the thread that accepts.
-    other: Option<Other>,
-}
-
-/// A thread besides the one that accepts.
-struct Other {
-    runtime: Handle,
-    /// It ends when this is dropped.
-    _end: oneshot::Sender<Infallible>,
-}
-
-impl Worker {
-    /// This thread, and as many others as the proxy asks for.
-    fn all(proxy: &Arc<Service>) -> io::Result<Vec<Self>> {
-        let others: Vec<_> = (1..proxy.threads)
-            .map(|_| Self::start(proxy.for_another_thread()))
-            .collect::<io::Result<_>>()?;
-        let this = Self {
-            proxy: Arc::clone(proxy),
-            other: None,
-        };
-        Ok([this].into_iter().chain(others).collect())
-    }
-
-    /// Starts a thread, and waits until it can serve.
-    fn start(proxy: Service) -> io::Result<Self> {
-        let (end, ended) = oneshot::channel();
-        let (tell, started) = mpsc::channel();
-        thread::Builder::new()
-            .name("worker".to_owned())
-            .stack_size(STACK)
-            .spawn(move || {
-                let runtime = Builder::new_current_thread()
-                    .enable_io()
-                    .enable_time()
-                    .build();
-                match runtime {
-                    // Nobody listens where the server has been dropped meanwhile.
-                    Ok(runtime) => {
-                        let _ = tell.send(Ok(runtime.handle().clone()));
-                        // Nothing is ever sent: the other end is dropped.
-                        let _ = runtime.block_on(ended);
-                    }
-                    Err(error) => {
-                        let _ = tell.send(Err(error));
-                    }
-                }
-            })?;
-        let runtime = started.recv().map_err(io::Error::other)??;
-        let other = Other { runtime, _end: end };
-        Ok(Self {
-            proxy: Arc::new(proxy),
-            other: Some(other),
-        })
-    }
-
-    /// Serves a connection on this thread.
-    fn take(
-        &self,
-        stream: UnixStream,
-        caller: Option<Arc<Peer>>,
-        stop: watch::Receiver<bool>,
-        connections: &mut JoinSet<()>,
-    ) {
-        let proxy = Arc::clone(&self.proxy);
-        let Some(other) = &self.other else {
-            // A future is moved again and again on the way to where it stays.
-            connections.spawn(Box::pin(connection::serve(stream, caller, proxy, stop)));
-            return;
-        };
-        // It was accepted for the runtime of this thread. Fails only where that ends.
-        if let Ok(stream) = stream.into_std() {
-            let there = async move {
-                if let Ok(stream) = UnixStream::from_std(stream) {
-                    connection::serve(stream, caller, proxy, stop).await;
-                }
-            };
-            connections.spawn_on(Box::pin(there), &other.runtime);
+/// Waits for a connection on any socket: gives the socket's index and the connection. `turn` is the
+/// socket that is asked first; it moves on, so that no socket starves another.
+async fn accept(listeners: &[Listener], turn: &mut usize) -> (usize, io::Result<Stream>) {
+    poll_fn(|cx| {
+        let count = listeners.len();
+        for socket in (*turn..count).chain(0..count.min(*turn)) {
+            if let Some(listener) = listeners.get(socket)
+                && let Poll::Ready(accepted) = listener.poll_accept(cx)
+            {
+                *turn = socket + 1;
+                return Poll::Ready((socket, accepted));
+            }
         }
-    }
+        Poll::Pending
+    })
+    .await
+}
 
-    /// How many connections it serves: each holds the proxy.
-    fn load(&self) -> usize {
-        Arc::strong_count(&self.proxy)
-    }
+/// Whether a connection is served.
+enum Admission<'w> {
+    Admitted((Stream, Peer), &'w Worker),
+    /// With the reason, which the client is to get.
+    Rejected(Client, Error),
+}
+
+/// Decides on a connection before a byte of it is read. None if its peer is gone already.
+fn admit(stream: Stream, socket: usize, workers: &[Worker]) -> Option<Admission<'_>> {
+    let worker = workers.iter().min_by_key(|worker| worker.load())?;
+    let service = worker.service(socket)?;
+    let named = service.access_log.is_some() || tracing::enabled!(tracing::Level::DEBUG);
+    let peer = Peer::of(&stream, named).ok()?;
+    let limit = service.limits.connections;
+    let open: usize = workers
+        .iter()
+        .map(|worker| worker.connections(socket))
+        .sum();
+    let error = if !service.peers.allows(&peer, &stream) {
+        let Peer::Unix(peer) = &peer;
+        Error::PeerNotAllowed { uid: peer.uid }
+    } else if open >= limit {
+        Error::ConnectionLimit { limit }
+    } else {
+        return Some(Admission::Admitted((stream, peer), worker));
+    };
+    let client = Client::new(stream, peer, service.access_log.clone());
+    Some(Admission::Rejected(client, error))
 }
 
 fn log_panic(ended: Result<(), JoinError>) {

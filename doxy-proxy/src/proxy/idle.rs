@@ -1,7 +1,6 @@
-//! How long a connection has been waiting for a request, told without a look at the clock for each.
+//! How long a connection may wait for its next request.
 //!
-//! The time it may wait is cut in eight parts. At the end of a part it is asked whether anything has
-//! come in it; when nothing has for eight of them, the connection has waited long enough.
+//! A request notes the coarse time; the timer is reset only when it fires, never for a request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,57 +8,53 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// So many times a connection is looked after while it waits.
-const PARTS: u32 = 8;
+use crate::clock::CoarseInstant;
 
-/// The time that a connection has been waiting.
+/// The wait of one connection.
 #[derive(Debug)]
-pub(crate) struct Idle<'a> {
-    part: Duration,
-    /// Ends the part that this is.
-    clock: Pin<&'a mut Sleep>,
-    /// Parts in which nothing has come, one after the other.
-    quiet: u32,
-    /// Has something come in this one?
-    busy: bool,
+pub(crate) struct IdleTimer<'a> {
+    limit: Duration,
+    /// When the connection began to wait.
+    since: CoarseInstant,
+    /// Fires when the connection may have waited for its limit.
+    timer: Pin<&'a mut Sleep>,
 }
 
-impl<'a> Idle<'a> {
-    /// The clock of a connection that may wait for `limit`, set to the end of the first part.
-    pub(crate) fn clock(limit: Duration) -> Sleep {
-        sleep(limit / PARTS)
+impl<'a> IdleTimer<'a> {
+    /// The timer of a connection that may wait for `limit`.
+    pub(crate) fn timer(limit: Duration) -> Sleep {
+        sleep(limit)
     }
 
-    /// A connection that may wait for `limit`, by a clock of its own for that.
-    pub(crate) fn new(limit: Duration, clock: Pin<&'a mut Sleep>) -> Self {
+    /// Begins to wait.
+    pub(crate) fn new(limit: Duration, timer: Pin<&'a mut Sleep>) -> Self {
         Self {
-            part: limit / PARTS,
-            clock,
-            quiet: 0,
-            busy: false,
+            limit,
+            since: CoarseInstant::now(),
+            timer,
         }
     }
 
-    /// A request has come.
-    pub(crate) fn begin_anew(&mut self) {
-        self.busy = true;
+    /// Begins to wait anew: a request has been answered.
+    pub(crate) fn restart(&mut self) {
+        self.since = CoarseInstant::now();
     }
 
-    /// Is there something to be done that it was woken for?
-    pub(crate) fn is_due(&self) -> bool {
-        self.clock.is_elapsed()
+    /// Whether the timer has fired since it was polled.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.timer.is_elapsed()
     }
 
-    /// Resolves when the connection has waited for as long as it may, and not an eighth longer.
+    /// Resolves when the connection has waited for its limit.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            ready!(self.clock.as_mut().poll(cx));
-            self.quiet = if self.busy { 0 } else { self.quiet + 1 };
-            self.busy = false;
-            if self.quiet >= PARTS {
+            ready!(self.timer.as_mut().poll(cx));
+            let waited = CoarseInstant::now().since(self.since);
+            let left = self.limit.saturating_sub(waited);
+            if left.is_zero() {
                 return Poll::Ready(());
             }
-            self.clock.as_mut().reset(Instant::now() + self.part);
+            self.timer.as_mut().reset(Instant::now() + left);
         }
     }
 }
@@ -68,51 +63,23 @@ impl<'a> Idle<'a> {
 mod tests {
     use std::future::poll_fn;
     use std::pin::pin;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use tokio::time::Instant;
+    use super::{CoarseInstant, IdleTimer};
 
-    use super::Idle;
-
-    const LIMIT: Duration = Duration::from_secs(80);
-
-    /// How long a connection waits to which requests come at these times, after the last of them.
-    async fn waits(requests: &[u64]) -> Duration {
-        let clock = pin!(Idle::clock(LIMIT));
-        let mut idle = Idle::new(LIMIT, clock);
-        let mut last = Instant::now();
-        for pause in requests {
-            let over = poll_fn(|cx| idle.poll(cx));
-            assert!(
-                tokio::time::timeout(Duration::from_secs(*pause), over)
-                    .await
-                    .is_err(),
-                "ended though requests came"
-            );
-            idle.begin_anew();
-            last = Instant::now();
-        }
+    #[tokio::test]
+    async fn a_connection_waits_for_its_limit_from_its_last_request_on() {
+        let limit = Duration::from_millis(60);
+        let timer = pin!(IdleTimer::timer(limit));
+        let mut idle = IdleTimer::new(limit, timer);
+        let before = Instant::now();
         poll_fn(|cx| idle.poll(cx)).await;
-        last.elapsed()
-    }
+        assert!(before.elapsed() >= limit - Duration::from_millis(20));
 
-    #[tokio::test(start_paused = true)]
-    async fn a_connection_waits_for_its_time_and_at_most_an_eighth_longer() {
-        for requests in [
-            &[][..],
-            &[1],
-            &[9],
-            &[11],
-            &[79],
-            &[79, 79, 79],
-            &[5, 5, 5, 5, 70],
-        ] {
-            let waited = waits(requests).await;
-            let slack = Duration::from_millis(10);
-            assert!(
-                waited + slack >= LIMIT && waited <= LIMIT + LIMIT / 8 + slack,
-                "{requests:?}: {waited:?}"
-            );
-        }
+        // The timer has fired already; a request came since.
+        idle.restart();
+        let restarted = CoarseInstant::now();
+        poll_fn(|cx| idle.poll(cx)).await;
+        assert!(CoarseInstant::now().since(restarted) >= limit);
     }
 }

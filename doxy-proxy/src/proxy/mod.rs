@@ -1,9 +1,15 @@
-//! The way of a request: accepted, parsed, decided, forwarded, streamed and logged.
+//! The way of a request: accept, parse, decide, forward, stream, log. `handler` has it in one
+//! function.
 
 pub(crate) mod accept;
-pub(crate) mod connection;
-pub(crate) mod exchange;
-pub(crate) mod handler;
-pub(crate) mod idle;
-pub(crate) mod respond;
-pub(crate) mod tunnel;
+mod client;
+mod connection;
+mod error;
+mod exchange;
+mod handler;
+mod idle;
+mod respond;
+pub(crate) mod service;
+mod tunnel;
+mod upstream_request;
+mod worker;

@@ -1,14 +1,15 @@
-//! The way to the engine: dialling, and connections kept for the next request.
+//! The way to the engine: dialling, and connections that are kept for the next request.
 //!
-//! A connection goes back only when the whole answer has been read from it, and is used again only
-//! when nothing has come on it since. A request is sent again only if not a byte of it could be
-//! written: nothing is ever delivered twice. Where the engine may take a connection out of HTTP it
-//! gets a fresh one, which is never kept.
+//! A connection is kept only when the whole response has been read from it, and reused only if
+//! nothing has come on it since. A request is sent again only if not a byte of it could be written,
+//! so nothing is ever delivered twice. A request that may upgrade its connection gets a fresh one,
+//! which is never kept. Nothing here knows who asks, or why.
 
-use std::collections::VecDeque;
-use std::fmt;
+mod addr;
+mod error;
+mod pool;
+
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -16,182 +17,153 @@ use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::error::{Error, Upstream as Failure, plain};
+pub use crate::upstream::addr::UpstreamAddr;
+pub(crate) use crate::upstream::error::UpstreamError;
+
+use crate::clock::CoarseInstant;
+use crate::net::reason::io_reason;
 use crate::net::stream::Stream;
+use crate::upstream::pool::Pool;
 
-/// The longest pause between two attempts to reach an engine that does not accept.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// How many connections are kept. More are closed when their answer has been read.
-const KEPT: usize = 512;
-/// How long a connection is kept without being used, at the most, and half of that at the least.
-const KEEP: Duration = Duration::from_secs(30);
+/// The first pause between two attempts to reach an engine that does not accept; doubled each time.
+const DIAL_BACKOFF: Duration = Duration::from_millis(5);
+const MAX_DIAL_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Where the engine listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UpstreamAddr {
-    /// A unix socket.
-    Unix(PathBuf),
-    /// `HOST:PORT`, without TLS.
-    Tcp(String),
-}
-
-impl fmt::Display for UpstreamAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => path.display().fmt(f),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-        }
-    }
-}
-
-/// The engine, and the connections to it that wait for work.
+/// The engine, and the connections to it that wait for a request.
 #[derive(Debug)]
 pub struct Upstream {
-    engine: UpstreamAddr,
-    /// How long the engine may take to accept a connection. Never a limit on an answer.
+    addr: UpstreamAddr,
+    /// How long the engine may take to accept a connection. Never a limit on a response.
     connect_timeout: Duration,
-    idle: Mutex<Idle>,
+    pool: Mutex<Pool>,
 }
 
-/// Connections that wait for a request.
-#[derive(Debug, Default)]
-struct Idle {
-    /// Since which round each has waited, the longest first.
-    kept: VecDeque<(u64, Stream)>,
-    /// Of those in which connections are closed whose time is up. To look at the clock for each request
-    /// instead would cost more than all else here.
-    round: u64,
-    /// Is there a task that does that?
-    watched: bool,
-}
-
-/// A connection on which a part of a head has been written, and how much, if there is one.
+/// A connection on which the beginning of a head was written, and how many bytes, if there is one.
 type Begun = Option<(Stream, usize)>;
 
 impl Upstream {
     /// An engine that gets `connect_timeout` to accept a connection.
-    pub fn new(engine: UpstreamAddr, connect_timeout: Duration) -> Self {
+    pub fn new(addr: UpstreamAddr, connect_timeout: Duration) -> Self {
         Self {
-            engine,
+            addr,
             connect_timeout,
-            idle: Mutex::default(),
+            pool: Mutex::default(),
         }
     }
 
     /// The same engine for another thread, with connections of its own.
     pub(crate) fn for_another_thread(&self) -> Self {
-        Self::new(self.engine.clone(), self.connect_timeout)
+        Self::new(self.addr.clone(), self.connect_timeout)
     }
 
-    /// Writes the head of a request to a connection that was kept, and gives the connection out. If
-    /// that would have to be waited for, or there is none, `open` goes on with what this leaves.
+    /// Connects to the engine and closes the connection again, to see whether it can be reached.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot; the text says why.
+    pub async fn check(&self) -> Result<(), String> {
+        self.dial()
+            .await
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    }
+
+    /// Writes the head of a request to a kept connection and gives the connection out, without
+    /// waiting. If there is none, or it takes only a part, `open` goes on with what this returns.
     pub(crate) fn reuse(&self, head: &[u8]) -> Result<Stream, Begun> {
-        while let Some(socket) = self.take() {
-            // What the engine has closed takes nothing; then the next one is tried.
-            if let Ok(written) = socket.try_write(head) {
+        while let Some(stream) = self.take() {
+            // A connection that the engine has closed takes nothing; then the next one is tried.
+            if let Ok(written) = stream.try_write(head) {
                 return if written == head.len() {
-                    Ok(socket)
+                    Ok(stream)
                 } else {
-                    Err(Some((socket, written)))
+                    Err(Some((stream, written)))
                 };
             }
         }
         Err(None)
     }
 
-    /// Writes the head of a request, or what is left of it, to the connection that was begun with, or
-    /// to a new one.
+    /// Writes the head of a request, or the rest of it, to the connection that `reuse` began with,
+    /// or to a new one.
     ///
     /// Dropped, the connection is closed, and the engine sees that nobody waits any more.
-    pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Stream, Error> {
-        let (socket, written) = match begun {
+    pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Stream, UpstreamError> {
+        let (stream, written) = match begun {
             Some(begun) => begun,
             None => (self.dial().await?, 0),
         };
         let rest = head.get(written..).unwrap_or_default();
-        let written = socket.write_all(rest).await;
-        written.map_err(|error| self.broke_off(&plain(&error)))?;
-        Ok(socket)
+        let written = stream.write_all(rest).await;
+        written.map_err(|error| self.broke_off(&io_reason(&error)))?;
+        Ok(stream)
     }
 
-    /// The whole answer has been read: the connection may serve the next request.
-    pub(crate) fn keep(self: &Arc<Self>, socket: Stream) {
-        let mut idle = self.idle();
-        if idle.kept.len() < KEPT {
-            let round = idle.round;
-            idle.kept.push_back((round, socket));
-        }
-        if !idle.watched {
-            idle.watched = true;
-            tokio::spawn(Self::close_unused(Arc::downgrade(self)));
+    /// Keeps a connection for the next request. The whole response must have been read from it.
+    pub(crate) fn keep(self: &Arc<Self>, stream: Stream) {
+        let unwatched = self.pool().put(stream, CoarseInstant::now());
+        if unwatched {
+            tokio::spawn(Self::close_expired(Arc::downgrade(self)));
         }
     }
 
-    /// The engine took the request and gave no answer that can be passed on.
-    pub(crate) fn broke_off(&self, reason: &str) -> Error {
-        let engine = self.engine.to_string();
-        Error::Upstream(Failure::BrokeOff {
-            engine,
+    /// The engine took the request and gave no response that can be passed on.
+    pub(crate) fn broke_off(&self, reason: &str) -> UpstreamError {
+        UpstreamError::BrokeOff {
+            engine: self.addr.to_string(),
             reason: reason.to_owned(),
-        })
+        }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes kept connections when their time is up. Ends when there are none.
-    async fn close_unused(upstream: Weak<Self>) {
+    /// Closes kept connections when their lifetime is over. Ends when there are none.
+    async fn close_expired(upstream: Weak<Self>) {
         loop {
-            sleep(KEEP / 2).await;
             let Some(upstream) = upstream.upgrade() else {
                 return;
             };
-            let mut idle = upstream.idle();
-            idle.round += 1;
-            // One was a whole round here, and a part of another before it.
-            let round = idle.round;
-            while matches!(idle.kept.front(), Some((since, _)) if round - since >= 2) {
-                idle.kept.pop_front();
-            }
-            if idle.kept.is_empty() {
-                idle.watched = false;
+            let Some(next) = upstream.pool().expire(CoarseInstant::now()) else {
                 return;
-            }
+            };
+            drop(upstream);
+            sleep(next).await;
         }
     }
 
-    /// The connection that was used last of those that are still good.
+    /// The kept connection that was used last, if it is still good.
     fn take(&self) -> Option<Stream> {
         loop {
-            let (_, socket) = self.idle().kept.pop_back()?;
-            // The end of it, or bytes that nobody asked for, and it is closed.
-            if let Ok(None) = socket.try_read(&mut [0]) {
-                return Some(socket);
+            let stream = self.pool().pop()?;
+            // If the stream has ended, or bytes have come that nobody asked for, it is closed.
+            if let Ok(None) = stream.try_read(&mut [0]) {
+                return Some(stream);
             }
         }
     }
 
     /// Closes the connections that wait for a request. Says whether there were any.
     pub(crate) fn close_idle(&self) -> bool {
-        !std::mem::take(&mut self.idle().kept).is_empty()
+        self.pool().clear()
     }
 
-    async fn dial(&self) -> Result<Stream, Error> {
-        match &self.engine {
+    async fn dial(&self) -> Result<Stream, UpstreamError> {
+        match &self.addr {
             UpstreamAddr::Unix(path) => {
                 let deadline = Instant::now() + self.connect_timeout;
-                let mut pause = Duration::from_millis(5);
+                let mut backoff = DIAL_BACKOFF;
                 loop {
                     match UnixStream::connect(path).await {
                         Ok(stream) => return Ok(Stream::Unix(stream)),
-                        // The queue of the engine's socket is full: it is not accepting.
+                        // The queue of the engine's socket is full: it does not accept.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             if Instant::now() >= deadline {
                                 return Err(self.not_accepting());
                             }
-                            sleep(pause).await;
-                            pause = (pause * 2).min(LONGEST_PAUSE);
+                            sleep(backoff).await;
+                            backoff = (backoff * 2).min(MAX_DIAL_BACKOFF);
                         }
                         Err(error) if out_of_descriptors(&error) && self.close_idle() => {}
                         Err(error) => return Err(self.unreachable(error)),
@@ -213,19 +185,18 @@ impl Upstream {
         }
     }
 
-    fn unreachable(&self, reason: io::Error) -> Error {
-        Error::Upstream(Failure::Unreachable {
-            engine: self.engine.to_string(),
+    fn unreachable(&self, reason: io::Error) -> UpstreamError {
+        UpstreamError::Unreachable {
+            engine: self.addr.to_string(),
             reason,
-        })
+        }
     }
 
-    fn not_accepting(&self) -> Error {
-        let seconds = self.connect_timeout.as_secs();
-        Error::Upstream(Failure::NotAccepting {
-            engine: self.engine.to_string(),
-            seconds,
-        })
+    fn not_accepting(&self) -> UpstreamError {
+        UpstreamError::NotAccepting {
+            engine: self.addr.to_string(),
+            seconds: self.connect_timeout.as_secs(),
+        }
     }
 }
 
@@ -233,43 +204,4 @@ fn out_of_descriptors(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use tokio::net::UnixStream;
-    use tokio::time::sleep;
-
-    use super::{KEEP, Upstream, UpstreamAddr};
-    use crate::net::stream::Stream;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_kept_is_closed_when_its_time_is_up() -> io::Result<()> {
-        let engine = UpstreamAddr::Tcp("127.0.0.1:1".to_owned());
-        let upstream = Arc::new(Upstream::new(engine, Duration::ZERO));
-        let kept = |count| upstream.idle().kept.len() == count;
-        let mut others = Vec::new();
-        let mut keep = || -> io::Result<()> {
-            let (one, other) = UnixStream::pair()?;
-            others.push(other);
-            upstream.keep(Stream::Unix(one));
-            Ok(())
-        };
-        // The first begins a round, the second comes somewhere within it.
-        for within in [0, 4, 9, 14].map(Duration::from_secs) {
-            keep()?;
-            sleep(within).await;
-            keep()?;
-            sleep(KEEP / 2 - Duration::from_millis(50)).await;
-            assert!(kept(2), "closed too early: {within:?}");
-            sleep(KEEP / 2 + Duration::from_millis(100)).await;
-            assert!(kept(0), "kept too long: {within:?}");
-        }
-        assert!(!upstream.idle().watched, "there is nothing to look after");
-        Ok(())
-    }
 }

@@ -1,3 +1,40 @@
 //! Sockets that doxy listens on.
+//!
+//! A listener knows neither who may connect nor what is served.
 
 pub(crate) mod unix;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::task::{Context, Poll};
+
+use crate::net::listener::unix::UnixListener;
+use crate::net::stream::Stream;
+
+/// A socket that doxy listens on. Dropped, it is closed, and removes what it created.
+#[derive(Debug)]
+pub enum Listener {
+    /// A unix socket.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Whether `path`, through any links, leads to this socket.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let Self::Unix(listener) = self;
+        listener.is_at(path)
+    }
+
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+        let Self::Unix(listener) = self;
+        listener.poll_accept(cx).map_ok(Stream::Unix)
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Unix(listener) = self;
+        listener.path().display().fmt(f)
+    }
+}

@@ -1,13 +1,14 @@
-//! Binding doxy's own socket: with the right mode from its first moment, and never on top of a
-//! socket that somebody listens on.
+//! A unix socket of doxy's own: it has the right mode from its first moment, and never replaces a
+//! socket on which a process listens.
 //!
-//! All steps are taken under a lock on the socket's folder, so that of two doxys started at
-//! once on one path one wins. No file is left behind by the lock.
+//! All steps run under a lock on the socket's folder. Of two doxys that start at once on one path,
+//! one wins. The lock leaves no file behind.
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Uid};
@@ -15,16 +16,17 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixStream;
 
-use crate::error::plain;
+use crate::net::listener::Listener;
+use crate::net::reason::io_reason;
 
 /// How long another process may hold the folder's lock; it takes doxy less than a millisecond.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest path of a socket, in bytes.
-pub const LONGEST_PATH: usize = 107;
-/// Connections that may wait to be accepted; the kernel cuts it to its own limit.
+pub const MAX_SOCKET_PATH: usize = 107;
+/// Connections that may wait to be accepted. The kernel may lower it.
 const BACKLOG: i32 = 4096;
 
-/// Where to listen, and who may connect.
+/// Where to listen, and who may open the socket.
 #[derive(Debug, Clone)]
 pub struct UnixListenConfig {
     /// The path of the socket.
@@ -37,16 +39,16 @@ pub struct UnixListenConfig {
     pub group: Option<Gid>,
 }
 
-/// A socket that is listened on. Dropped, it removes the socket, if it is still its own.
+/// A unix socket that doxy listens on. Dropped, it removes the socket, if the path still leads to it.
 #[derive(Debug)]
-pub struct Listener {
+pub struct UnixListener {
     inner: tokio::net::UnixListener,
     path: PathBuf,
     /// Device and inode of the socket that was bound here.
     identity: Option<(u64, u64)>,
 }
 
-/// Why doxy cannot listen: what is wrong with the path, and what to do.
+/// Why doxy cannot listen: what is wrong, and what to do.
 #[derive(Debug)]
 pub struct ListenError {
     path: PathBuf,
@@ -80,15 +82,19 @@ impl UnixListenConfig {
             what,
             help,
         };
-        // One byte less than the kernel takes: many clients want to end it with a NUL.
-        if self.path.as_os_str().len() > LONGEST_PATH {
+        // One byte less than the kernel takes: many clients end the path with a NUL.
+        if self.path.as_os_str().len() > MAX_SOCKET_PATH {
             return Err(fail(
                 "the path is too long for a socket".to_owned(),
                 "a socket's path has at most 107 bytes, choose a shorter one",
             ));
         }
-        let address = SocketAddrUnix::new(&self.path)
-            .map_err(|error| fail(reason(error), "name a path such as /run/doxy/doxy.sock"))?;
+        let address = SocketAddrUnix::new(&self.path).map_err(|error| {
+            fail(
+                errno_reason(error),
+                "name a path such as /run/doxy/doxy.sock",
+            )
+        })?;
         let _lock = lock_folder(&self.path).map_err(|(what, help)| fail(what, help))?;
         remove_stale(&self.path).map_err(|(what, help)| fail(what, help))?;
 
@@ -98,30 +104,35 @@ impl UnixListenConfig {
             SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
             None,
         )
-        .map_err(|error| fail(reason(error), "check the limit on open files"))?;
-        // The new inode takes its mode from here, less the umask. It is for nobody until it has
-        // its owner; and nobody can connect before `listen`.
+        .map_err(|error| fail(errno_reason(error), "check the limit on open files"))?;
+        // The new inode takes its mode from here, less the umask. Nobody may open it until it has its
+        // owner, and nobody can connect before `listen`.
         let bound = rustix::fs::fchmod(&socket, Mode::empty())
             .and_then(|()| rustix::net::bind(&socket, &address));
         bound.map_err(|error| {
             fail(
-                reason(error),
+                errno_reason(error),
                 "choose a folder in which doxy may create files",
             )
         })?;
 
-        let inode = own_inode(&self.path)
-            .map_err(|error| fail(reason(error), "choose a folder that only doxy may write to"))?;
+        let inode = own_inode(&self.path).map_err(|error| {
+            fail(
+                errno_reason(error),
+                "choose a folder that only doxy may write to",
+            )
+        })?;
         let listening = self.hand_over(inode.as_fd()).and_then(|()| {
-            rustix::net::listen(&socket, BACKLOG).map_err(|error| (reason(error), "try again"))?;
+            rustix::net::listen(&socket, BACKLOG)
+                .map_err(|error| (errno_reason(error), "try again"))?;
             let inner = tokio::net::UnixListener::from_std(socket.into())
-                .map_err(|error| (plain(&error), "check the limit on open files"))?;
+                .map_err(|error| (io_reason(&error), "check the limit on open files"))?;
             let (path, identity) = (self.path.clone(), identity(inode.as_fd()));
-            Ok(Listener {
+            Ok(Listener::Unix(UnixListener {
                 inner,
                 path,
                 identity,
-            })
+            }))
         });
         listening.map_err(|(what, help)| {
             remove(&self.path, identity(inode.as_fd()));
@@ -129,14 +140,13 @@ impl UnixListenConfig {
         })
     }
 
-    /// Gives the bound socket its owner and mode.
-    ///
-    /// By a descriptor of the very inode: a path could be exchanged for a link meanwhile.
+    /// Gives the bound socket its owner and mode, through a descriptor of that very inode: the path
+    /// could become a link meanwhile.
     fn hand_over(&self, inode: BorrowedFd<'_>) -> Result<(), (String, &'static str)> {
         if self.owner.is_some() || self.group.is_some() {
             rustix::fs::chownat(inode, "", self.owner, self.group, AtFlags::EMPTY_PATH).map_err(
                 |error| {
-                    let what = format!("cannot set owner and group: {}", reason(error));
+                    let what = format!("cannot set owner and group: {}", errno_reason(error));
                     (
                         what,
                         "start doxy as root, or leave out --socket-owner and --socket-group",
@@ -146,40 +156,40 @@ impl UnixListenConfig {
         }
         chmod(inode, &self.path, self.mode).map_err(|error| {
             (
-                format!("cannot set the mode: {}", reason(error)),
+                format!("cannot set the mode: {}", errno_reason(error)),
                 "try again",
             )
         })
     }
 }
 
-impl Listener {
-    /// Where it listens.
+impl UnixListener {
+    /// The path it was bound to.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Does `path`, by whatever links, lead to this socket?
+    /// Whether `path`, through any links, leads to this socket.
     pub fn is_at(&self, path: &Path) -> bool {
         rustix::fs::stat(path).is_ok_and(|stat| Some((stat.st_dev, stat.st_ino)) == self.identity)
     }
 
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
-        self.inner.accept().await.map(|(stream, _)| stream)
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        self.inner.poll_accept(cx).map_ok(|(stream, _)| stream)
     }
 }
 
-impl Drop for Listener {
+impl Drop for UnixListener {
     fn drop(&mut self) {
-        // Requests may still be in service: never wait here. Whoever holds the lock is about to
-        // take this path, and finds the socket stale.
+        // Requests may still be in service, so never wait here. Another doxy that holds the lock is
+        // about to take this path, and will find the socket stale.
         if let Ok(Ok(_lock)) = open_folder(&self.path).map(try_lock) {
             remove(&self.path, self.identity);
         }
     }
 }
 
-/// The socket just bound at `path`, and nothing that was put in its place.
+/// The socket just bound at `path`, or an error if something else has taken its place.
 fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
     let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let inode = rustix::fs::open(path, open, Mode::empty())?;
@@ -193,7 +203,7 @@ fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Device and inode; nothing has the identity of what cannot be looked at.
+/// Device and inode, if they can be read.
 fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
     rustix::fs::fstat(inode)
         .ok()
@@ -209,7 +219,7 @@ fn remove(path: &Path, identity: Option<(u64, u64)>) {
     }
 }
 
-/// An inode opened by path alone has no mode to set but through `/proc`.
+/// Sets the mode of an inode opened with `O_PATH`, which works only through `/proc`.
 fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno> {
     use std::os::fd::AsRawFd as _;
     let mode = Mode::from_raw_mode(mode);
@@ -223,14 +233,14 @@ fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno>
 /// Locks the folder that `path` is in, until the descriptor is dropped.
 fn lock_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
     let mut folder = open_folder(path)?;
-    let deadline = Instant::now() + LOCK_PATIENCE;
+    let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
         folder = match try_lock(folder) {
             Ok(lock) => return Ok(lock),
             Err((folder, Errno::WOULDBLOCK)) if Instant::now() < deadline => folder,
             Err((_, error)) => {
                 return Err((
-                    format!("its folder cannot be locked: {}", reason(error)),
+                    format!("its folder cannot be locked: {}", errno_reason(error)),
                     "another process holds a lock on the folder, choose one of doxy's own",
                 ));
             }
@@ -251,7 +261,7 @@ fn open_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
             _ => "choose a folder that doxy may read and write",
         };
         (
-            format!("folder {}: {}", folder.display(), reason(error)),
+            format!("folder {}: {}", folder.display(), errno_reason(error)),
             help,
         )
     })
@@ -264,11 +274,11 @@ fn try_lock(folder: OwnedFd) -> Result<OwnedFd, (OwnedFd, Errno)> {
     }
 }
 
-/// Removes a socket that nobody answers on. Anything else that is in the way is an error.
+/// Removes a socket on which no process listens. Anything else at the path is an error.
 fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
     match rustix::fs::lstat(path) {
         Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err((reason(error), "choose another path")),
+        Err(error) => return Err((errno_reason(error), "choose another path")),
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Socket => {
             return Err((
                 "there is a file that is not a socket".to_owned(),
@@ -283,19 +293,19 @@ fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
             io::ErrorKind::ConnectionRefused => {
                 return rustix::fs::unlink(path).map_err(|error| {
                     (
-                        format!("cannot remove a stale socket: {}", reason(error)),
+                        format!("cannot remove a stale socket: {}", errno_reason(error)),
                         "remove it by hand",
                     )
                 });
             }
             io::ErrorKind::NotFound => return Ok(()),
-            // Its queue is full: somebody is there.
+            // Its queue is full: a process listens.
             io::ErrorKind::WouldBlock => {}
             _ => {
                 return Err((
                     format!(
                         "cannot tell whether the socket there is in use: {}",
-                        plain(&error)
+                        io_reason(&error)
                     ),
                     "choose another path, or remove the socket",
                 ));
@@ -303,21 +313,21 @@ fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
         },
     }
     Err((
-        "somebody is listening there already".to_owned(),
+        "another process is listening there already".to_owned(),
         "stop the other process, or choose another path with --proxy-socket",
     ))
 }
 
-/// Tries to connect, without waiting for a listener that does not accept (`WouldBlock`).
+/// Connects without waiting. A listener that does not accept gives `WouldBlock`.
 ///
 /// # Errors
-/// `ConnectionRefused` where nobody listens, `NotFound`, `PermissionDenied`.
+/// `ConnectionRefused` where no process listens, `NotFound`, `PermissionDenied`.
 pub fn try_connect(path: &Path) -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?)
 }
 
-fn reason(error: Errno) -> String {
-    plain(&error.into())
+fn errno_reason(error: Errno) -> String {
+    io_reason(&error.into())
 }

@@ -145,12 +145,13 @@ fn inside_with_a_unix_engine() -> bool {
         };
         rustix::thread::set_capabilities(None, none).unwrap();
         let in_force = enter(&needs);
-        let proxy = Service::new(
+        let service = Service::new(
+            "test",
             Policy::new(RuleSet::parse("x", b"/info").unwrap()),
-            Arc::new(Upstream::new(engine, Duration::from_secs(10))),
+            Upstream::new(engine, Duration::from_secs(10)),
         );
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let served = serve(listener, proxy, Duration::ZERO, async {
+        let served = serve(vec![(listener, service)], 1, Duration::ZERO, async {
             let _ = stopped.await;
         });
         // A thread that is started later, and in the sandbox too.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -65,8 +65,8 @@ impl Doxy {
             owner: None,
             group: None,
         };
-        let upstream = Arc::new(Upstream::new(engine, patience));
-        let proxy = Service::new(Policy::new(rules), upstream);
+        let upstream = Upstream::new(engine, patience);
+        let service = Service::new("test", Policy::new(rules), upstream);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let thread = on_thread(move || async move {
@@ -75,7 +75,9 @@ impl Doxy {
             let stopped = async {
                 let _ = stopped.await;
             };
-            serve(listener, proxy, grace, stopped).await.unwrap();
+            serve(vec![(listener, service)], 1, grace, stopped)
+                .await
+                .unwrap();
         });
         is_ready.recv().unwrap();
         Self {

@@ -1,0 +1,117 @@
+//! The closed sets of values that a record has, and their names in logs.
+//!
+//! Nothing here comes from a client, so every name may stand in a log or a metric as it is.
+
+/// What became of a request before it reached the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Doxy refused it before the policy was asked, or could not reach the engine.
+    Refused,
+    /// The policy allowed it.
+    Allowed,
+    /// The policy denied it.
+    Denied,
+}
+
+impl Verdict {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// Why doxy answered a request itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It did not: the engine answered.
+    None,
+    Malformed,
+    HeadTooLarge,
+    HeadTimeout,
+    FormBody,
+    ConnectionLimit,
+    PeerNotAllowed,
+    /// No rule allows the method on any path.
+    Method,
+    /// No rule allows the path.
+    Path,
+    /// A `!` rule denies the request.
+    DenyRule,
+    /// The script denies the request.
+    Script,
+    /// The script failed, or ran past a limit.
+    ScriptFailed,
+    /// The body is of a kind that no script may let pass.
+    BodyNotAllowed,
+    EngineUnreachable,
+    EngineTimeout,
+    EngineFailed,
+    Internal,
+}
+
+impl Reason {
+    /// What logs say where nothing more exact is known.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::None | Self::DenyRule | Self::Script => "",
+            Self::Malformed => "malformed request",
+            Self::HeadTooLarge => "the head of the request is too large",
+            Self::HeadTimeout => "the head of the request did not come in time",
+            Self::FormBody => "form body",
+            Self::ConnectionLimit => "too many connections",
+            Self::PeerNotAllowed => "this peer may not use the socket",
+            Self::Method => "no rule allows this method",
+            Self::Path => "no rule allows this path",
+            Self::ScriptFailed => "the policy failed",
+            Self::BodyNotAllowed => "no policy may allow this body",
+            Self::EngineUnreachable => "the engine cannot be reached",
+            Self::EngineTimeout => "the engine does not accept connections",
+            Self::EngineFailed => "the engine gave no valid response",
+            Self::Internal => "a fault of doxy",
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Outcome {
+    /// Doxy stopped first.
+    Cut,
+    /// The client has the whole response.
+    Complete,
+    /// The connection was upgraded, and both sides have ended.
+    Tunnel,
+    ClientGone,
+    EngineGone,
+}
+
+impl Outcome {
+    /// Every outcome, at the index that is its number.
+    const ALL: [Self; 5] = [
+        Self::Cut,
+        Self::Complete,
+        Self::Tunnel,
+        Self::ClientGone,
+        Self::EngineGone,
+    ];
+
+    /// The outcome with this number.
+    pub(crate) fn of(number: u8) -> Self {
+        let known = Self::ALL.get(usize::from(number));
+        known.copied().unwrap_or(Self::Cut)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Tunnel => "tunnel",
+            Self::ClientGone => "client_gone",
+            Self::EngineGone => "engine_gone",
+            Self::Cut => "cut",
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What the policy answers when it denies a request.
+
+/// The message for a path that is not allowed, before the path and behind it.
+pub(crate) const PATH_DENIED: [&str; 2] = ["'", "' is not allowed."];
+
+/// Why the policy denies a request. The message is for the client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Denial {
+    /// No rule allows this method on any path. The words are those of the original doxy.
+    #[error("Only {allowed} requests are allowed, req.Method: {method}")]
+    Method { allowed: String, method: String },
+    /// No rule allows this path, or a `!` rule denies it: then `rule` is its file and line, for the
+    /// log.
+    #[error("{}{path}{}", PATH_DENIED[0], PATH_DENIED[1])]
+    Path { path: String, rule: Option<String> },
+    /// The script denies the request in its own words, or it has failed.
+    #[error("{reason}")]
+    #[cfg_attr(
+        not(feature = "script"),
+        expect(dead_code, reason = "nothing makes one without scripts")
+    )]
+    Script {
+        reason: String,
+        status: u16,
+        /// The script's file, and the line if it is known, for the log. None if the body alone
+        /// decided.
+        place: Option<String>,
+        /// Whether the script failed, or ran past a limit.
+        failed: bool,
+    },
+}

@@ -1,0 +1,38 @@
+//! A client's connection, and what becomes of it after a request.
+
+use crate::log::access::AccessLog;
+use crate::log::record::LogContext;
+use crate::net::buffer::ReadBuf;
+use crate::net::peer::Peer;
+use crate::net::stream::Stream;
+
+/// A client's connection, and what has been read from it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: Stream,
+    pub(crate) input: ReadBuf,
+    pub(crate) log: LogContext,
+}
+
+impl Client {
+    pub(crate) fn new(stream: Stream, peer: Peer, log: Option<AccessLog>) -> Self {
+        Self {
+            stream,
+            input: ReadBuf::default(),
+            log: LogContext::new(log, peer),
+        }
+    }
+}
+
+/// What becomes of a connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It serves the next request.
+    Request,
+    /// Doxy closes it, and the client is sending nothing.
+    Close,
+    /// Doxy closes it, and the client may still be sending.
+    Linger,
+    /// The client is gone.
+    Gone,
+}

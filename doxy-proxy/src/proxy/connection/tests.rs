@@ -1,0 +1,89 @@
+//! What a connection costs while it waits, and that it notices that doxy stops.
+
+use std::error::Error;
+use std::mem::size_of_val;
+
+use doxy_filter::RuleSet;
+use tokio::net::UnixStream;
+
+use super::{Arc, Client, Duration, Peer, Service, Stream, handle, serve, watch};
+use crate::net::peer::UnixPeer;
+use crate::{Policy, Upstream, UpstreamAddr};
+
+fn service() -> Result<Arc<Service>, Box<dyn Error>> {
+    let engine = UpstreamAddr::Tcp("127.0.0.1:1".to_owned());
+    let upstream = Upstream::new(engine, Duration::ZERO);
+    let policy = Policy::new(RuleSet::embedded()?);
+    Ok(Arc::new(Service::new("test", policy, upstream)))
+}
+
+fn peer() -> Peer {
+    Peer::Unix(UnixPeer {
+        uid: 0,
+        gid: 0,
+        pid: 0,
+        comm: String::new(),
+    })
+}
+
+/// A waiting task costs its memory, and above 1,032 bytes glibc's allocator takes a slower way.
+#[tokio::test]
+async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(), Box<dyn Error>> {
+    let (one, two) = UnixStream::pair()?;
+    let service = service()?;
+    let (_stopping, stop) = watch::channel(false);
+    let connection = serve(
+        Stream::Unix(one),
+        peer(),
+        Arc::clone(&service),
+        stop.clone(),
+    );
+    assert!(
+        size_of_val(&connection) <= 1024,
+        "{}",
+        size_of_val(&connection)
+    );
+    let mut client = Client::new(Stream::Unix(two), peer(), None);
+    let request = handle(&mut client, 0, &service, &stop);
+    assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
+    Ok(())
+}
+
+/// Bytes that fill the first read use up the coop budget of the task before it waits.
+#[tokio::test]
+async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(), Box<dyn Error>> {
+    for requests in 120..=127 {
+        let (one, two) = UnixStream::pair()?;
+        let (tell, stop) = watch::channel(false);
+        let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
+        let (size, mut all) = (
+            crate::net::buffer::HEAD_BUF - crate::net::buffer::HEADROOM,
+            String::new(),
+        );
+        for left in (1..=requests).rev() {
+            let length = (size - all.len()) / left - line.len() - 4;
+            all += &format!("{line}{}\r\n\r\n", "a".repeat(length));
+        }
+        two.writable().await?;
+        assert_eq!(two.try_write(all.as_bytes())?, size);
+        one.readable().await?;
+        let served = tokio::spawn(serve(Stream::Unix(one), peer(), service()?, stop));
+        let (mut answers, mut room) = (0, [0; 4096]);
+        let mut got = Vec::new();
+        while answers < requests {
+            two.readable().await?;
+            if let Ok(read) = two.try_read(&mut room) {
+                got.extend_from_slice(room.get(..read).unwrap_or_default());
+                answers = memchr::memmem::find_iter(&got, "HTTP/1.1 403").count();
+            }
+        }
+        // It comes to wait for the next one.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        tell.send(true)?;
+        let ended = tokio::time::timeout(Duration::from_secs(2), served).await;
+        assert!(ended.is_ok(), "{requests} requests");
+    }
+    Ok(())
+}

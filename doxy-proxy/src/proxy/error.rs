@@ -1,0 +1,68 @@
+//! Everything that keeps a request from being answered by the engine.
+//!
+//! The texts are what the client reads, behind `Error response from daemon:`. They never carry a
+//! query value, a header value or a byte of a body. Which status goes with which error stands in
+//! `respond` alone.
+
+use crate::http::malformed::BadRequest;
+use crate::log::facts::{Reason, Verdict};
+use crate::log::record::RequestRecord;
+use crate::policy::Denial;
+use crate::upstream::UpstreamError;
+
+/// Why doxy answers a request itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It was refused before the policy was asked.
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
+    #[error("the head of the request did not come within {seconds} s")]
+    HeadTimeout { seconds: u64 },
+    #[error("doxy is at its limit of {limit} connections")]
+    ConnectionLimit { limit: usize },
+    #[error("user {uid} may not use this socket")]
+    PeerNotAllowed { uid: u32 },
+    /// A body that could not be read was to be forwarded, or one that was read was asked for again.
+    #[error("the request cannot be judged, which is a fault of doxy")]
+    Internal,
+    /// The policy does not allow it.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The engine gave no response.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl Error {
+    /// Notes in the record that doxy answers the request itself, and why.
+    pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
+        let (reason, rule) = match self {
+            Self::BadRequest(BadRequest::Malformed(_)) => (Reason::Malformed, None),
+            Self::BadRequest(BadRequest::HeadTooLarge) => (Reason::HeadTooLarge, None),
+            Self::BadRequest(BadRequest::FormBody) => (Reason::FormBody, None),
+            Self::HeadTimeout { .. } => (Reason::HeadTimeout, None),
+            Self::ConnectionLimit { .. } => (Reason::ConnectionLimit, None),
+            Self::PeerNotAllowed { .. } => (Reason::PeerNotAllowed, None),
+            Self::Internal => (Reason::Internal, None),
+            Self::Denied(Denial::Method { .. }) => (Reason::Method, None),
+            Self::Denied(Denial::Path { rule: None, .. }) => (Reason::Path, None),
+            Self::Denied(Denial::Path { rule, .. }) => (Reason::DenyRule, rule.as_deref()),
+            Self::Denied(Denial::Script { place, failed, .. }) => {
+                let reason = match (place, failed) {
+                    (None, _) => Reason::BodyNotAllowed,
+                    (_, true) => Reason::ScriptFailed,
+                    (_, false) => Reason::Script,
+                };
+                (reason, place.as_deref())
+            }
+            Self::Upstream(UpstreamError::Unreachable { .. }) => (Reason::EngineUnreachable, None),
+            Self::Upstream(UpstreamError::NotAccepting { .. }) => (Reason::EngineTimeout, None),
+            Self::Upstream(UpstreamError::BrokeOff { .. }) => (Reason::EngineFailed, None),
+        };
+        match self {
+            // A script's own words may be made of what is in a body: they are never logged.
+            Self::Denied(_) => record.refused(Verdict::Denied, reason, rule, || None),
+            _ => record.refused(Verdict::Refused, reason, rule, || Some(self.to_string())),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What one socket serves: its policy, its engine, its limits and its log.
+//!
+//! A service knows neither its listener nor its connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::http::collect::BodyBudget;
+use crate::log::access::AccessLog;
+use crate::net::peer::PeerAcl;
+use crate::policy::{Policy, PolicyHandle};
+use crate::upstream::Upstream;
+
+/// What the requests of one socket have in common.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// What scripts call the socket.
+    pub name: Arc<str>,
+    /// What is allowed.
+    pub policy: PolicyHandle,
+    /// Who answers.
+    pub upstream: Arc<Upstream>,
+    /// Which peers may connect.
+    pub peers: PeerAcl,
+    /// What a client may cost.
+    pub limits: Limits,
+    /// Where requests are recorded.
+    pub access_log: Option<AccessLog>,
+    /// The memory of collected bodies.
+    pub(crate) bodies: BodyBudget,
+}
+
+/// What a client may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many connections are served at a time; the next one is answered 503.
+    pub connections: usize,
+    /// How long the head of a request may take, from its first byte to its last, and how long a body
+    /// that a script asks for.
+    pub head: Duration,
+    /// The largest body that a script may see, in bytes.
+    pub body: usize,
+    /// How long a connection may wait for its next request. Never a limit on a response.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            head: Duration::from_secs(30),
+            body: 1 << 20,
+            idle: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Service {
+    /// A service for every peer that can open the socket, with the default limits and no access log.
+    pub fn new(name: &str, policy: Policy, upstream: Upstream) -> Self {
+        Self {
+            name: name.into(),
+            policy: PolicyHandle::new(policy),
+            upstream: Arc::new(upstream),
+            peers: PeerAcl::default(),
+            limits: Limits::default(),
+            access_log: None,
+            bodies: BodyBudget::default(),
+        }
+    }
+
+    /// The same service for another thread. What every request changes is not shared.
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Self {
+            policy: self.policy.for_another_thread(),
+            upstream: Arc::new(self.upstream.for_another_thread()),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Step four, forward: the head that the engine gets, made from a permit.
+//!
+//! Target, end-to-end headers and body are those that the client sent. Doxy sets the version, `Host`
+//! and the framing of its own connection, and nothing else.
+
+use crate::http::collect::{CollectedBody, RequestBody};
+use crate::http::framing::Framing;
+use crate::http::headers;
+use crate::http::request::Exchange;
+use crate::policy::Permit;
+
+/// A permitted request, ready to be written to the engine.
+#[derive(Debug)]
+pub(crate) struct UpstreamRequest {
+    pub(crate) head: Vec<u8>,
+    pub(crate) exchange: Exchange,
+    /// The body, if it was judged. Otherwise it streams from the client.
+    pub(crate) body: Option<CollectedBody>,
+}
+
+impl UpstreamRequest {
+    /// Writes the head that the engine gets. None if the body could not be read: then there is
+    /// nothing to forward.
+    ///
+    /// An upgrade is passed on where the engine may take the connection out of HTTP, and nowhere
+    /// else. `Expect` is not passed on: doxy itself sends `100 Continue`, when the engine has got
+    /// the head.
+    pub(crate) fn new(permit: Permit<'_, '_>) -> Option<Self> {
+        let request = permit.redeem();
+        let mut exchange = request.exchange;
+        let body = match request.body {
+            RequestBody::Unread => None,
+            RequestBody::Collected(body) => Some(body),
+            RequestBody::Unreadable(_) => return None,
+        };
+        if let Some(body) = &body {
+            exchange.framing = Framing::Length(body.bytes().len() as u64);
+            exchange.expect_continue = false;
+        }
+        let lines = &*request.head.lines;
+        let upgrade = exchange.may_upgrade && headers::values(lines, "upgrade").next().is_some();
+        let lengths = lines
+            .iter()
+            .map(|line| line.name.len() + line.value.len() + 4);
+        let mut head =
+            Vec::with_capacity(request.path_and_query.len() + lengths.sum::<usize>() + 96);
+        head.extend_from_slice(request.head.method.as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(request.path_and_query.as_bytes());
+        // The engine refuses some of what clients put into Host, and routes by none of it.
+        head.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
+        headers::write_lines(&mut head, request.head.bytes, lines, |line| {
+            let set_here = ["host", "expect", "transfer-encoding", "content-length"]
+                .iter()
+                .any(|name| line.name.eq_ignore_ascii_case(name));
+            let passes = if upgrade && line.name.eq_ignore_ascii_case("upgrade") {
+                true
+            } else {
+                !headers::is_hop_by_hop(line.name)
+                    && (upgrade || !headers::is_upgrade_detail(line.name))
+            };
+            // A collected body has no trailers any more.
+            let dropped = body.is_some() && line.name.eq_ignore_ascii_case("trailer");
+            passes && !set_here && !dropped
+        });
+        match exchange.framing {
+            Framing::Length(length) => {
+                let mut digits = itoa::Buffer::new();
+                let length = digits.format(length);
+                headers::write(&mut head, "Content-Length", length.as_bytes());
+            }
+            Framing::Chunked => headers::write(&mut head, "Transfer-Encoding", b"chunked"),
+            Framing::None | Framing::Close => {}
+        }
+        if upgrade {
+            // The engine looks at `Upgrade` alone; HTTP asks for this line too.
+            headers::write(&mut head, "Connection", b"Upgrade");
+        }
+        head.extend_from_slice(b"\r\n");
+        Some(Self {
+            head,
+            exchange,
+            body,
+        })
+    }
+
+    /// The length of the body that is still to be read from the client, if it is known.
+    pub(crate) fn unread_body(&self) -> Option<usize> {
+        match self.body {
+            Some(_) => Some(0),
+            None => self.exchange.framing.length(),
+        }
+    }
+}

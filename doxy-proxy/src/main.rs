@@ -2,7 +2,6 @@
 
 mod cli;
 mod config;
-mod privileges;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use doxy_proxy::log::diagnostics::Stderr;
+use doxy_proxy::privilege::drop_privileges;
 use doxy_proxy::{
     AccessLog, LogDestination, Service, Upstream, UpstreamAddr, io_reason, serve, try_connect,
 };
@@ -19,7 +19,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Args;
 use crate::config::Config;
-use crate::privileges::drop_privileges;
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -77,13 +76,14 @@ async fn run(mut config: Config) -> ExitCode {
         Err(error) => return complain(&error, FAILED),
     };
     // Before anything exists that a refusal would leave behind.
-    let role = match config.run_as.take().map(|user| user.role(&config.engine)) {
-        Some(Ok(role)) => role,
+    let run_as = config.run_as.take();
+    let credentials = match run_as.map(|user| user.credentials(&config.engine)) {
+        Some(Ok(credentials)) => credentials,
         Some(Err(error)) => return complain(&error, MISUSED),
         None => None,
     };
-    if let Some(role) = &role {
-        role.default_owner(&mut config.bind);
+    if let Some(credentials) = &credentials {
+        credentials.default_owner(&mut config.bind);
     }
     let listener = match config.bind.listen() {
         Ok(listener) => listener,
@@ -102,8 +102,9 @@ async fn run(mut config: Config) -> ExitCode {
         );
     }
     // Before there is another thread, and a client.
-    let role = role.as_ref();
-    let sandbox = match drop_privileges(role, config.sandbox, &config.engine, &config.needs) {
+    let credentials = credentials.as_ref();
+    let sandbox = match drop_privileges(credentials, config.sandbox, &config.engine, &config.needs)
+    {
         Ok(in_force) => in_force,
         Err(error) => return complain(&error, MISUSED),
     };

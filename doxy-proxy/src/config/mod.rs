@@ -3,6 +3,7 @@
 //! Nothing falls back silently. What is in a policy's own files is read in `source`.
 
 pub(crate) mod policy_files;
+mod users;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +12,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use doxy_proxy::privilege::Needs;
+use doxy_proxy::privilege::{Needs, PrivilegeError, RunAs, SandboxMode};
 use doxy_proxy::{
     Format, Limits, LogDestination, MAX_SOCKET_PATH, PeerAcl, UnixListenConfig, UpstreamAddr,
     try_connect,
@@ -20,7 +21,7 @@ use rustix::fs::{Gid, Uid};
 
 use crate::cli::Args;
 use crate::config::policy_files::{LoadedPolicy, PolicyFiles};
-use crate::privileges::{RunAs, Sandbox};
+use crate::config::users::{group, run_as, user};
 
 /// More threads than any machine that this runs on has processors.
 const MOST_THREADS: usize = 1024;
@@ -38,7 +39,7 @@ pub(crate) struct Config {
     pub(crate) access: Option<(LogDestination, Format)>,
     /// Who to become.
     pub(crate) run_as: Option<RunAs>,
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: SandboxMode,
     /// What is still needed in it.
     pub(crate) needs: Needs,
     pub(crate) grace: Duration,
@@ -49,6 +50,12 @@ pub(crate) struct Config {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct ConfigError(pub(crate) String);
+
+impl From<PrivilegeError> for ConfigError {
+    fn from(error: PrivilegeError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// An option, or the file it names, what is wrong with it, and what to do.
 pub(crate) fn wrong(
@@ -72,8 +79,8 @@ impl Config {
         if let UpstreamAddr::Unix(path) = &engine {
             check_engine_socket(path, &args.proxy_socket)?;
         }
-        let run_as = RunAs::find(args.user.as_deref(), args.group.as_deref())?;
-        let sandbox = Sandbox::parse(&args.sandbox)?;
+        let run_as = run_as(args.user.as_deref(), args.group.as_deref())?;
+        let sandbox = sandbox(&args.sandbox)?;
         let mut needs = Needs::of(&engine);
         needs.read_files.extend(source.files());
         // The names of the commands that connect.
@@ -279,26 +286,6 @@ fn each<T>(
     names.iter().map(|name| read(name)).collect()
 }
 
-fn user(option: &str, name: &str) -> Result<u32, ConfigError> {
-    id(name, "/etc/passwd").ok_or_else(|| {
-        wrong(
-            format!("{option} {name}"),
-            "no such user in /etc/passwd",
-            "use a name from there, or a number",
-        )
-    })
-}
-
-fn group(option: &str, name: &str) -> Result<u32, ConfigError> {
-    id(name, "/etc/group").ok_or_else(|| {
-        wrong(
-            format!("{option} {name}"),
-            "no such group in /etc/group",
-            "use a name from there, or a number",
-        )
-    })
-}
-
 fn number(option: &str, text: &str, why: &str, most: usize) -> Result<usize, ConfigError> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
@@ -336,6 +323,19 @@ fn size(option: &str, text: &str) -> Result<usize, ConfigError> {
     }
 }
 
+fn sandbox(text: &str) -> Result<SandboxMode, ConfigError> {
+    match text {
+        "auto" => Ok(SandboxMode::Auto),
+        "require" => Ok(SandboxMode::Require),
+        "off" => Ok(SandboxMode::Off),
+        _ => Err(wrong(
+            format!("--sandbox {text}"),
+            "unknown choice",
+            "write `auto`, `require` or `off`",
+        )),
+    }
+}
+
 fn format(text: &str) -> Result<Format, ConfigError> {
     match text {
         "text" => Ok(Format::Text),
@@ -358,20 +358,6 @@ fn timeout(option: &str, text: &str) -> Result<Duration, ConfigError> {
         )),
         limit => Ok(limit),
     }
-}
-
-/// A number, or what the third field of a name's line in `file` says.
-///
-/// The file is read here because the C library's look-up loads plugins, and does not work in a
-/// static binary. The highest number means "leave it" to the kernel and is nobody's.
-pub(crate) fn id(name: &str, file: &str) -> Option<u32> {
-    let number = name.parse().ok().or_else(|| {
-        fs::read_to_string(file).ok()?.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-        })
-    });
-    number.filter(|id| *id != u32::MAX)
 }
 
 fn duration(option: &str, text: &str) -> Result<Duration, ConfigError> {
@@ -484,13 +470,5 @@ mod tests {
         ] {
             assert_eq!(engine(text.as_ref()).ok(), expected, "{text:?}");
         }
-    }
-
-    #[test]
-    fn names_and_numbers_of_users() {
-        assert_eq!(id("root", "/etc/passwd"), Some(0));
-        assert_eq!(id("1234", "/etc/passwd"), Some(1234));
-        assert_eq!(id("4294967295", "/etc/passwd"), None);
-        assert_eq!(id("no such user", "/etc/passwd"), None);
     }
 }

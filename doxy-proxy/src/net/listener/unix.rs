@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::thread::{CapabilitySet, capabilities};
 use tokio::net::UnixStream;
 
 use crate::net::listener::Listener;
@@ -147,17 +148,27 @@ impl UnixListenConfig {
             rustix::fs::chownat(inode, "", self.owner, self.group, AtFlags::EMPTY_PATH).map_err(
                 |error| {
                     let what = format!("cannot set owner and group: {}", errno_reason(error));
-                    (
-                        what,
-                        "start doxy as root, or leave out --socket-owner and --socket-group",
-                    )
+                    let help = if root_lacks(CapabilitySet::CHOWN) {
+                        "root lacks the capability CHOWN here; add it (in a compose file \
+                         `cap_add: [CHOWN, FOWNER]`), or leave out --socket-owner, --socket-group \
+                         and --user"
+                    } else {
+                        "start doxy as root, or leave out --socket-owner and --socket-group"
+                    };
+                    (what, help)
                 },
             )?;
         }
         chmod(inode, &self.path, self.mode).map_err(|error| {
+            let help = if root_lacks(CapabilitySet::FOWNER) {
+                "root lacks the capability FOWNER here; add it (in a compose file \
+                 `cap_add: [CHOWN, FOWNER]`), or leave out --socket-owner and --user"
+            } else {
+                "try again"
+            };
             (
                 format!("cannot set the mode: {}", errno_reason(error)),
-                "try again",
+                help,
             )
         })
     }
@@ -326,6 +337,12 @@ pub fn try_connect(path: &Path) -> io::Result<()> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?)
+}
+
+/// Whether doxy runs as root without this capability, as a container with `cap_drop` has it.
+fn root_lacks(capability: CapabilitySet) -> bool {
+    rustix::process::geteuid().is_root()
+        && capabilities(None).is_ok_and(|sets| !sets.effective.contains(capability))
 }
 
 fn errno_reason(error: Errno) -> String {

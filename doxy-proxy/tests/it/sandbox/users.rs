@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::{GET, Status, answer};
 use crate::support::files::{chmod, listing};
-use crate::support::process::{Process, copy_binary, doxy, unprivileged};
+use crate::support::process::{Process, command, copy_binary, doxy, unprivileged};
 use crate::support::{Client, Fake, Need, needs};
 
 /// A group that is nobody's.
@@ -159,8 +159,8 @@ fn users_that_cannot_reach_the_engine() {
     let named = refused(folder.path(), &["--user", "nobody"]);
     assert_eq!(
         named,
-        "doxy: --user nobody: there is no engine.sock, so what group it takes is not known\n\
-         help: start the engine first, or name the group that its socket will have with --group\n"
+        "doxy: --user nobody: engine.sock does not exist, so the group that may open it is unknown\n\
+         help: start the engine first, or name the group of its socket with --group\n"
     );
     // With a group named it may come later.
     Process::start(doxy(folder.path()).args(user)).stop();
@@ -169,12 +169,12 @@ fn users_that_cannot_reach_the_engine() {
     let fake = engine(folder.path(), 0, 0o660);
     assert_eq!(
         reach(folder.path()),
-        "doxy: --user 4710: only root and its group may write to engine.sock\n\
-         help: give the engine's socket a group of its own (dockerd --group), or say --group root\n"
+        "doxy: --user 4710: only root and its group may open engine.sock\n\
+         help: give the engine's socket a group of its own (dockerd --group), or use --group root\n"
     );
-    let beyond = "doxy: --user 4710: this user cannot reach engine.sock, not with the socket's group \
-                  either\nhelp: let the socket's group write to it, and everybody pass through the \
-                  folders it is in\n";
+    let beyond = "doxy: --user 4710: this user cannot open engine.sock, even with the socket's group\n\
+                  help: give the socket's group write permission, and everybody search permission \
+                  (x) on the folders above it\n";
     drop(fake);
     let fake = engine(folder.path(), GROUP, 0o600);
     assert_eq!(reach(folder.path()), beyond);
@@ -210,6 +210,53 @@ fn who_is_not_root_can_only_stay_who_it_is() {
     assert_eq!(status.get("Uid"), [user; 4]);
     status.is_locked();
     process.stop();
+}
+
+/// A container with `cap_drop: [ALL]` runs doxy as root without root's rights. The help names what is
+/// missing, not "start doxy as root".
+#[test]
+fn a_root_without_capabilities_is_told_which_ones_it_lacks() {
+    if !needs(Need::Root) || !needs(Need::Tool("setpriv")) {
+        return;
+    }
+    for (dropped, args, said) in [
+        (
+            "chown",
+            &["--socket-owner", "4710"][..],
+            "proxy socket doxy.sock: cannot set owner and group: operation not permitted\n\
+             help: root lacks the capability CHOWN here; add it (in a compose file `cap_add: \
+             [CHOWN, FOWNER]`), or leave out --socket-owner, --socket-group and --user",
+        ),
+        (
+            "fowner",
+            &["--socket-owner", "4710"],
+            "proxy socket doxy.sock: cannot set the mode: operation not permitted\n\
+             help: root lacks the capability FOWNER here; add it (in a compose file `cap_add: \
+             [CHOWN, FOWNER]`), or leave out --socket-owner and --user",
+        ),
+        (
+            "setuid",
+            &["--user", "4710", "--group", "4711"],
+            "--user 4710: cannot become this user: operation not permitted\n\
+             help: root lacks capabilities here; add them (in a compose file `cap_add: [SETUID]`), \
+             or leave it out",
+        ),
+        (
+            "all",
+            &["--user", "4710", "--group", "4711"],
+            "--user 4710: cannot become this user: operation not permitted\n\
+             help: root lacks capabilities here; add them (in a compose file `cap_add: [SETUID, \
+             SETGID, CHOWN, FOWNER]`), or leave it out",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = command("/usr/bin/setpriv", folder.path());
+        let dropped = format!("-{dropped}");
+        command.args(["--bounding-set", &dropped, "--inh-caps", &dropped]);
+        command.arg(env!("CARGO_BIN_EXE_doxy"));
+        let stderr = refused_by(command, folder.path(), args);
+        assert_eq!(stderr, format!("doxy: {said}\n"), "{dropped}");
+    }
 }
 
 /// What belongs to others is opened by a capability, which then is the only one left.

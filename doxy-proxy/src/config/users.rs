@@ -1,0 +1,111 @@
+//! Names of users and groups, looked up in /etc/passwd and /etc/group.
+//!
+//! The files are read here because the C library's lookup loads plugins, and does not work in a
+//! static binary. It only looks up; `privilege` becomes a user.
+
+use std::fs;
+
+use doxy_proxy::privilege::RunAs;
+use rustix::fs::{Gid, Uid};
+
+use crate::config::{ConfigError, wrong};
+
+const HELP: &str = "use a name from there, or a number";
+
+/// The number of a user.
+pub(super) fn user(option: &str, name: &str) -> Result<u32, ConfigError> {
+    id(name, "/etc/passwd").ok_or_else(|| {
+        wrong(
+            format!("{option} {name}"),
+            "no such user in /etc/passwd",
+            HELP,
+        )
+    })
+}
+
+/// The number of a group.
+pub(super) fn group(option: &str, name: &str) -> Result<u32, ConfigError> {
+    id(name, "/etc/group").ok_or_else(|| {
+        wrong(
+            format!("{option} {name}"),
+            "no such group in /etc/group",
+            HELP,
+        )
+    })
+}
+
+/// The user that `--user` and `--group` name.
+pub(super) fn run_as(
+    name: Option<&str>,
+    group_name: Option<&str>,
+) -> Result<Option<RunAs>, ConfigError> {
+    let Some(name) = name else {
+        return match group_name {
+            Some(group) => Err(wrong(
+                format!("--group {group}"),
+                "this is the group of --user, which is not given",
+                "name the user as well, or leave it out",
+            )),
+            None => Ok(None),
+        };
+    };
+    let setting = format!("--user {name}");
+    let uid = user("--user", name)?;
+    let gid = match group_name {
+        Some(name) => group("--group", name)?,
+        None => own_group(name, uid).ok_or_else(|| {
+            wrong(
+                &setting,
+                "/etc/passwd does not say what group this user has",
+                "name the group with --group",
+            )
+        })?,
+    };
+    Ok(Some(RunAs {
+        setting,
+        name: name.to_owned(),
+        uid: Uid::from_raw(uid),
+        gid: Gid::from_raw(gid),
+        group_named: group_name.is_some(),
+    }))
+}
+
+/// A number, or the third field of the name's line in `file`.
+///
+/// The highest number belongs to nobody: it means "do not change" to the kernel.
+fn id(name: &str, file: &str) -> Option<u32> {
+    let number = name.parse().ok().or_else(|| {
+        fs::read_to_string(file).ok()?.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+        })
+    });
+    number.filter(|id| *id != u32::MAX)
+}
+
+/// The fourth field of the user's line.
+fn own_group(name: &str, uid: u32) -> Option<u32> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let gid = passwd.lines().find_map(|line| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [other, _, number, group, ..] = fields[..] else {
+            return None;
+        };
+        let found = other == name || number.parse() == Ok(uid);
+        found.then(|| group.parse().ok())?
+    });
+    gid.filter(|gid| *gid != u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_of_users() {
+        assert_eq!(id("root", "/etc/passwd"), Some(0));
+        assert_eq!(id("1234", "/etc/passwd"), Some(1234));
+        assert_eq!(id("4294967295", "/etc/passwd"), None);
+        assert_eq!(id("no such user", "/etc/passwd"), None);
+    }
+}

@@ -1,4 +1,4 @@
-//! The rules: what judging a request costs, by the number of rules; what loading them costs.
+//! Rules: the cost of a verdict by the number of rules, and the cost of loading them.
 
 #![allow(
     missing_docs,
@@ -53,7 +53,7 @@ fn path(c: &mut Criterion) {
     }
 }
 
-/// What every request costs: its path made canonical, and judged.
+/// What every request costs: canonical path and verdict.
 fn verdict(c: &mut Criterion) {
     let mut group = c.benchmark_group("verdict");
     let default = RuleSet::embedded().unwrap();

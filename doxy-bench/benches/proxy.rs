@@ -1,5 +1,5 @@
-//! A request through the proxy, over real sockets: what a client waits for, with engine and client
-//! on the same thread. The system calls of all three are in it, and no waking of another CPU.
+//! Requests through the proxy over real sockets, with engine and client on the same thread. The
+//! figures include the system calls of all three, but no waking of another CPU.
 
 #![allow(
     missing_docs,
@@ -17,7 +17,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 
 use crate::inproc::{LARGE, Request, SCRIPT, Stand};
 
-/// Asks again and again on one connection.
+/// Repeats a request on one connection.
 fn ask(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, stand: &Stand, request: &Request) {
     let (mut client, length) = stand.client(request);
     group.bench_function(name, |b| {
@@ -50,7 +50,7 @@ fn requests(c: &mut Criterion) {
     ask(&mut group, "scripted", &scripted, &Request::list(""));
 }
 
-/// The connection is new, too, on the client's side; the engine's is kept.
+/// Each request has a new connection to the proxy; the one to the engine is kept.
 fn connections(c: &mut Criterion) {
     let stand = Stand::new(None);
     let request = Request::list("Connection: close\r\n");

@@ -1,4 +1,4 @@
-//! Policy scripts: what asking one costs, by what it looks at.
+//! Policy scripts: the cost of a decision by what the script looks at.
 
 #![allow(
     missing_docs,
@@ -20,7 +20,7 @@ const HEADERS: &[(&str, &[u8])] = &[
     ("x-team", b"ci"),
 ];
 
-/// Every branch is passed: nothing matches until the last line.
+/// No condition matches before the last line.
 const COMPARISONS: &str = r#"
     fn decide(req) {
         if req.method == "DELETE" { return deny("a"); }
@@ -49,7 +49,7 @@ fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> Input<'a
     }
 }
 
-/// A create body of about 4 KiB, as the docker CLI sends one.
+/// A body of about 4 KiB for a create, as the docker CLI sends it.
 fn create() -> Vec<u8> {
     let env: Vec<_> = (0..40)
         .map(|n| format!(r#""VARIABLE_{n}=some value of the usual length, number {n}""#))

@@ -1,7 +1,7 @@
-//! The stand-in engine: the shapes of Docker's answers, with nothing behind them.
+//! The stand-in engine: answers of the same form as Docker's, with padding as content.
 //!
-//! One thread, a task a connection. Sizes are the caller's, by `?n=BYTES`. It answers whatever
-//! comes; what is denied is the proxy's business.
+//! One thread, one task per connection. The query `?n=BYTES` sets sizes. It answers every request
+//! and denies nothing: that is the proxy's task.
 
 use std::io;
 use std::path::Path;
@@ -12,17 +12,17 @@ use tokio::net::UnixListener;
 use tokio::time::sleep;
 
 use crate::http::chunked::{LAST, push_chunk};
-use crate::http::wire::{Framing, GULP, Head, Wire, number, wide};
+use crate::http::wire::{Framing, Head, READ_SIZE, Wire, parse_number, to_u64};
 
-/// The size of an answer about containers or networks.
+/// The size of a list of containers or networks.
 pub(crate) const LIST: usize = 3 * 1024;
 /// The size of a large body, if the request does not say.
 const BIG: u64 = 64 * 1024 * 1024;
-/// What one event looks like.
+/// One event.
 const EVENT: &[u8] = br#"{"status":"start","id":"4e9f0e1f3bbd44b0","from":"busybox","Type":"container","Action":"start","scope":"local","time":1790000000,"timeNano":1790000000123456789}
 "#;
 
-/// What a request asks for.
+/// The endpoint of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
     Ping,
@@ -36,7 +36,7 @@ enum Route {
     Unknown,
 }
 
-/// What is at the other end of a tunnel.
+/// What the engine does at its end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Source,
@@ -47,11 +47,11 @@ enum Mode {
 #[derive(Debug)]
 struct Request {
     route: Route,
-    /// `?n=`: how much.
+    /// `?n=`: the size in bytes.
     n: Option<u64>,
-    /// `?every=`: how often, in milliseconds.
+    /// `?every=`: the interval of events in milliseconds.
     every: Option<u64>,
-    /// `?stay=1`: a source that has sent all does not end.
+    /// `?stay=1`: a source stays open after it has sent everything.
     stay: bool,
     framing: Framing,
     upgrade: bool,
@@ -102,10 +102,10 @@ fn parameter(query: &[u8], name: &[u8]) -> Option<u64> {
     query
         .split(|&byte| byte == b'&')
         .find_map(|pair| pair.strip_prefix(name))
-        .and_then(number)
+        .and_then(parse_number)
 }
 
-/// The list in both framings, as it is sent. Made once: a connection has to cost little.
+/// The list in both framings, rendered once, so that connections stay cheap.
 #[derive(Debug)]
 struct Lists {
     plain: Vec<u8>,
@@ -119,7 +119,7 @@ impl Lists {
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {LIST}\r\n\r\n{list}"
         );
         let mut chunked = CHUNKED_HEAD.to_vec();
-        // Go sends what does not fit its buffer of 2 KiB in chunks of that size.
+        // Go sends an answer that exceeds its buffer of 2 KiB in chunks of that size.
         for piece in list.as_bytes().chunks(2048) {
             push_chunk(&mut chunked, piece);
         }
@@ -131,7 +131,7 @@ impl Lists {
     }
 }
 
-/// Serves until it is ended from outside.
+/// Serves until the task is aborted.
 pub(crate) async fn serve(socket: &Path) -> io::Result<()> {
     let listener = UnixListener::bind(socket)?;
     let lists = Arc::new(Lists::new());
@@ -140,11 +140,11 @@ pub(crate) async fn serve(socket: &Path) -> io::Result<()> {
             Ok((stream, _)) => {
                 let lists = Arc::clone(&lists);
                 tokio::spawn(async move {
-                    // A client that goes away in the middle is the client's affair.
+                    // An error means that the client has gone away.
                     let _ = connection(Wire::new(stream), &lists).await;
                 });
             }
-            // Out of descriptors, most likely: others have to end first.
+            // Probably out of descriptors: other connections must close first.
             Err(_) => sleep(Duration::from_millis(10)).await,
         }
     }
@@ -174,7 +174,7 @@ async fn connection(mut wire: Wire, lists: &Lists) -> io::Result<()> {
                 wire.fill_chunked(size).await?;
             }
             Route::Load => {
-                // The size goes back, so that the driver can tell whether all of it arrived.
+                // Returns the size, so that the driver can check that everything arrived.
                 let size = wire.body(request.framing).await?.to_string();
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Size: {size}\r\nContent-Length: 2\r\n\r\n{{}}"
@@ -195,7 +195,7 @@ const CHUNKED_HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 const UNKNOWN: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n{\"message\":\"page not found\"}\n";
 
-/// The raw stream behind an attach.
+/// The raw stream after an attach.
 async fn attached(mut wire: Wire, mode: Mode, request: &Request) -> io::Result<()> {
     wire.write(if request.upgrade {
         b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -207,15 +207,15 @@ async fn attached(mut wire: Wire, mode: Mode, request: &Request) -> io::Result<(
         Mode::Source => {
             wire.fill(request.n.unwrap_or(u64::MAX)).await?;
             if request.stay {
-                while wire.some(GULP).await? > 0 {}
+                while wire.some(READ_SIZE).await? > 0 {}
             }
         }
         Mode::Sink => {
             let mut left = request.n.unwrap_or(u64::MAX);
             while left > 0 {
-                match wire.some(GULP).await? {
+                match wire.some(READ_SIZE).await? {
                     0 => break,
-                    read => left = left.saturating_sub(wide(read)),
+                    read => left = left.saturating_sub(to_u64(read)),
                 }
             }
         }
@@ -224,7 +224,7 @@ async fn attached(mut wire: Wire, mode: Mode, request: &Request) -> io::Result<(
             loop {
                 back.clear();
                 let read = wire
-                    .take(GULP, |bytes| {
+                    .take(READ_SIZE, |bytes| {
                         back.extend_from_slice(bytes);
                         Ok(bytes.len())
                     })
@@ -239,7 +239,7 @@ async fn attached(mut wire: Wire, mode: Mode, request: &Request) -> io::Result<(
     wire.end().await
 }
 
-/// Events without an end: one at once, then one every so often.
+/// Endless events: one at once, then one per interval.
 async fn events(mut wire: Wire, request: &Request) -> io::Result<()> {
     let every = Duration::from_millis(request.every.unwrap_or(1000));
     let mut frame = Vec::new();
@@ -249,7 +249,7 @@ async fn events(mut wire: Wire, request: &Request) -> io::Result<()> {
         wire.write(&frame).await?;
         tokio::select! {
             () = sleep(every) => {}
-            gone = wire.some(GULP) => if gone? == 0 {
+            gone = wire.some(READ_SIZE) => if gone? == 0 {
                 return Ok(());
             },
         }
@@ -280,7 +280,7 @@ mod tests {
             let split = answer.windows(4).position(|four| four == b"\r\n\r\n");
             let (head, body) = answer.split_at(split.unwrap() + 4);
             let framing = Head::new(head).framing().unwrap();
-            assert_eq!(framing, Framing::Length(wide(body.len())));
+            assert_eq!(framing, Framing::Length(to_u64(body.len())));
         }
     }
 }

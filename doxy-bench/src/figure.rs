@@ -1,13 +1,15 @@
-//! What is measured, and what one run of a workload has given.
+//! Figures: what can be measured, and the result of one run of a workload.
+//!
+//! It does not know how figures are measured, or shown.
 
 use serde_json::{Map, Value, json};
 
-/// Something that a run measures.
+/// A quantity that a run measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Figure {
-    /// In JSON.
+    /// Its name in JSON.
     pub(crate) key: &'static str,
-    /// In the table.
+    /// Its name in the table.
     pub(crate) title: &'static str,
     pub(crate) better: Better,
     pub(crate) digits: usize,
@@ -24,7 +26,7 @@ impl Figure {
     }
 }
 
-/// Which way is good.
+/// Whether lower or higher values are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Better {
     Higher,
@@ -45,14 +47,14 @@ pub(crate) const fn figure(
     }
 }
 
-/// What a run measured.
+/// The figures of a run.
 pub(crate) type Figures = Vec<(Figure, f64)>;
 
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Measured(Figures),
-    /// Not tried, for this reason.
+    /// Skipped, for this reason.
     Skipped(&'static str),
     Failed(String),
 }
@@ -67,7 +69,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// What was measured; nothing if it was not.
+    /// The value of a figure, if the run measured it.
     pub(crate) fn figures(&self) -> &[(Figure, f64)] {
         match &self.outcome {
             Outcome::Measured(figures) => figures,
@@ -101,7 +103,7 @@ impl Sample {
     }
 }
 
-/// All that is known of a figure of a peer.
+/// All values of a figure of a peer.
 pub(crate) fn values(samples: &[Sample], workload: &str, peer: &str, key: &str) -> Vec<f64> {
     samples
         .iter()

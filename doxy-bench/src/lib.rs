@@ -1,7 +1,7 @@
 //! What the benchmarks in `benches/` share. `cargo bench` runs them.
 //!
-//! Compare figures of one run only: they are for ratios. The binary, which compares proxies, has a map of
-//! its own in `main.rs`.
+//! Compare figures of one run only: they are for ratios. The binary, which compares proxies, has a
+//! map of its own in `main.rs`.
 //!
 //! # Map
 //!

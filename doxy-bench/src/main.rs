@@ -1,7 +1,7 @@
 //! The binary `doxy-bench`: doxy beside HAProxy, nginx and the engine itself, in one run.
 //!
-//! `compare` starts everything in a folder of its own, measures, and ends it. The stand-in engine is the
-//! same binary as a child process.
+//! `compare` starts everything in a folder of its own, measures, and ends it. The stand-in engine
+//! is the same binary as a child process.
 //!
 //! # Map
 //!
@@ -41,7 +41,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::compare::plan::Plan;
-use crate::peers::arguments::{Foreign, Named};
+use crate::peers::arguments::{CommandLine, External};
 use crate::workloads::catalogue::Workload;
 use crate::workloads::sizes::Sizes;
 
@@ -74,34 +74,34 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct CompareArgs {
-    /// How often everything is measured
+    /// Number of repetitions
     #[arg(long, default_value_t = 5, value_name = "N")]
     reps: usize,
-    /// The binary of doxy; the one beside this if not given
+    /// The binary of doxy [default: the one beside this binary]
     #[arg(long, value_name = "PATH")]
     doxy: Option<PathBuf>,
-    /// An HAProxy to start; repeatable, the last is what ratios are to. `haproxy` if not given
+    /// An HAProxy to start; repeatable, ratios refer to the last [default: haproxy]
     #[arg(long, value_name = "[NAME=]COMMAND")]
-    haproxy: Vec<Named>,
-    /// A proxy that runs already, in front of an engine of its own or of this kind; repeatable
+    haproxy: Vec<CommandLine>,
+    /// A proxy that is already running, in front of `doxy-bench engine` or an engine of its own; repeatable
     #[arg(long, value_name = "NAME=SOCKET,PID")]
-    peer: Vec<Foreign>,
-    /// Only these proxies; `direct` is always there
+    peer: Vec<External>,
+    /// Only these proxies; `direct` always takes part
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these workloads, or those of the groups requests, streams, memory and start
+    /// Only these workloads, by name or by group: requests, streams, memory, start
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     workloads: Vec<String>,
-    /// How long requests are sent, for each figure
+    /// How long requests are sent for each figure
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     secs: Option<Duration>,
-    /// Requests per second where the rate is fixed
+    /// Requests per second of the workload with a fixed rate
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// A folder for runs.jsonl, summary.md and pictures
+    /// A folder for runs.jsonl, summary.md and plots
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Very little of everything: whether it works, not how fast
+    /// Very short runs: whether it works, not how fast
     #[arg(long, hide = true)]
     tiny: bool,
 }
@@ -123,7 +123,7 @@ impl CompareArgs {
             reps: self.reps,
             doxy: self.doxy,
             haproxies: self.haproxy,
-            foreign: self.peer,
+            external: self.peer,
             only: self.only,
             workloads: Workload::ALL.into_iter().filter(chosen).collect(),
             out: self.out,
@@ -151,7 +151,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> io::Result<()> {
-    // Everything is on one thread, which one CPU has to suffice for anyway.
+    // One thread is enough: the process is pinned to one CPU.
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -163,7 +163,7 @@ fn run(command: Command) -> io::Result<()> {
         Command::Compare(args) => runtime()?.block_on(async {
             let mut int = signal(SignalKind::interrupt())?;
             let mut term = signal(SignalKind::terminate())?;
-            // What was started ends when it is dropped, which happens in every case.
+            // Every started process is ended when its handle is dropped, in all three cases.
             tokio::select! {
                 done = Box::pin(compare::run::run(args.plan()?)) => done,
                 _ = int.recv() => Err(io::Error::other("interrupted")),

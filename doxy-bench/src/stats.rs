@@ -1,8 +1,8 @@
-//! Statistics of many values: percentiles and medians.
+//! Statistics: percentiles and medians.
 //!
 //! Pure. It does not know what the values measure.
 
-/// The value that so many of a thousand of the sorted ones do not exceed: the nearest rank.
+/// The percentile of sorted values by nearest rank, given in permille.
 pub(crate) fn percentile<T: Copy>(sorted: &[T], permille: usize) -> Option<T> {
     let rank = (sorted.len() * permille).div_ceil(1000).max(1);
     sorted.get(rank - 1).copied()

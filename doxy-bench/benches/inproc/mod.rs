@@ -1,8 +1,8 @@
-//! A proxy, an engine that stands in for Docker's, and a client, over real unix sockets but all on
-//! one thread of this process: `proxy` takes their time, `instructions` counts what they execute.
+//! A proxy, a stand-in engine and a client in one thread, over real unix sockets: `proxy` measures
+//! their time, `instructions` their instructions.
 //!
 //! Engine and client do as little as they can, since they are measured with the proxy. The client
-//! reads the first answer by its framing; those that follow must be as long.
+//! reads the first answer by its framing; the following ones must have the same length.
 
 use std::future::pending;
 use std::io;
@@ -21,11 +21,11 @@ use tokio::runtime::Runtime;
 const LIST: usize = 3 * 1024;
 /// The size of a large body, in either direction.
 pub(crate) const LARGE: usize = 10 * 1024 * 1024;
-/// How much is read and written at a time.
+/// The size of one read or write.
 const PIECE: usize = 256 * 1024;
-/// What is allowed beside the default patterns.
+/// Rules besides the default patterns.
 const RULES: &str = "\nPOST /v1\\.41/images/load\nPOST /v1\\.41/containers/\\w+/attach\n";
-/// A policy as there are many: one header decides, the rules do the rest.
+/// A typical policy: one header decides, the patterns do the rest.
 pub(crate) const SCRIPT: &str = r#"
     fn decide(req) {
         if req.headers["x-team"] != "ci" { return deny("not your engine"); }
@@ -36,8 +36,8 @@ const OK: &[u8] =
 const SWITCHED: &[u8] = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
 
-/// Memory that begins with a page: some processors copy to others from the kernel at a fourth of
-/// the speed, and that would pass for the cost of the proxy.
+/// A buffer that is aligned to a page: some processors copy from the kernel to other addresses at a
+/// quarter of the speed, which would look like a cost of the proxy.
 #[repr(align(4096))]
 struct Piece([u8; PIECE]);
 
@@ -47,7 +47,7 @@ impl Piece {
     }
 }
 
-/// What a client sends, and how the answer begins.
+/// A request, and the beginning of its answer.
 #[derive(Debug)]
 pub(crate) struct Request {
     head: String,
@@ -56,7 +56,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// With headers as the docker CLI sends them; `more` are whole lines.
+    /// Has the headers that the docker CLI sends; `more` are whole header lines.
     pub(crate) fn new(line: &str, more: &str, status: &'static str) -> Self {
         let head = format!(
             "{line} HTTP/1.1\r\nHost: docker\r\nUser-Agent: Docker-Client/28.2.2 (linux)\r\nX-Team: ci\r\n{more}\r\n"
@@ -101,7 +101,7 @@ impl Request {
     }
 }
 
-/// The proxy and its engine. They work while [`Stand::run`] does.
+/// The proxy and its engine. They make progress only inside [`Stand::run`].
 #[derive(Debug)]
 pub(crate) struct Stand {
     runtime: Runtime,
@@ -110,7 +110,7 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    /// With the default patterns and what the benchmarks need, and with a script if there is one.
+    /// Has the default patterns and what the benchmarks need, and a script if given.
     pub(crate) fn new(script: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("doxy.sock");
@@ -156,12 +156,12 @@ impl Stand {
         }
     }
 
-    /// Does what a client does, on the thread of the proxy.
+    /// Runs a client on the thread of the proxy.
     pub(crate) fn run<T>(&self, client: impl Future<Output = T>) -> T {
         self.runtime.block_on(client)
     }
 
-    /// A client that has asked once on a connection of its own, and the length of the answer.
+    /// A client that has sent one request on its own connection, and the length of the answer.
     pub(crate) fn client(&self, request: &Request) -> (Client, usize) {
         self.run(async {
             let mut client = Client {
@@ -242,7 +242,8 @@ impl Client {
         assert_eq!(status, request.status.as_bytes(), "{}", request.head);
     }
 
-    /// Connects, asks, reads the whole answer, and waits for the proxy to end the connection.
+    /// Connects, sends a request, reads the answer, and waits for the proxy to close the
+    /// connection.
     pub(crate) async fn ask_once(&mut self, stand: &Stand, request: &Request, length: usize) {
         self.stream = UnixStream::connect(&stand.socket).await.unwrap();
         self.ask(request, length).await;
@@ -259,9 +260,9 @@ impl Client {
     }
 }
 
-/// The length of a head, if all of it is there.
+/// The length of a head, if it is complete.
 fn head_length(bytes: &[u8]) -> Option<usize> {
-    // Most requests are a head and nothing else.
+    // Most requests consist of a head only.
     if bytes.ends_with(BLANK_LINE) {
         return Some(bytes.len());
     }
@@ -276,13 +277,13 @@ async fn stand_in(listener: UnixListener) {
         let (stream, _) = listener.accept().await.unwrap();
         let answers = Arc::clone(&answers);
         tokio::spawn(async move {
-            // The proxy ends its connections as it likes.
+            // The proxy may close its connections at any time.
             let _ = connection(stream, &answers).await;
         });
     }
 }
 
-/// What the engine says that is always the same.
+/// The fixed answers of the engine.
 struct Answers {
     list: Vec<u8>,
     chunked: Vec<u8>,
@@ -295,7 +296,7 @@ impl Answers {
         let whole = |length, body: &str| {
             format!("{head}Content-Length: {length}\r\n\r\n{body}").into_bytes()
         };
-        // Go sends what does not fit its buffer of 2 KiB in chunks of that size.
+        // Go sends an answer that exceeds its buffer of 2 KiB in chunks of that size.
         let (first, second) = ("x".repeat(2048), "x".repeat(LIST - 2048));
         let chunked = format!(
             "{head}Transfer-Encoding: chunked\r\n\r\n800\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
@@ -309,7 +310,7 @@ impl Answers {
     }
 }
 
-/// Answers what comes on one connection, one request after the other.
+/// Answers the requests of one connection.
 async fn connection(mut stream: UnixStream, answers: &Answers) -> io::Result<()> {
     let mut buffer = Piece::new();
     let buffer = &mut buffer.0;

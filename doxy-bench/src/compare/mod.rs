@@ -1,7 +1,7 @@
-//! One run of the comparison: what is asked for, what runs, in what order, and where results go.
+//! A comparison: what is asked for, what runs, in which order, and where results go.
 //!
-//! Nothing below knows of it.
+//! It does not know the command line.
 
-mod lab;
 pub(crate) mod plan;
 pub(crate) mod run;
+mod testbed;

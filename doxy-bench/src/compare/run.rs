@@ -1,4 +1,4 @@
-//! One run of the suite: in what order, and where the results go.
+//! Runs a comparison: in which order, and where the results go.
 
 use std::fs;
 use std::io;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::compare::lab::{Cpus, Lab};
 use crate::compare::plan::Plan;
+use crate::compare::testbed::{Cpus, Testbed};
 use crate::figure::{Outcome, Sample};
 use crate::peers::peer::Peer;
 use crate::process::affinity::pin;
@@ -26,7 +26,7 @@ pub(crate) async fn run(plan: Plan) -> io::Result<()> {
     let descriptors = raise_descriptors()?;
     let cpus = Cpus::choose()?;
     pin(cpus.driver)?;
-    let mut lab = Lab::set_up(&plan, cpus).await?;
+    let mut testbed = Testbed::set_up(&plan, cpus).await?;
     let facts = Facts {
         machine: format!(
             "{}, Linux {}, {descriptors} descriptors; {}",
@@ -37,13 +37,13 @@ pub(crate) async fn run(plan: Plan) -> io::Result<()> {
         load_before: load_average(),
         reps: plan.reps,
         time: plan.sizes.time,
-        peers: lab
+        peers: testbed
             .peers
             .iter()
             .map(|peer| (peer.name.clone(), peer.about.clone()))
             .collect(),
-        reference: lab.reference.clone(),
-        missing: lab.missing.clone(),
+        reference: testbed.reference.clone(),
+        missing: testbed.missing.clone(),
     };
     let mut runs = match &plan.out {
         Some(folder) => {
@@ -53,7 +53,7 @@ pub(crate) async fn run(plan: Plan) -> io::Result<()> {
         None => None,
     };
 
-    let samples = measure(&mut lab.peers, &plan, runs.as_mut()).await?;
+    let samples = measure(&mut testbed.peers, &plan, runs.as_mut()).await?;
 
     let summary = summary(&facts, &load_average(), &samples);
     print(&summary)?;
@@ -69,8 +69,8 @@ pub(crate) async fn run(plan: Plan) -> io::Result<()> {
     }
 }
 
-/// Every workload, for all peers one after the other; every other time the other way round, but
-/// the direct call first, as the floor.
+/// Runs every workload for all peers, one after the other. Every second repetition goes backwards,
+/// so that no peer has an advantage; the direct call always comes first.
 async fn measure(
     peers: &mut [Peer],
     plan: &Plan,
@@ -95,7 +95,7 @@ async fn measure(
                 }
                 if sample.failed() {
                     progress(&sample.json().to_string());
-                    // The next run is not to suffer from it.
+                    // The failure must not affect the next run.
                     peer.restart().await?;
                 }
                 samples.push(sample);
@@ -116,7 +116,7 @@ async fn attempt(workload: Workload, peer: &mut Peer, sizes: &Sizes) -> Outcome 
     }
 }
 
-/// The peers, the first of them first in any case.
+/// The peers in order or backwards, the first of them always first.
 fn in_turn(peers: &mut [Peer], backwards: bool) -> Vec<&mut Peer> {
     let mut turn: Vec<&mut Peer> = peers.iter_mut().collect();
     if backwards && let Some(others) = turn.get_mut(1..) {

@@ -1,31 +1,34 @@
-//! Everything that runs for one comparison: the stand-in engine, and those in front of it.
+//! The processes of one comparison: the stand-in engine and the peers in front of it.
+//!
+//! It starts and ends them. It measures nothing.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::compare::plan::Plan;
-use crate::peers::arguments::Named;
-use crate::peers::peer::{Peer, Place, engine};
+use crate::peers::arguments::CommandLine;
+use crate::peers::peer::{Peer, Site, engine};
 use crate::process::affinity::cpus;
 use crate::process::running::Running;
 
-/// Where programs are that are not for everyone, if `PATH` does not say so.
+/// Folders of system programs, which may be missing from `PATH`.
 const SYSTEM: [&str; 2] = ["/usr/local/sbin", "/usr/sbin"];
 
-/// What runs. Processes end before the folder goes that their sockets are in.
+/// The running processes. Fields are dropped in order: processes end before the folder of their
+/// sockets is removed.
 #[derive(Debug)]
-pub(crate) struct Lab {
+pub(crate) struct Testbed {
     pub(crate) peers: Vec<Peer>,
-    /// The HAProxy that the others are compared with: the last one named.
+    /// The HAProxy that ratios refer to: the last one named.
     pub(crate) reference: Option<String>,
-    /// Who was to take part and cannot, with the reason.
+    /// The peers that are left out, with the reason.
     pub(crate) missing: Vec<String>,
     _engine: Running,
     _dir: tempfile::TempDir,
 }
 
-/// Which CPU the driver and the engine have, and which the proxies.
+/// The CPU of driver and engine, and the CPU of the proxies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cpus {
     pub(crate) driver: Option<usize>,
@@ -56,12 +59,12 @@ impl Cpus {
     }
 }
 
-impl Lab {
+impl Testbed {
     pub(crate) async fn set_up(plan: &Plan, cpus: Cpus) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("doxy-bench").tempdir()?;
         let socket = dir.path().join("engine.sock");
         let running = engine(&socket, cpus.driver).await?;
-        let place = Place {
+        let place = Site {
             engine: &socket,
             dir: dir.path(),
             cpu: cpus.proxy,
@@ -84,7 +87,7 @@ impl Lab {
     }
 }
 
-/// Those in front of the engine, and the engine itself.
+/// The peers: the engine itself and the proxies in front of it.
 #[derive(Debug)]
 struct Guests {
     peers: Vec<Peer>,
@@ -93,7 +96,7 @@ struct Guests {
 }
 
 impl Guests {
-    fn invite(plan: &Plan, place: &Place<'_>) -> io::Result<Self> {
+    fn invite(plan: &Plan, place: &Site<'_>) -> io::Result<Self> {
         let wanted = |name: &str| plan.only.is_empty() || plan.only.iter().any(|only| only == name);
         let mut peers = vec![Peer::direct(place.engine)];
         let mut missing = Vec::new();
@@ -118,8 +121,8 @@ impl Guests {
             None => missing.push("nginx"),
             _ => {}
         }
-        for foreign in plan.foreign.iter().filter(|peer| wanted(&peer.name)) {
-            peers.push(Peer::foreign(foreign.clone()));
+        for external in plan.external.iter().filter(|peer| wanted(&peer.name)) {
+            peers.push(Peer::external(external.clone()));
         }
         for (name, logs) in [("doxy", false), ("doxy-log", true)] {
             if wanted(name) {
@@ -141,7 +144,7 @@ impl Guests {
         })
     }
 
-    /// Each once, and all of those that were asked for.
+    /// Checks that no name occurs twice, and that all names that were asked for exist.
     fn are_named(peers: &[Peer], only: &[String], missing: &[&str]) -> io::Result<()> {
         let count = |name: &str| peers.iter().filter(|peer| peer.name == name).count();
         if let Some(twice) = peers.iter().find(|peer| count(&peer.name) > 1) {
@@ -158,19 +161,19 @@ impl Guests {
     }
 }
 
-/// Those that were named, or the one that is installed.
-fn haproxies(plan: &Plan, installed: Option<&Path>) -> Vec<Named> {
+/// The HAProxies that were named, or the installed one.
+fn haproxies(plan: &Plan, installed: Option<&Path>) -> Vec<CommandLine> {
     if !plan.haproxies.is_empty() {
         return plan.haproxies.clone();
     }
-    let named = |program: &Path| Named {
+    let named = |program: &Path| CommandLine {
         name: None,
         command: vec![OsString::from(program)],
     };
     installed.map(named).into_iter().collect()
 }
 
-/// An installed program.
+/// Finds an installed program.
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -179,7 +182,7 @@ fn program(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Another binary of the same build.
+/// Finds another binary of the same build.
 fn beside_this(name: &str) -> io::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let path = this.parent().unwrap_or(Path::new("")).join(name);

@@ -1,41 +1,44 @@
-//! Answers that are wanted whole and at once: is this one, of the status and size it should have?
+//! Checks whether an answer has arrived completely, with the status and the size that were
+//! expected.
+//!
+//! It reads no socket: the caller collects the bytes.
 
 use std::io;
 
 use crate::http::chunked::Chunked;
-use crate::http::wire::{Framing, Head, number, wide};
+use crate::http::wire::{Framing, Head, parse_number, to_u64};
 
-/// What an answer must be.
+/// The answer that a request must get.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Expected {
     pub(crate) status: u64,
-    /// The size of the body, if it matters.
+    /// The size of the body; `None` accepts any.
     pub(crate) size: Option<u64>,
 }
 
-/// An answer that has arrived whole, and is what was wanted.
+/// A complete answer that is as expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrived {
-    /// The connection ends with it.
+pub(crate) struct Complete {
+    /// The server closes the connection after it.
     pub(crate) last: bool,
 }
 
-impl Wanted {
-    /// Judges what has arrived so far; nothing if there has to be more.
-    pub(crate) fn judge(self, bytes: &[u8]) -> io::Result<Option<Arrived>> {
+impl Expected {
+    /// Checks the bytes that have arrived so far. `None` means that the answer is incomplete.
+    pub(crate) fn check(self, bytes: &[u8]) -> io::Result<Option<Complete>> {
         let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             return Ok(None);
         };
         let (head, rest) = bytes.split_at(at + 4);
         let head = Head::new(head);
-        let status = head.words().nth(1).and_then(number);
+        let status = head.words().nth(1).and_then(parse_number);
         if status != Some(self.status) {
             return Err(io::Error::other(format!(
                 "answered {status:?} instead of {}",
                 self.status
             )));
         }
-        let got = wide(rest.len());
+        let got = to_u64(rest.len());
         let size = match head.framing()? {
             Framing::None => return Err(io::Error::other("an answer without a length")),
             Framing::Length(length) if got < length => return Ok(None),
@@ -59,7 +62,7 @@ impl Wanted {
         let last = head
             .field("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
-        Ok(Some(Arrived { last }))
+        Ok(Some(Complete { last }))
     }
 }
 
@@ -68,7 +71,7 @@ impl Wanted {
 mod tests {
     use super::*;
 
-    const WANTED: Wanted = Wanted {
+    const WANTED: Expected = Expected {
         status: 200,
         size: Some(5),
     };
@@ -81,18 +84,18 @@ mod tests {
         for answer in [PLAIN, CHUNKED] {
             for end in 0..answer.len() {
                 let (part, _) = answer.split_at(end);
-                assert_eq!(WANTED.judge(part).unwrap(), None, "{end}");
+                assert_eq!(WANTED.check(part).unwrap(), None, "{end}");
             }
-            let whole = WANTED.judge(answer).unwrap();
-            assert_eq!(whole, Some(Arrived { last: false }));
+            let whole = WANTED.check(answer).unwrap();
+            assert_eq!(whole, Some(Complete { last: false }));
         }
     }
 
     #[test]
     fn the_last_of_a_connection() {
         let answer = b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 5\r\n\r\nhello";
-        let whole = WANTED.judge(answer).unwrap();
-        assert_eq!(whole, Some(Arrived { last: true }));
+        let whole = WANTED.check(answer).unwrap();
+        assert_eq!(whole, Some(Complete { last: true }));
     }
 
     #[test]
@@ -105,7 +108,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\n\r\n",
             b"nonsense\r\n\r\n",
         ] {
-            assert!(WANTED.judge(answer).is_err(), "{answer:?}");
+            assert!(WANTED.check(answer).is_err(), "{answer:?}");
         }
     }
 }

@@ -1,30 +1,31 @@
-//! Chunked bodies: framing what is sent, counting what comes.
+//! Chunked transfer coding: encodes bodies, and counts the bytes of received ones.
 //!
-//! Pure. The reader is strict: a proxy that breaks the framing is to be an error, not a figure.
+//! Pure. The decoder is strict: a proxy that breaks the framing must fail the run, not improve its
+//! figures.
 
 use std::io;
 
-/// Frames `data` as one chunk, at the end of `out`.
+/// Appends `data` to `out` as one chunk.
 pub(crate) fn push_chunk(out: &mut Vec<u8>, data: &[u8]) {
     out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
 }
 
-/// What ends a chunked body.
+/// The end of a chunked body.
 pub(crate) const LAST: &[u8] = b"0\r\n\r\n";
 
-/// Follows a chunked body through whatever pieces it arrives in.
+/// Decodes a chunked body that arrives in pieces of any size.
 #[derive(Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// Bytes of data seen.
+    /// Bytes of data decoded so far.
     pub(crate) data: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In the size, of which so many digits were read.
+    /// In the size of a chunk.
     Size {
         value: u64,
         digits: u8,
@@ -37,7 +38,7 @@ enum State {
     },
     DataCr,
     DataLf,
-    /// At the beginning of a line behind the last chunk.
+    /// At the beginning of a line after the last chunk.
     Trailer,
     TrailerLine,
     LastLf,
@@ -59,7 +60,7 @@ impl Chunked {
         self.state == State::Done
     }
 
-    /// Takes what belongs to the body off the beginning of `bytes`; says how much that was.
+    /// Decodes the beginning of `bytes`. Returns how many bytes belong to the body.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {
@@ -83,7 +84,7 @@ impl Chunked {
         Ok(bytes.len() - rest.len())
     }
 
-    /// The state behind a byte that is not data.
+    /// The state after a byte that is not data.
     fn after(&self, byte: u8) -> io::Result<State> {
         Ok(match (self.state, byte) {
             (State::Size { value, digits }, b'\r') if digits > 0 => State::SizeEnd { value },

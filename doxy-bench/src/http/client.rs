@@ -1,9 +1,12 @@
-//! The driver's side of a connection: requests that must be answered as the engine would.
+//! The client side of a connection: sends requests, and fails on an answer that the engine would
+//! not give.
+//!
+//! It does not measure.
 
 use std::io;
 use std::path::Path;
 
-use crate::http::wire::{Framing, Head, Wire, number};
+use crate::http::wire::{Framing, Head, Wire, parse_number};
 
 /// A keep-alive connection.
 #[derive(Debug)]
@@ -11,22 +14,22 @@ pub(crate) struct Client {
     wire: Wire,
 }
 
-/// What matters of an answer's head.
+/// The parts of an answer's head that the driver uses.
 #[derive(Debug)]
 struct Answer {
     status: u64,
     framing: Framing,
-    /// How much of an upload arrived, by the engine.
+    /// The size of an upload, as the engine counted it.
     size: Option<u64>,
 }
 
 impl Answer {
     fn read(head: Head<'_>) -> io::Result<Self> {
-        let status = head.words().nth(1).and_then(number);
+        let status = head.words().nth(1).and_then(parse_number);
         Ok(Self {
             status: status.ok_or_else(|| io::Error::other("an answer without a status"))?,
             framing: head.framing()?,
-            size: head.field("x-size").and_then(number),
+            size: head.field("x-size").and_then(parse_number),
         })
     }
 }
@@ -38,7 +41,7 @@ impl Client {
         })
     }
 
-    /// Gets a body; gives its size.
+    /// Sends a GET. Returns the size of the body.
     pub(crate) async fn fetch(&mut self, target: &str) -> io::Result<u64> {
         let request = format!("GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n");
         self.wire.write(request.as_bytes()).await?;
@@ -46,7 +49,7 @@ impl Client {
         self.wire.body(answer.framing).await
     }
 
-    /// Sends a chunked body of so many bytes, and learns that all of them arrived.
+    /// Sends a chunked body of `size` bytes and checks that the engine received all of them.
     pub(crate) async fn upload(&mut self, target: &str, size: u64) -> io::Result<()> {
         let request =
             format!("POST {target} HTTP/1.1\r\nHost: docker\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -62,14 +65,14 @@ impl Client {
         }
     }
 
-    /// A connection that had one answer, and may ask again.
+    /// Opens a connection, sends one request, reads its answer, and keeps the connection.
     pub(crate) async fn kept_alive(socket: &Path, target: &str) -> io::Result<Wire> {
         let mut client = Self::connect(socket).await?;
         client.fetch(target).await?;
         Ok(client.wire)
     }
 
-    /// Gets the head of a body without an end; what follows is chunked.
+    /// Requests an endless chunked body and reads its head only.
     pub(crate) async fn stream(socket: &Path, target: &str) -> io::Result<Wire> {
         let mut client = Self::connect(socket).await?;
         let request = format!("GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n");

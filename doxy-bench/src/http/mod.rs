@@ -1,7 +1,7 @@
 //! HTTP/1.1 on a unix socket: as little as the stand-in engine and the load driver need.
 //!
-//! It is cheap, so that the proxy between the two is what is measured. It must never judge requests, and
-//! it knows neither proxies nor figures.
+//! It is cheap, so that the proxy between the two is what is measured. It must never judge
+//! requests, and it knows neither proxies nor figures.
 
 pub(crate) mod answer;
 pub(crate) mod chunked;

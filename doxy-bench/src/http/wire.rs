@@ -1,6 +1,6 @@
-//! HTTP/1.1 on a unix socket, as little as both the stand-in engine and the load driver need.
+//! A connection with HTTP/1.1 on it, for the stand-in engine and the load driver.
 //!
-//! Meant to be cheap, so that what is measured is the proxy between them; it is no judge of HTTP.
+//! It is cheap, because its cost adds to that of the proxy. It does not validate HTTP.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,27 +11,27 @@ use tokio::net::UnixStream;
 
 use crate::http::chunked::{Chunked, LAST, push_chunk};
 
-/// How much is written at a time: what dockerd and the docker CLI copy by.
-pub(crate) const PIECE: usize = 32 * 1024;
-/// How much is read at a time where all is wanted.
-pub(crate) const GULP: usize = 256 * 1024;
-/// The longest head.
+/// The size of one write: dockerd and the docker CLI copy in pieces of this size.
+pub(crate) const WRITE_SIZE: usize = 32 * 1024;
+/// The size of one read where throughput matters.
+pub(crate) const READ_SIZE: usize = 256 * 1024;
+/// The longest head that is accepted.
 const HEAD: usize = 64 * 1024;
 
-/// Memory that begins with a page.
+/// A buffer that is aligned to a page.
 ///
-/// The kernel holds what goes through a socket in whole pages. To copy from there to an address
-/// a few bytes behind the beginning of a page, where allocators put large buffers, takes some
-/// processors (Zen 4) four times as long, and that would pass for the cost of the socket.
+/// The kernel keeps the data of a socket in whole pages. Some processors (Zen 4) copy from there
+/// four times slower to an address that lies a few bytes after the beginning of a page, where
+/// allocators put large buffers. That would look like a cost of the socket.
 #[derive(Debug)]
 #[repr(align(4096))]
 struct Pages<const SIZE: usize>([u8; SIZE]);
 
-static FILL: Pages<PIECE> = Pages([b'x'; PIECE]);
+static FILL: Pages<WRITE_SIZE> = Pages([b'x'; WRITE_SIZE]);
 
 thread_local! {
-    /// One for all connections, so that a thousand idle ones cost nothing here.
-    static SCRATCH: RefCell<Box<Pages<GULP>>> = RefCell::new(Box::new(Pages([0; GULP])));
+    /// One buffer for all connections, so that a thousand idle ones need no memory here.
+    static SCRATCH: RefCell<Box<Pages<READ_SIZE>>> = RefCell::new(Box::new(Pages([0; READ_SIZE])));
 }
 
 /// The head of a request or an answer.
@@ -42,7 +42,7 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// Takes a head with its blank line.
+    /// `head` includes the blank line.
     pub(crate) fn new(head: &'a [u8]) -> Self {
         let end = head.iter().position(|&byte| byte == b'\n');
         let (line, fields) = head.split_at(end.map_or(head.len(), |end| end + 1));
@@ -77,14 +77,14 @@ impl<'a> Head<'a> {
         }
         match self.field("content-length") {
             None => Ok(Framing::None),
-            Some(length) => number(length)
+            Some(length) => parse_number(length)
                 .map(Framing::Length)
                 .ok_or_else(|| io::Error::other("no number in Content-Length")),
         }
     }
 }
 
-/// How a body is delimited.
+/// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     None,
@@ -92,12 +92,12 @@ pub(crate) enum Framing {
     Chunked,
 }
 
-/// A decimal number.
-pub(crate) fn number(text: &[u8]) -> Option<u64> {
+/// Parses a decimal number.
+pub(crate) fn parse_number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A connection, with what was read too far.
+/// A connection, with the bytes that were read past the end of a message.
 #[derive(Debug)]
 pub(crate) struct Wire {
     stream: UnixStream,
@@ -116,7 +116,7 @@ impl Wire {
         Ok(Self::new(UnixStream::connect(socket).await?))
     }
 
-    /// Reads the next head and gives what `read` makes of it; nothing at the end.
+    /// Reads the next head and returns what `read` makes of it; `None` at the end of the stream.
     pub(crate) async fn head<T>(
         &mut self,
         read: impl FnOnce(Head<'_>) -> io::Result<T>,
@@ -144,8 +144,8 @@ impl Wire {
         }
     }
 
-    /// Reads at most `max` bytes and shows them to `take`, which says how many it wants; the rest
-    /// is kept. Gives how many it took; nought at the end.
+    /// Reads at most `max` bytes and passes them to `take`, which returns how many it consumed. The
+    /// rest is kept. Returns that number, or 0 at the end of the stream.
     pub(crate) async fn take(
         &mut self,
         max: usize,
@@ -161,7 +161,7 @@ impl Wire {
         loop {
             self.stream.readable().await?;
             let step: io::Result<usize> = SCRATCH.with_borrow_mut(|scratch| {
-                let most = GULP.min(max);
+                let most = READ_SIZE.min(max);
                 let room = scratch.0.get_mut(..most).unwrap_or_default();
                 let read = self.stream.try_read(room)?;
                 let bytes = room.get(..read).unwrap_or_default();
@@ -180,24 +180,24 @@ impl Wire {
         }
     }
 
-    /// Reads some bytes, at most `max`, and forgets them; nought at the end.
+    /// Reads and discards at most `max` bytes. Returns how many, or 0 at the end of the stream.
     pub(crate) async fn some(&mut self, max: usize) -> io::Result<usize> {
         self.take(max, |bytes| Ok(bytes.len())).await
     }
 
-    /// Reads exactly so many bytes.
+    /// Reads and discards exactly `size` bytes.
     pub(crate) async fn exactly(&mut self, mut left: u64) -> io::Result<()> {
         while left > 0 {
-            let most = usize::try_from(left).unwrap_or(GULP).min(GULP);
+            let most = usize::try_from(left).unwrap_or(READ_SIZE).min(READ_SIZE);
             match self.some(most).await? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => left -= wide(read),
+                read => left -= to_u64(read),
             }
         }
         Ok(())
     }
 
-    /// Reads a body to its end; gives its size.
+    /// Reads a body to its end. Returns its size.
     pub(crate) async fn body(&mut self, framing: Framing) -> io::Result<u64> {
         match framing {
             Framing::None => Ok(0),
@@ -205,7 +205,7 @@ impl Wire {
             Framing::Chunked => {
                 let mut chunked = Chunked::new();
                 while !chunked.done() {
-                    if self.take(GULP, |bytes| chunked.feed(bytes)).await? == 0 {
+                    if self.take(READ_SIZE, |bytes| chunked.feed(bytes)).await? == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
@@ -218,23 +218,23 @@ impl Wire {
         self.stream.write_all(bytes).await
     }
 
-    /// Writes so many bytes of filling.
+    /// Writes `size` bytes of padding.
     pub(crate) async fn fill(&mut self, mut left: u64) -> io::Result<()> {
         while left > 0 {
-            let here = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+            let here = usize::try_from(left).unwrap_or(WRITE_SIZE).min(WRITE_SIZE);
             self.write(FILL.0.get(..here).unwrap_or_default()).await?;
-            left -= wide(here);
+            left -= to_u64(here);
         }
         Ok(())
     }
 
-    /// Writes a chunked body of so many bytes of filling, a write a chunk.
+    /// Writes a chunked body with `size` bytes of padding, one write per chunk.
     pub(crate) async fn fill_chunked(&mut self, mut left: u64) -> io::Result<()> {
         let mut frame = Vec::new();
         push_chunk(&mut frame, &FILL.0);
-        while left >= wide(PIECE) {
+        while left >= to_u64(WRITE_SIZE) {
             self.write(&frame).await?;
-            left -= wide(PIECE);
+            left -= to_u64(WRITE_SIZE);
         }
         let rest = usize::try_from(left).unwrap_or_default();
         frame.clear();
@@ -245,14 +245,14 @@ impl Wire {
         self.write(&frame).await
     }
 
-    /// Ends what is written; reading goes on.
+    /// Shuts down the writing side; the reading side stays open.
     pub(crate) async fn end(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
     }
 }
 
-/// A size as the wider type.
-pub(crate) fn wide(size: usize) -> u64 {
+/// Converts a size to `u64`.
+pub(crate) fn to_u64(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
 

@@ -1,8 +1,9 @@
-//! Many short requests over a number of connections, as fast as one thread can have them.
+//! Sends many short requests over a number of connections, as fast as one thread can.
 //!
-//! Its own loop over epoll, not tokio: it shares a CPU with the stand-in engine, and what it
-//! spends would be missing there. A request is one write, its answer is mostly one read. The
-//! thread is held up meanwhile, for the time of the run and at most [`PATIENCE`] more.
+//! It runs an epoll loop of its own instead of tokio: it shares a CPU with the stand-in engine, so
+//! its cost lowers what the engine can serve. A request is one write, its answer usually one read.
+//! It blocks its thread for the time of the run and at most [`IDLE_TIMEOUT`] more. It never judges
+//! a figure.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -16,26 +17,26 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use crate::http::answer::Wanted;
+use crate::http::answer::Expected;
 use crate::load::pace::{Next, Pace};
 
-/// How long nothing at all may happen.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// More than any answer has.
+/// A run fails after so long without any event.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Larger than any answer.
 const ROOM: usize = 64 * 1024;
-/// What the timer is called among the connections.
+/// The timer's key in epoll, beside the indices of the connections.
 const TIMER: u64 = u64::MAX;
 
-/// What is asked again and again.
+/// The request that is repeated.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) request: String,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: Expected,
     /// A connection for each request.
     pub(crate) once: bool,
 }
 
-/// The connections, and how far each of them is.
+/// The connections and the state of each.
 #[derive(Debug)]
 pub(crate) struct Flood<'a> {
     socket: &'a Path,
@@ -43,7 +44,7 @@ pub(crate) struct Flood<'a> {
     epoll: OwnedFd,
     timer: OwnedFd,
     connections: Vec<Connection>,
-    /// Those that wait for something to ask.
+    /// The connections without a request in flight.
     free: Vec<usize>,
     room: Vec<u8>,
 }
@@ -52,12 +53,12 @@ pub(crate) struct Flood<'a> {
 struct Connection {
     stream: Option<UnixStream>,
     due: Instant,
-    /// What there is of an answer that came in pieces.
+    /// The beginning of an answer that arrives in pieces.
     part: Vec<u8>,
 }
 
 impl<'a> Flood<'a> {
-    /// Nothing is connected before it is needed.
+    /// Opens no connection yet.
     pub(crate) fn new(socket: &'a Path, ask: &'a Ask, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
@@ -80,19 +81,19 @@ impl<'a> Flood<'a> {
         })
     }
 
-    /// One answer on each connection, so that no other has to begin with connecting.
+    /// Sends one request on each connection, so that the measured ones do not include connecting.
     pub(crate) fn warm_up(&mut self) -> io::Result<()> {
         let start = Instant::now();
-        while let Some(number) = self.free.pop() {
-            self.send(number, start)?;
+        while let Some(index) = self.free.pop() {
+            self.send(index, start)?;
         }
         let all = self.connections.len();
         self.run(Pace::flat_out(start, Duration::ZERO), all)?;
         Ok(())
     }
 
-    /// Asks at this pace until the last answer has come. Gives how long each took from when it was
-    /// due.
+    /// Sends requests at this pace until the last answer has arrived. Returns the latency of each,
+    /// measured from when it was due.
     pub(crate) fn at(&mut self, pace: Pace) -> io::Result<Vec<Duration>> {
         self.run(pace, 0)
     }
@@ -102,11 +103,11 @@ impl<'a> Flood<'a> {
         let mut events: Vec<Event> = Vec::with_capacity(256);
         loop {
             let mut at = None;
-            while let Some(&number) = self.free.last() {
+            while let Some(&index) = self.free.last() {
                 match pace.next(Instant::now()) {
                     Next::Due(due) => {
                         self.free.pop();
-                        self.send(number, due)?;
+                        self.send(index, due)?;
                         waiting += 1;
                     }
                     Next::At(due) => {
@@ -121,7 +122,7 @@ impl<'a> Flood<'a> {
                 self.wake_at(due)?;
             }
             events.clear();
-            let patience = Timespec::try_from(PATIENCE).map_err(io::Error::other)?;
+            let patience = Timespec::try_from(IDLE_TIMEOUT).map_err(io::Error::other)?;
             let room = rustix::buffer::spare_capacity(&mut events);
             match epoll::wait(&self.epoll, room, Some(&patience)) {
                 Err(rustix::io::Errno::INTR) => continue,
@@ -131,23 +132,23 @@ impl<'a> Flood<'a> {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             for event in &events {
-                // The timer has nothing to say but that it is time to look again.
-                let Ok(number) = usize::try_from(event.data.u64()) else {
+                // An expired timer means only that another request may be due.
+                let Ok(index) = usize::try_from(event.data.u64()) else {
                     continue;
                 };
-                if let Some(due) = self.receive(number)? {
+                if let Some(due) = self.receive(index)? {
                     took.push(due.elapsed());
                     waiting -= 1;
-                    self.free.push(number);
+                    self.free.push(index);
                 }
             }
         }
     }
 
-    /// Exact to some microseconds, which a timeout of epoll, in milliseconds, is not.
+    /// A timer is exact to some microseconds; a timeout of epoll counts in milliseconds.
     fn wake_at(&self, due: Instant) -> io::Result<()> {
         let left = due.saturating_duration_since(Instant::now());
-        // None at all would stop the timer.
+        // Zero would disarm the timer.
         let left = left.max(Duration::from_nanos(1));
         let time = Itimerspec {
             it_interval: Timespec::default(),
@@ -157,18 +158,18 @@ impl<'a> Flood<'a> {
         Ok(())
     }
 
-    fn send(&mut self, number: usize, due: Instant) -> io::Result<()> {
-        let Some(connection) = self.connections.get_mut(number) else {
+    fn send(&mut self, index: usize, due: Instant) -> io::Result<()> {
+        let Some(connection) = self.connections.get_mut(index) else {
             return Ok(());
         };
         connection.due = due;
         let mut stream = match connection.stream.take() {
             Some(stream) => stream,
             None => {
-                // Waits where the queue is full, until the peer has taken somebody from it.
+                // Blocks while the backlog is full, until the peer accepts a connection.
                 let stream = UnixStream::connect(self.socket)?;
                 stream.set_nonblocking(true)?;
-                let data = EventData::new_u64(u64::try_from(number).unwrap_or(TIMER));
+                let data = EventData::new_u64(u64::try_from(index).unwrap_or(TIMER));
                 epoll::add(&self.epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
                 stream
             }
@@ -178,9 +179,9 @@ impl<'a> Flood<'a> {
         Ok(())
     }
 
-    /// Reads what there is; if that completes an answer, gives since when it was due.
-    fn receive(&mut self, number: usize) -> io::Result<Option<Instant>> {
-        let Some(connection) = self.connections.get_mut(number) else {
+    /// Reads what has arrived. If that completes an answer, returns when its request was due.
+    fn receive(&mut self, index: usize) -> io::Result<Option<Instant>> {
+        let Some(connection) = self.connections.get_mut(index) else {
             return Ok(None);
         };
         while let Some(stream) = &mut connection.stream {
@@ -194,10 +195,10 @@ impl<'a> Flood<'a> {
             }
             let fresh = self.room.get(..read).unwrap_or_default();
             let judged = if connection.part.is_empty() {
-                self.ask.wanted.judge(fresh)?
+                self.ask.wanted.check(fresh)?
             } else {
                 connection.part.extend_from_slice(fresh);
-                self.ask.wanted.judge(&connection.part)?
+                self.ask.wanted.check(&connection.part)?
             };
             if let Some(arrived) = judged {
                 connection.part.clear();
@@ -228,7 +229,7 @@ mod tests {
     fn ask(once: bool, size: u64) -> Ask {
         Ask {
             request: "GET / HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
-            wanted: Wanted {
+            wanted: Expected {
                 status: 200,
                 size: Some(size),
             },
@@ -236,8 +237,7 @@ mod tests {
         }
     }
 
-    /// Answers whatever comes, in two pieces; before the `stall`th answer all of it stands still
-    /// for a while.
+    /// Answers every request, in two pieces. Before answer number `stall` it pauses for a while.
     fn server(listener: UnixListener, stall: usize, still: Duration) {
         let answers = Arc::new(Mutex::new(0));
         thread::spawn(move || {
@@ -272,7 +272,7 @@ mod tests {
             flood.warm_up().unwrap();
             let pace = Pace::fixed(Instant::now(), 10_000, Duration::from_millis(20));
             assert_eq!(flood.at(pace).unwrap().len(), 200);
-            // How many that gives is up to the machine.
+            // Their number depends on the machine.
             let pace = Pace::flat_out(Instant::now(), Duration::from_millis(100));
             assert!(!flood.at(pace).unwrap().is_empty());
         }
@@ -299,8 +299,8 @@ mod tests {
         let pace = Pace::fixed(Instant::now(), 1000, Duration::from_millis(500));
         let took = flood.at(pace).unwrap();
         assert_eq!(took.len(), 500);
-        // Two requests were in it, but some 200 were due meanwhile: half of those waited for
-        // more than half of it. Measured from when they were sent it would be the two alone.
+        // Two requests were in flight during the pause, but some 200 were due: half of those waited
+        // for more than half of it. Measured from when they were sent, only the two would show it.
         let waited = took.iter().filter(|took| **took > still / 2).count();
         assert!(waited > 80, "{waited}");
     }

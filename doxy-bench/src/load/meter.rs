@@ -1,4 +1,6 @@
-//! What a piece of work took: by the clock, of the peer's CPU, and of those who waited for it.
+//! What a piece of work takes: wall time, CPU time of the peer, and percentiles of latency.
+//!
+//! It does not know what the work is.
 
 use std::future::Future;
 use std::io;
@@ -16,11 +18,11 @@ pub(crate) const P90: Figure = figure("p90_us", "p90 us", Better::Lower, 0);
 pub(crate) const P99: Figure = figure("p99_us", "p99 us", Better::Lower, 0);
 pub(crate) const P999: Figure = figure("p999_us", "p99.9 us", Better::Lower, 0);
 
-/// What a peer does behind the last byte is part of the work: it closes, and writes its log, for
-/// which doxy gathers some 50 ms.
+/// What a peer does after the last byte is part of the work: it closes connections and writes its
+/// log, which doxy buffers for some 50 ms.
 const AFTER: Duration = Duration::from_millis(100);
 
-/// Runs something and gives how long it took, by the clock and on the peer's CPU.
+/// Runs `work`. Returns its result, its wall time, and the CPU time of the peer.
 pub(crate) async fn metered<T>(
     peer: &Peer,
     work: impl Future<Output = io::Result<T>>,
@@ -37,7 +39,7 @@ pub(crate) async fn metered<T>(
     Ok((done, wall, used))
 }
 
-/// Percentiles, given in parts of a thousand, in microseconds.
+/// The wanted percentiles, named in permille, in microseconds.
 pub(crate) fn percentiles(mut took: Vec<Duration>, wanted: &[(Figure, usize)]) -> Figures {
     took.sort_unstable();
     wanted

@@ -1,9 +1,9 @@
 //! When a request is due.
 //!
-//! Flat out, one is due whenever a connection is free, until the time is over. At a fixed rate
-//! each has its moment, whoever is late: a request that has to wait for a free connection is
-//! measured from when it was due. Otherwise a proxy that stands still would hold up the very
-//! requests that were to show it (coordinated omission).
+//! Without a rate, one is due whenever a connection is free, until the time is over. At a fixed
+//! rate each has its own moment, and a request that waits for a free connection is measured from
+//! that moment. Otherwise a proxy that stalls would delay the very requests that would show it
+//! (coordinated omission). Nothing here sends anything.
 
 use std::time::{Duration, Instant};
 
@@ -16,20 +16,20 @@ pub(crate) enum Pace {
     Fixed {
         start: Instant,
         per_second: u32,
-        /// How many were taken, and how many there are.
+        /// How many were handed out, and how many there are.
         taken: u32,
         total: u32,
     },
 }
 
-/// What is to be done with a free connection.
+/// What a free connection does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Ask now; this is when it was due.
+    /// Send a request now; it was due at this time.
     Due(Instant),
-    /// Nothing is due before then.
+    /// Wait: nothing is due before this time.
     At(Instant),
-    /// All have been taken.
+    /// All requests were handed out.
     Never,
 }
 
@@ -93,7 +93,7 @@ mod tests {
         let mut pace = Pace::fixed(start, 1000, 5 * MS);
         assert_eq!(pace.next(start), Next::Due(start));
         assert_eq!(pace.next(start), Next::At(start + MS));
-        // Nobody came for a while: all keep the moments they had.
+        // No connection was free for a while: the due times stay as they were.
         let late = start + 100 * MS;
         for n in 1..5 {
             assert_eq!(pace.next(late), Next::Due(start + n * MS));

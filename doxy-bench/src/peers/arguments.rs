@@ -1,6 +1,6 @@
-//! Proxies as they are named on the command line.
+//! Proxies as the command line names them.
 //!
-//! It parses. Whether a command or a process exists is found out later.
+//! It only parses. Whether a command or a process exists shows later.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use std::str::FromStr;
 
 /// A command line to start, `[NAME=]COMMAND…`.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
+pub(crate) struct CommandLine {
     pub(crate) name: Option<String>,
     pub(crate) command: Vec<OsString>,
 }
 
-impl FromStr for Named {
+impl FromStr for CommandLine {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -29,15 +29,15 @@ impl FromStr for Named {
     }
 }
 
-/// A proxy that runs already, `NAME=SOCKET,PID`.
+/// A proxy that is already running, `NAME=SOCKET,PID`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Foreign {
+pub(crate) struct External {
     pub(crate) name: String,
     pub(super) socket: PathBuf,
     pub(super) pid: u32,
 }
 
-impl FromStr for Foreign {
+impl FromStr for External {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -61,28 +61,28 @@ mod tests {
 
     #[test]
     fn commands() {
-        let named: Named = "hap32=/x/ld.so --library-path /x /x/haproxy"
+        let named: CommandLine = "hap32=/x/ld.so --library-path /x /x/haproxy"
             .parse()
             .unwrap();
         assert_eq!(named.name.as_deref(), Some("hap32"));
         assert_eq!(named.command.len(), 4);
-        let plain: Named = "/usr/sbin/haproxy -L a=b".parse().unwrap();
+        let plain: CommandLine = "/usr/sbin/haproxy -L a=b".parse().unwrap();
         assert_eq!(plain.name, None);
         assert_eq!(plain.command.len(), 3);
-        assert!("x=".parse::<Named>().is_err());
+        assert!("x=".parse::<CommandLine>().is_err());
     }
 
     #[test]
-    fn foreign_proxies() {
-        let foreign: Foreign = "nginx=/tmp/a,b.sock,123".parse().unwrap();
-        let expected = Foreign {
+    fn external_proxies() {
+        let external: External = "nginx=/tmp/a,b.sock,123".parse().unwrap();
+        let expected = External {
             name: "nginx".to_owned(),
             socket: "/tmp/a,b.sock".into(),
             pid: 123,
         };
-        assert_eq!(foreign, expected);
+        assert_eq!(external, expected);
         for wrong in ["nginx", "nginx=/tmp/a", "nginx=/tmp/a,x"] {
-            assert!(wrong.parse::<Foreign>().is_err());
+            assert!(wrong.parse::<External>().is_err());
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The peers of a comparison: the engine itself, doxy, HAProxy, nginx, and any proxy that runs already.
+//! The peers of a comparison: the engine itself, doxy, HAProxy, nginx, and any proxy that runs
+//! already.
 //!
 //! All of them enforce the same rules. Nothing here knows a workload or a figure.
 

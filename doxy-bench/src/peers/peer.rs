@@ -1,4 +1,5 @@
-//! One of those that are compared: started, waited for, ended.
+//! A peer: one of the proxies that are compared, or the engine itself. Starts it, waits until it
+//! serves, ends it.
 //!
 //! It does not know what is measured.
 
@@ -12,30 +13,30 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::http::client::Client;
-use crate::peers::arguments::{Foreign, Named};
+use crate::peers::arguments::{CommandLine, External};
 use crate::peers::rules;
 use crate::process::running::Running;
 
-/// How long a process may take until it serves.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How a file of records of requests is called.
+/// How long a process may take to serve its first request.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// The extension of an access log.
 const RECORDS: &str = "records";
 
-/// One of those that are measured.
+/// A proxy that is measured, or the engine itself.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) socket: PathBuf,
-    /// What it says of its version.
+    /// Its version, as it prints it.
     pub(crate) about: String,
     process: Process,
 }
 
 #[derive(Debug)]
 enum Process {
-    /// None of its own: the engine, asked directly.
+    /// The engine, without a proxy.
     Direct,
-    Foreign(u32),
+    External(u32),
     Own {
         command: Vec<OsString>,
         cpu: Option<usize>,
@@ -53,17 +54,17 @@ impl Peer {
         }
     }
 
-    pub(crate) fn foreign(foreign: Foreign) -> Self {
+    pub(crate) fn external(external: External) -> Self {
         Self {
-            about: format!("process {}", foreign.pid),
-            name: foreign.name,
-            socket: foreign.socket,
-            process: Process::Foreign(foreign.pid),
+            about: format!("process {}", external.pid),
+            name: external.name,
+            socket: external.socket,
+            process: Process::External(external.pid),
         }
     }
 
-    /// doxy, with or without a record of each request.
-    pub(crate) fn doxy(binary: &Path, logs: bool, place: &Place<'_>) -> io::Result<Self> {
+    /// doxy, with or without an access log.
+    pub(crate) fn doxy(binary: &Path, logs: bool, place: &Site<'_>) -> io::Result<Self> {
         let name = if logs { "doxy-log" } else { "doxy" };
         let patterns = place.dir.join(format!("{name}.pattern"));
         fs::write(&patterns, rules::doxy())?;
@@ -87,8 +88,8 @@ impl Peer {
         Ok(Self::own(name, about, command, place))
     }
 
-    /// HAProxy at its best.
-    pub(crate) fn haproxy(named: Named, place: &Place<'_>) -> io::Result<Self> {
+    /// HAProxy with its fastest settings.
+    pub(crate) fn haproxy(named: CommandLine, place: &Site<'_>) -> io::Result<Self> {
         let name = named.name.unwrap_or_else(|| "haproxy".to_owned());
         let [get, post] = ["get", "post"].map(|method| place.dir.join(format!("{name}.{method}")));
         fs::write(&get, rules::get_patterns())?;
@@ -97,8 +98,8 @@ impl Peer {
         Self::haproxy_with(&name, named.command, &text, place)
     }
 
-    /// HAProxy as it is used for this.
-    pub(crate) fn haproxy_deployed(program: &Path, place: &Place<'_>) -> io::Result<Self> {
+    /// HAProxy with the settings of images that filter Docker's socket.
+    pub(crate) fn haproxy_deployed(program: &Path, place: &Site<'_>) -> io::Result<Self> {
         let name = "haproxy-deployed";
         let text = rules::haproxy_deployed(place.engine, &place.socket(name));
         Self::haproxy_with(name, vec![program.into()], &text, place)
@@ -108,7 +109,7 @@ impl Peer {
         name: &str,
         mut command: Vec<OsString>,
         text: &str,
-        place: &Place<'_>,
+        place: &Site<'_>,
     ) -> io::Result<Self> {
         let config = place.dir.join(format!("{name}.cfg"));
         fs::write(&config, text)?;
@@ -118,7 +119,7 @@ impl Peer {
         Ok(Self::own(name, about, command, place))
     }
 
-    pub(crate) fn nginx(program: &Path, place: &Place<'_>) -> io::Result<Self> {
+    pub(crate) fn nginx(program: &Path, place: &Site<'_>) -> io::Result<Self> {
         let name = "nginx";
         let config = place.dir.join("nginx.conf");
         let text = rules::nginx(place.engine, &place.socket(name), place.dir);
@@ -126,7 +127,7 @@ impl Peer {
         let about = version(&[program.into()], "-v");
         let command = vec![
             program.into(),
-            // Where it would say what goes wrong before it has read the configuration.
+            // Where it prints errors before it has read the configuration.
             "-e".into(),
             "stderr".into(),
             "-c".into(),
@@ -135,7 +136,7 @@ impl Peer {
         Ok(Self::own(name, about, command, place))
     }
 
-    fn own(name: &str, about: String, command: Vec<OsString>, place: &Place<'_>) -> Self {
+    fn own(name: &str, about: String, command: Vec<OsString>, place: &Site<'_>) -> Self {
         Self {
             name: name.to_owned(),
             socket: place.socket(name),
@@ -152,21 +153,21 @@ impl Peer {
         matches!(self.process, Process::Direct)
     }
 
-    /// Is it started and ended here?
+    /// Whether this process starts and ends it.
     pub(crate) const fn is_own(&self) -> bool {
         matches!(self.process, Process::Own { .. })
     }
 
-    /// Whose time and memory are counted; none for the engine asked directly.
+    /// The process whose CPU time and memory count; `None` for the engine itself.
     pub(crate) fn pid(&self) -> Option<u32> {
         match &self.process {
             Process::Direct => None,
-            Process::Foreign(pid) => Some(*pid),
+            Process::External(pid) => Some(*pid),
             Process::Own { running, .. } => running.as_ref().map(Running::pid),
         }
     }
 
-    /// Starts it anew, where it is ours, and waits until it serves.
+    /// Restarts it, if this process starts it, and waits until it serves.
     pub(crate) async fn restart(&mut self) -> io::Result<()> {
         self.end()?;
         let Process::Own {
@@ -182,7 +183,7 @@ impl Peer {
         ready(&self.name, &self.socket, started, &log).await
     }
 
-    /// Starts it anew, with nothing in between and without waiting for anything. Gives when.
+    /// Restarts it as a plain child process, without waiting. Returns when it was started.
     pub(crate) fn start_bare(&mut self) -> io::Result<Instant> {
         self.end()?;
         let Process::Own {
@@ -199,7 +200,7 @@ impl Peer {
         Ok(since)
     }
 
-    /// Ends it, where it is ours, and removes what it leaves.
+    /// Ends it, if this process started it, and removes the files that it leaves.
     fn end(&mut self) -> io::Result<()> {
         if let Process::Own { running, .. } = &mut self.process {
             *running = None;
@@ -214,16 +215,16 @@ impl Peer {
     }
 }
 
-/// Where those that are started here listen, and whom they ask.
+/// Where the peers that are started here listen, and where the engine does.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Site<'a> {
     pub(crate) engine: &'a Path,
     pub(crate) dir: &'a Path,
-    /// The proxies' own.
+    /// The CPU of the proxies.
     pub(crate) cpu: Option<usize>,
 }
 
-impl Place<'_> {
+impl Site<'_> {
     fn socket(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.sock"))
     }
@@ -251,7 +252,7 @@ async fn ready(name: &str, socket: &Path, running: &mut Running, log: &Path) -> 
         let Err(error) = asked.await else {
             return Ok(());
         };
-        if running.has_ended() || since.elapsed() > PATIENCE {
+        if running.has_ended() || since.elapsed() > START_TIMEOUT {
             let said = fs::read_to_string(log).unwrap_or_default();
             return Err(io::Error::other(format!(
                 "{name} does not serve: {error}\n{said}"
@@ -261,7 +262,7 @@ async fn ready(name: &str, socket: &Path, running: &mut Running, log: &Path) -> 
     }
 }
 
-/// The first line of what a program says of itself.
+/// The first line that a program prints about its version.
 pub(crate) fn version(command: &[OsString], flag: &str) -> String {
     let said = command.split_first().and_then(|(program, arguments)| {
         let output = Command::new(program)
@@ -269,7 +270,7 @@ pub(crate) fn version(command: &[OsString], flag: &str) -> String {
             .arg(flag)
             .output()
             .ok()?;
-        // nginx says it where errors go.
+        // nginx prints it to standard error.
         String::from_utf8([output.stdout, output.stderr].concat()).ok()
     });
     let first = said.as_deref().and_then(|said| said.lines().next());

@@ -1,26 +1,26 @@
-//! What is allowed, in the language of each proxy that is started here.
+//! The rules of a comparison, as a configuration of each proxy.
 //!
-//! The ten patterns that doxy has when it is given none, and beyond them only what the streams
-//! need. Each configuration is what somebody who knows the proxy would write for this.
+//! They are doxy's ten default patterns and what the streams need besides. Each configuration is
+//! what someone who knows the proxy well would write. Nothing here reads or writes files.
 
 use std::path::Path;
 
 use doxy_filter::DEFAULT_PATTERNS;
 
-/// What the streams ask for, beyond the ten, with GET and with POST.
+/// What the streams need besides the ten patterns, with GET and with POST.
 const GET_TOO: [&str; 2] = [r"^/v1\.41/events$", r"^/v1\.41/containers/big/export$"];
 const POST: [&str; 2] = [
     r"^/v1\.41/images/load$",
     r"^/v1\.41/containers/(source|sink|echo)/attach$",
 ];
 
-/// Everything that may be asked for with GET.
+/// All patterns for GET.
 fn get() -> impl Iterator<Item = &'static str> {
     let ten = DEFAULT_PATTERNS.lines().map(str::trim);
     ten.filter(|line| line.starts_with('^')).chain(GET_TOO)
 }
 
-/// The patterns, one a line.
+/// The patterns for GET, one per line.
 pub(crate) fn get_patterns() -> String {
     get().map(|pattern| format!("{pattern}\n")).collect()
 }
@@ -29,7 +29,7 @@ pub(crate) fn post_patterns() -> String {
     POST.map(|pattern| format!("{pattern}\n")).concat()
 }
 
-/// A pattern file of doxy: its own defaults as they are, and the rest with methods.
+/// A pattern file for doxy: the default patterns as they are, and the rest with methods.
 pub(crate) fn doxy() -> String {
     let with = |method: &str, pattern: &str| {
         let path = pattern.trim_start_matches('^').trim_end_matches('$');
@@ -41,8 +41,8 @@ pub(crate) fn doxy() -> String {
     rules
 }
 
-/// HAProxy at its best for this: one thread, connections kept, `splice(2)`, no log, all patterns
-/// in one condition.
+/// HAProxy with its fastest settings: one thread, kept connections, `splice(2)`, no log, all
+/// patterns in one condition.
 pub(crate) fn haproxy(engine: &Path, socket: &Path, get: &Path, post: &Path) -> String {
     format!(
         "global
@@ -74,9 +74,9 @@ backend engine
     )
 }
 
-/// HAProxy as the images that filter Docker's socket have it: a connection to the engine for each
-/// request, a record of each, a condition for each pattern. Their times for idle connections are
-/// longer here, and more of those allowed, so that they can be counted.
+/// HAProxy with the settings of images that filter Docker's socket: one connection to the engine
+/// per request, an access log, a condition for each pattern. The timeouts for idle connections and
+/// the limit of connections are higher here, so that idle connections can be measured.
 pub(crate) fn haproxy_deployed(engine: &Path, socket: &Path) -> String {
     let allow = |method: &str, pattern: &str| {
         format!("    http-request allow if {method} {{ path,url_dec -m reg -i {pattern} }}\n")
@@ -114,13 +114,14 @@ backend engine
     )
 }
 
-/// nginx at its best for this: one process, connections kept on both sides, no log, nothing on
-/// disk, bodies passed on as they come.
+/// nginx with its fastest settings: one process, kept connections on both sides, no log, nothing on
+/// disk, bodies streamed.
 pub(crate) fn nginx(engine: &Path, socket: &Path, dir: &Path) -> String {
     let location = |pattern: &str, more: &str| {
         format!("        location ~ \"{pattern}\" {{ {more} proxy_pass http://engine; }}\n")
     };
-    // The first that matches decides, methods or not: the narrow ones with POST come first.
+    // The first `location` that matches decides, whatever its methods: the narrow ones with POST
+    // come first.
     let upgrade = "limit_except POST { deny all; } \
         proxy_set_header Host $http_host; \
         proxy_set_header Upgrade $http_upgrade; \
@@ -131,7 +132,7 @@ pub(crate) fn nginx(engine: &Path, socket: &Path, dir: &Path) -> String {
             false => location(pattern, "limit_except POST { deny all; }"),
         })
         .concat();
-    // Events have to leave at once. All else may be held for a moment, and passed on in larger
+    // Events must be flushed at once. Everything else may be buffered and forwarded in larger
     // pieces.
     locations.extend(get().map(|pattern| match pattern.contains("events") {
         true => location(

@@ -1,6 +1,6 @@
-//! Which CPUs processes and threads may use.
+//! The CPUs that processes and threads may use.
 //!
-//! It moves what it is told to move. It does not choose CPUs.
+//! The caller chooses the CPU.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::process::usage::{threads, tree};
 
-/// Keeps this process, and what it starts from now on, to a CPU.
+/// Pins this process, and its future children, to a CPU.
 pub(crate) fn pin(cpu: Option<usize>) -> io::Result<()> {
     if let Some(cpu) = cpu {
         sched_setaffinity(None, &one(cpu))?;
@@ -23,29 +23,29 @@ pub(super) fn one(cpu: usize) -> CpuSet {
     set
 }
 
-/// A thread that is on other CPUs than its own, until this is dropped.
+/// A thread that is moved to other CPUs until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Moved {
+pub(crate) struct MovedThread {
     thread: Option<Pid>,
     own: CpuSet,
 }
 
-/// Moves a thread, or this one.
-pub(super) fn move_to(thread: Option<Pid>, to: &CpuSet) -> io::Result<Moved> {
+/// Moves a thread; `None` is the current one.
+pub(super) fn move_to(thread: Option<Pid>, to: &CpuSet) -> io::Result<MovedThread> {
     let own = sched_getaffinity(thread)?;
     sched_setaffinity(thread, to)?;
-    Ok(Moved { thread, own })
+    Ok(MovedThread { thread, own })
 }
 
-impl Drop for Moved {
+impl Drop for MovedThread {
     fn drop(&mut self) {
         // Fails when the thread has ended.
         let _ = sched_setaffinity(self.thread, &self.own);
     }
 }
 
-/// Moves all threads of a process and its descendants to where this one is.
-pub(crate) fn brought_here(pid: u32) -> io::Result<Vec<Moved>> {
+/// Moves all threads of a process and its descendants to the CPUs of the current thread.
+pub(crate) fn move_here(pid: u32) -> io::Result<Vec<MovedThread>> {
     let here = sched_getaffinity(None)?;
     tree(pid)
         .into_iter()
@@ -79,7 +79,7 @@ mod tests {
         let own = sched_getaffinity(Some(pid)).unwrap();
         let one = one(*cpus().unwrap().last().unwrap());
         let here = move_to(None, &one).unwrap();
-        let there = brought_here(child.id()).unwrap();
+        let there = move_here(child.id()).unwrap();
         assert_eq!(sched_getaffinity(Some(pid)).unwrap(), one);
         drop(there);
         assert_eq!(sched_getaffinity(Some(pid)).unwrap(), own);

@@ -1,4 +1,6 @@
-//! The machine that is measured on, for the head of a report.
+//! The machine, for the head of a report: processor, kernel, load.
+//!
+//! What cannot be read is reported as unknown; nothing depends on it.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! Processes: starting and ending them, their CPUs, what they use, and the machine they run on.
 //!
-//! Nothing here knows what a process does, nor speaks to one.
+//! Nothing here knows what a process does, or connects to one.
 
 pub(crate) mod affinity;
 pub(crate) mod machine;

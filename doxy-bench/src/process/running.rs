@@ -18,7 +18,7 @@ use crate::process::affinity::{move_to, one, pin};
 pub(crate) struct Running(Child);
 
 impl Running {
-    /// Starts a command line on a CPU, or on any. What it says goes to a file.
+    /// Starts a command, on one CPU if given. Its output goes to a file.
     pub(crate) fn start(command: &[OsString], cpu: Option<usize>, log: &Path) -> io::Result<Self> {
         let log = File::create(log)?;
         let mut confined = Command::new(std::env::current_exe()?);
@@ -36,8 +36,8 @@ impl Running {
         Ok(Self(child))
     }
 
-    /// Starts a command line on a CPU, or on any, as a child like any other: nothing runs before
-    /// it, but it would outlive a process that is killed.
+    /// Starts a command as a plain child, on one CPU if given: without the helper process that
+    /// would add to its start, but it would survive if this process is killed.
     pub(crate) fn start_bare(
         command: &[OsString],
         cpu: Option<usize>,
@@ -47,7 +47,7 @@ impl Running {
             return Err(io::Error::other("no command"));
         };
         let log = File::create(log)?;
-        // A child is where its parent was.
+        // A child inherits the CPUs of its parent.
         let _there = cpu.map(|cpu| move_to(None, &one(cpu))).transpose()?;
         let child = Command::new(program)
             .args(arguments)
@@ -69,13 +69,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails when it has ended by itself.
+        // Fails if it has already exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Becomes the command, on one CPU, to be killed when the parent is, however that ends.
+/// Replaces this process by the command, on one CPU, to be killed when the parent ends in any way.
 pub(crate) fn confine(command: &[OsString], cpu: Option<usize>) -> io::Error {
     let Some((program, arguments)) = command.split_first() else {
         return io::Error::other("no command");
@@ -87,7 +87,7 @@ pub(crate) fn confine(command: &[OsString], cpu: Option<usize>) -> io::Error {
     }
 }
 
-/// As many descriptors as may be had, also for what is started from now on. Gives how many.
+/// Raises the limit of descriptors to its maximum, for future children too. Returns the limit.
 pub(crate) fn raise_descriptors() -> io::Result<u64> {
     let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {

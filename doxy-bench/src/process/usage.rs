@@ -1,6 +1,6 @@
-//! CPU time, memory and descriptors of a process and its descendants, as /proc has them.
+//! CPU time, memory and descriptors of a process and its descendants, from /proc.
 //!
-//! It reads only. It does not know which process it is asked about.
+//! It only reads. It does not know which process it is.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ pub(crate) fn tree(pid: u32) -> Vec<u32> {
         found.push(pid);
         for thread in threads(pid) {
             let path = format!("/proc/{pid}/task/{thread}/children");
-            // A thread that has ended meanwhile has none.
+            // A thread that has exited meanwhile has none.
             open.extend(numbers(&fs::read_to_string(path).unwrap_or_default()));
         }
     }
@@ -117,7 +117,7 @@ mod tests {
 
     impl Drop for Shell {
         fn drop(&mut self) {
-            // Both fail only for one that has ended already.
+            // Both fail only if it has already exited.
             let _ = self.0.kill();
             let _ = self.0.wait();
         }
@@ -125,10 +125,10 @@ mod tests {
 
     #[test]
     fn a_busy_process_uses_more_and_more() {
-        // A process of its own: this one's threads are tests, and take what they used with them.
+        // Not the current process: its threads are tests, and their CPU time is lost when they end.
         let busy = Shell::run("while :; do :; done");
         let pid = busy.0.id();
-        // One that has not been on a CPU yet has used nothing, which is as if it were gone.
+        // A process that has not run yet has used nothing, which looks as if it had exited.
         let used = || cpu(pid).unwrap_or_default();
         let before = used();
         while used() < before + Duration::from_millis(2) {}

@@ -1,6 +1,7 @@
-//! Horizontal bars in groups, as an SVG.
+//! Draws grouped horizontal bars as SVG.
 //!
-//! Lying, since then names and numbers are read as they are written, however many there are.
+//! Bars are horizontal so that names and numbers stay readable, however many there are. It does not
+//! know what the values mean.
 
 use std::io;
 use std::path::Path;
@@ -14,7 +15,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, TextStyle};
 
 const WIDTH: i32 = 1000;
-/// Where bars begin, and where the longest ends; behind it is room for its number.
+/// Where bars begin, and where the longest ends; its number follows.
 const LEFT: i32 = 175;
 const RIGHT: i32 = 860;
 const TITLE: i32 = 30;
@@ -25,7 +26,7 @@ const BAR: i32 = 14;
 const PITCH: i32 = 18;
 const BETWEEN: i32 = 16;
 const AXIS: i32 = 40;
-/// About how wide a letter of the legend is.
+/// The approximate width of a letter in the legend.
 const LETTER: i32 = 8;
 
 const FAINT: RGBColor = RGBColor(225, 225, 225);
@@ -35,7 +36,7 @@ const GREY: RGBColor = RGBColor(95, 95, 95);
 pub(crate) struct Bars {
     pub(crate) title: String,
     pub(crate) unit: String,
-    /// Of the series.
+    /// The index of the series.
     pub(crate) names: Vec<String>,
     pub(crate) groups: Vec<Group>,
     pub(crate) digits: usize,
@@ -58,7 +59,7 @@ pub(crate) struct Bar {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// From values to places.
+/// Maps values to positions.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     least: f64,
@@ -73,7 +74,7 @@ impl Scale {
             all.flat_map(|bar| [bar.value, bar.best])
         };
         let most = values().fold(0.0, f64::max);
-        // A bar of the least value is to be seen as well.
+        // The bar of the smallest value must be visible too.
         let least = values().filter(|&value| value > 0.0).fold(most, f64::min) / 2.0;
         Self {
             least: if bars.log { least } else { 0.0 },
@@ -92,14 +93,14 @@ impl Scale {
         LEFT + (share.clamp(0.0, 1.0) * f64::from(RIGHT - LEFT)).round() as i32
     }
 
-    /// Round values along the axis.
+    /// Round values for the axis.
     fn ticks(self) -> Vec<f64> {
         let magnitude = 10_f64.powf(self.most.log10().floor());
         if !magnitude.is_normal() {
             return vec![0.0];
         }
         if self.log {
-            // Over more than two decades there is no room for those between.
+            // On an axis of more than two decades the values between powers of ten do not fit.
             let digits = match self.most / self.least > 200.0 {
                 true => &[1.0][..],
                 false => &[1.0, 2.0, 5.0],
@@ -115,7 +116,7 @@ impl Scale {
             .into_iter()
             .find(|step| self.most / step <= 8.0)
             .unwrap_or(self.most);
-        // What is whole but for rounding counts as whole.
+        // A number that is whole except for rounding errors counts as whole.
         let count = (self.most / step + 1e-9) as u32;
         (0..=count).map(|n| f64::from(n) * step).collect()
     }
@@ -215,7 +216,7 @@ impl Bars {
         Ok(())
     }
 
-    /// The series that there are bars of, each with its place and line in the legend.
+    /// The series that have bars, each with its position and line in the legend.
     fn legend(&self) -> Vec<(usize, i32, i32)> {
         let mut places = Vec::new();
         let (mut x, mut line) = (20, 0);
@@ -239,7 +240,7 @@ fn height(group: &Group) -> i32 {
     PITCH * i32::try_from(group.bars.len()).unwrap_or(0)
 }
 
-/// Text that begins at its place.
+/// Left-aligned text.
 const LEFT_OF: Pos = Pos {
     h_pos: HPos::Left,
     v_pos: VPos::Center,
@@ -250,7 +251,7 @@ fn style(size: i32, style: FontStyle, color: &'static RGBColor) -> TextStyle<'st
     TextStyle::from(font).color(color)
 }
 
-/// A proxy has the same colour in all pictures, and its variants similar ones.
+/// A proxy has the same colour in all plots, and its variants have similar ones.
 fn color(name: &str, series: usize) -> RGBColor {
     const OTHERS: [RGBColor; 4] = [
         RGBColor(130, 90, 170),
@@ -269,7 +270,7 @@ fn color(name: &str, series: usize) -> RGBColor {
     }
 }
 
-/// As short as it can be.
+/// A number in its shortest form.
 fn number(value: f64) -> String {
     let rounded = (value * 1000.0).round() / 1000.0;
     format!("{rounded}")

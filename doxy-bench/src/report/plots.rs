@@ -1,4 +1,4 @@
-//! The pictures: what is in which of them.
+//! The plots: which figures each one shows.
 
 use std::io;
 use std::path::Path;
@@ -14,16 +14,17 @@ use crate::workloads::requests;
 use crate::workloads::start::{IDLE, START};
 use crate::workloads::streams::CPU_GIB;
 
-/// What goes into one picture.
+/// The contents of one plot.
 #[derive(Debug)]
 struct Plot {
     file: &'static str,
     title: &'static str,
     unit: &'static str,
     of: catalogue::Group,
-    /// The rows: all workloads of the group that have the figure, or one with several figures.
+    /// The rows: all workloads of the group that have the figure, or one workload with several
+    /// figures.
     rows: Rows,
-    /// What a value is multiplied by.
+    /// The factor that a value is multiplied by.
     scale: f64,
     digits: usize,
     log: bool,
@@ -110,7 +111,7 @@ const PLOTS: [Plot; 7] = [
     },
 ];
 
-/// Draws what there are figures for, into a folder. Gives the names of the files.
+/// Draws every plot that there are figures for. Returns the names of the files.
 pub(crate) fn draw(
     folder: &Path,
     samples: &[Sample],

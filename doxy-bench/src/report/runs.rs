@@ -1,4 +1,5 @@
-//! The runs as lines of JSON, for programs: one that describes everything, then one for each run.
+//! The runs as lines of JSON, for programs: one line that describes the comparison, then one for
+//! each run.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,7 +12,7 @@ use serde_json::json;
 use crate::figure::Sample;
 use crate::report::summary::Facts;
 
-/// A file that is written as the runs end, so that little is lost with an interrupted one.
+/// A file that gets a line when a run ends, so that an interrupted comparison loses little.
 #[derive(Debug)]
 pub(crate) struct Runs(File);
 

@@ -1,4 +1,4 @@
-//! What came out, for people who read: who took part, one table of medians, what was left out.
+//! The result as Markdown, for people: the peers, one table of medians, what was skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::figure::{Figure, Outcome, Sample, values};
 use crate::stats::median;
 
-/// What there is to know about a run of the suite.
+/// What is known about a comparison besides its figures.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) machine: String,
@@ -15,7 +15,7 @@ pub(crate) struct Facts {
     pub(crate) reps: usize,
     /// How long requests were sent.
     pub(crate) time: Duration,
-    /// Names, and what each says of itself.
+    /// The names of the peers and their versions.
     pub(crate) peers: Vec<(String, String)>,
     pub(crate) reference: Option<String>,
     pub(crate) missing: Vec<String>,
@@ -27,7 +27,7 @@ impl Facts {
     }
 }
 
-/// Everything, as Markdown.
+/// The whole result as Markdown.
 pub(crate) fn summary(facts: &Facts, load_after: &str, samples: &[Sample]) -> String {
     let Facts {
         machine,
@@ -54,7 +54,7 @@ pub(crate) fn summary(facts: &Facts, load_after: &str, samples: &[Sample]) -> St
     text
 }
 
-/// What was not tried: the workloads and peers of each reason.
+/// What was skipped: the workloads and peers for each reason.
 fn left_out(samples: &[Sample]) -> String {
     let mut reasons: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for sample in samples {
@@ -73,8 +73,8 @@ fn left_out(samples: &[Sample]) -> String {
     text
 }
 
-/// The table: a row a figure, a column a peer; in a cell the median, the best, and the ratios of
-/// the median to that of the direct call (`d`) and of the `reference` (`h`).
+/// The table: one row per figure, one column per peer. A cell has the median, the best value, and
+/// the ratios of the median to that of the direct call (`d`) and of the `reference` (`h`).
 fn table(samples: &[Sample], peers: &[&str], reference: Option<&str>) -> String {
     let mut rows = vec![header(peers)];
     let mut seen: Vec<&str> = Vec::new();
@@ -83,7 +83,7 @@ fn table(samples: &[Sample], peers: &[&str], reference: Option<&str>) -> String 
             continue;
         }
         seen.push(workload);
-        // A run of whoever has all figures: the direct call has no cost.
+        // A run of a peer that has all figures: the direct call has no CPU time.
         let runs = samples.iter().filter(|sample| sample.workload == *workload);
         let most = runs
             .map(Sample::figures)
@@ -136,7 +136,7 @@ fn figure_row(
     row
 }
 
-/// Only of what is more than nothing: the rest says nothing as a ratio.
+/// A ratio, unless one of the values is zero.
 fn ratio(value: f64, base: f64) -> Option<f64> {
     (base > 0.0 && value >= 0.0).then(|| value / base)
 }
@@ -152,7 +152,7 @@ fn failures(samples: &[Sample], peers: &[&str]) -> Vec<String> {
     row
 }
 
-/// As Markdown, which also reads well as it is.
+/// Aligns a Markdown table, so that it reads well as plain text too.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
@@ -177,9 +177,9 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Says how far it is.
+/// Prints progress to standard error.
 pub(crate) fn progress(text: &str) {
-    // Fails when nobody reads it.
+    // Fails if nobody reads it.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -1,6 +1,6 @@
-//! The workloads by their names: what can be run, and in which order.
+//! All workloads by name, in the order in which they run.
 //!
-//! It says which function runs a workload, and measures nothing itself.
+//! It calls the function of each workload and measures nothing itself.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::workloads::sizes::Sizes;
 use crate::workloads::streams::{down, echo, tunnel_down, tunnel_up, up};
 use crate::workloads::{crowd, start};
 
-/// What can be run. In the order in which it is.
+/// A workload, in the order in which they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Workload {
     Keep1,
@@ -39,7 +39,7 @@ pub(crate) enum Workload {
     Start,
 }
 
-/// What workloads are about.
+/// A group of workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     Requests,
@@ -141,7 +141,7 @@ impl Workload {
         }
     }
 
-    /// The workloads of a name, which may be that of a group.
+    /// The workloads with this name, or of the group with this name.
     pub(crate) fn named(name: &str) -> Result<Vec<Self>, String> {
         let found: Vec<Self> = Self::ALL
             .into_iter()
@@ -155,14 +155,14 @@ impl Workload {
         Ok(found)
     }
 
-    /// Does it need a process that has done nothing yet? Memory that an earlier run has left is
-    /// used again, and would make the next one look free; and HAProxy goes on serving silent
-    /// event streams whose clients are gone.
+    /// Whether it needs a fresh process. Memory that an earlier run has allocated is reused, and
+    /// would make the next run look free. And HAProxy goes on serving silent event streams whose
+    /// clients are gone.
     const fn wants_fresh(self) -> bool {
         matches!(self.group(), Group::Memory) || matches!(self, Self::Crowd)
     }
 
-    /// How often, of so many repetitions.
+    /// How many of `reps` repetitions it takes part in.
     pub(crate) fn reps(self, reps: usize) -> usize {
         match self {
             Self::Growth => reps.min(1),
@@ -170,7 +170,7 @@ impl Workload {
         }
     }
 
-    /// Why it cannot be asked of a peer, if it cannot.
+    /// Why a peer skips it, if it does.
     pub(crate) const fn skipped(self, peer: &Peer) -> Option<&'static str> {
         match (self, self.group()) {
             (Self::Denied32, _) if peer.is_direct() => Some("the engine denies nothing"),
@@ -273,7 +273,7 @@ mod tests {
         names.extend(Group::ALL.map(Group::name));
         names.sort_unstable();
         names.dedup();
-        // `start` is both, with one workload in it.
+        // `start` is the name of a group and of its only workload.
         assert_eq!(names.len(), Workload::ALL.len() + Group::ALL.len() - 1);
     }
 

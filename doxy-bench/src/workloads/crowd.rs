@@ -1,8 +1,8 @@
-//! A thousand streams at once, and one client who wants its short answers all the same.
+//! A thousand streams at once, and one client that sends short requests meanwhile.
 //!
-//! Half of them are flooded by the engine and read slowly, a quarter are tunnels on which
-//! something is said now and then, a quarter are event streams. Progress counts only while the
-//! crowd is measured: what buffers held before must have been used up by then.
+//! Half of the streams are slow readers of an endless source, a quarter are tunnels with a message
+//! now and then, a quarter are event streams. Progress counts only while the crowd is measured,
+//! after the buffers that were filled before are drained.
 
 use std::io;
 use std::path::Path;
@@ -15,21 +15,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::figure::{Better, Figure, Figures, figure};
 use crate::http::client::Client;
-use crate::http::wire::{GULP, Wire, wide};
+use crate::http::wire::{READ_SIZE, Wire, to_u64};
 use crate::load::meter::{metered, percentiles};
 use crate::peers::peer::Peer;
 use crate::workloads::sizes::Sizes;
 use crate::workloads::streams::ECHO;
 
-/// What a slow reader reads at a time, and how often.
-const SIP: u64 = 16 * 1024;
-const SIP_EVERY: Duration = Duration::from_millis(50);
-/// How often something is said on a tunnel, and on an event stream.
-const WORD_EVERY: Duration = Duration::from_millis(250);
-/// How often the client asks.
-const ASK_EVERY: Duration = Duration::from_millis(2);
-/// For all connections to be gone again.
-const SETTLE: Duration = Duration::from_millis(300);
+/// How much a slow reader reads at a time, and how often.
+const SLOW_READ: u64 = 16 * 1024;
+const SLOW_READ_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a message is sent on a tunnel, and on an event stream.
+const MESSAGE_INTERVAL: Duration = Duration::from_millis(250);
+/// How often the client sends a request.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(2);
+/// How long all connections may take to close.
+const SETTLE_TIME: Duration = Duration::from_millis(300);
 
 const QUIET50: Figure = figure("quiet_p50_us", "list alone, p50 us", Better::Lower, 0);
 const QUIET99: Figure = figure("quiet_p99_us", "list alone, p99 us", Better::Lower, 0);
@@ -55,7 +55,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// Half slow readers, a quarter each of the others, mixed.
+    /// Half are slow readers, a quarter each the others, interleaved.
     const fn of(number: usize) -> Self {
         match number % 4 {
             0 | 2 => Self::Slow,
@@ -65,7 +65,7 @@ impl Kind {
     }
 }
 
-/// Counts bytes, answers or pieces of events, by kind.
+/// A stream and its progress: bytes, echoes or pieces of events, depending on its kind.
 #[derive(Debug)]
 struct Member {
     kind: Kind,
@@ -91,13 +91,13 @@ pub(crate) async fn run(peer: &Peer, sizes: &Sizes) -> io::Result<Figures> {
     let asked = ask(&peer.socket, sizes.crowd_time);
     let (busy, wall, used) = metered(peer, asked).await?;
     let after = snapshot(&members);
-    // They live until they are ended here: one that has ended by itself was cut off.
+    // They run until they are ended here: one that has ended by itself was cut off.
     if let Some(ended) = tasks.try_join_next() {
         let error = ended.map_err(io::Error::other)?;
         return Err(io::Error::other(format!("a stream of the crowd: {error}")));
     }
     tasks.shutdown().await;
-    sleep(SETTLE).await;
+    sleep(SETTLE_TIME).await;
 
     let moved: Vec<(Kind, u64)> = members
         .iter()
@@ -114,7 +114,7 @@ pub(crate) async fn run(peer: &Peer, sizes: &Sizes) -> io::Result<Figures> {
     figures.push((SAID, least(&moved, Kind::Echo) as f64 / seconds));
     figures.push((HEARD, least(&moved, Kind::Events) as f64 / seconds));
     let stalled = moved.iter().filter(|(_, moved)| *moved == 0).count();
-    figures.push((STALLED, wide(stalled) as f64));
+    figures.push((STALLED, to_u64(stalled) as f64));
     Ok(figures)
 }
 
@@ -123,7 +123,7 @@ fn snapshot(members: &[Member]) -> Vec<u64> {
     members.iter().map(count).collect()
 }
 
-/// The progress of whoever of a kind made the least.
+/// The least progress of all members of a kind.
 fn least(moved: &[(Kind, u64)], kind: Kind) -> u64 {
     let of_kind = moved.iter().filter(|(other, _)| *other == kind);
     of_kind.map(|(_, moved)| *moved).min().unwrap_or(0)
@@ -134,33 +134,33 @@ async fn open(socket: &Path, kind: Kind) -> io::Result<Wire> {
         Kind::Slow => Client::tunnel(socket, "/v1.41/containers/source/attach").await,
         Kind::Echo => Client::tunnel(socket, ECHO).await,
         Kind::Events => {
-            let every = WORD_EVERY.as_millis();
+            let every = MESSAGE_INTERVAL.as_millis();
             Client::stream(socket, &format!("/v1.41/events?every={every}")).await
         }
     }
 }
 
-/// Lives until it is ended from outside; gives why it could not.
+/// Runs until the task is aborted. Returns only with an error.
 async fn live(mut wire: Wire, kind: Kind, progress: Arc<AtomicU64>) -> io::Error {
     let ended = async {
         let every = match kind {
-            Kind::Slow => SIP_EVERY,
-            Kind::Echo => WORD_EVERY,
+            Kind::Slow => SLOW_READ_INTERVAL,
+            Kind::Echo => MESSAGE_INTERVAL,
             Kind::Events => loop {
-                if wire.some(GULP).await? == 0 {
+                if wire.some(READ_SIZE).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 progress.fetch_add(1, Ordering::Relaxed);
             },
         };
-        // They begin one after the other, as they are opened, and so do not all act at once.
+        // Members start when they are opened, one after the other, and so do not act all at once.
         let mut clock = interval(every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             clock.tick().await;
             if kind == Kind::Slow {
-                wire.exactly(SIP).await?;
-                progress.fetch_add(SIP, Ordering::Relaxed);
+                wire.exactly(SLOW_READ).await?;
+                progress.fetch_add(SLOW_READ, Ordering::Relaxed);
             } else {
                 wire.write(b"a word\n").await?;
                 wire.exactly(7).await?;
@@ -174,10 +174,10 @@ async fn live(mut wire: Wire, kind: Kind, progress: Arc<AtomicU64>) -> io::Error
         .unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Asks for a list again and again on one connection; gives how long each answer took.
+/// Requests a list repeatedly on one connection. Returns the latency of each answer.
 async fn ask(socket: &Path, time: Duration) -> io::Result<Vec<Duration>> {
     let mut client = Client::connect(socket).await?;
-    let mut clock = interval(ASK_EVERY);
+    let mut clock = interval(REQUEST_INTERVAL);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut took = Vec::new();
     let since = Instant::now();

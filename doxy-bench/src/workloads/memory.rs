@@ -1,4 +1,4 @@
-//! The memory of connections that do nothing, and of one that moves much.
+//! The memory of idle connections, and of one tunnel with much traffic.
 
 use std::io;
 use std::path::Path;
@@ -8,12 +8,12 @@ use tokio::time::sleep;
 
 use crate::figure::{Better, Figure, Figures, figure};
 use crate::http::client::Client;
-use crate::http::wire::{GULP, Wire, wide};
+use crate::http::wire::{READ_SIZE, Wire, to_u64};
 use crate::peers::peer::Peer;
 use crate::process::usage::{descriptors, resident};
 use crate::workloads::streams::{ECHO, MESSAGE};
 
-/// How much a tunnel moves before it is idle, where it is to have been busy.
+/// How many bytes a used tunnel transfers before it is idle.
 const BUSY: u64 = 256 * 1024;
 
 pub(crate) const EACH: Figure = figure("kib_each", "KiB each", Better::Lower, 2);
@@ -22,22 +22,23 @@ const OPEN: Figure = figure("fds_left", "descriptors left", Better::Lower, 0);
 const RESIDENT: Figure = figure("resident_kib", "RSS before, KiB", Better::Lower, 0);
 const GROWTH: Figure = figure("growth_kib", "RSS grown, KiB", Better::Lower, 0);
 
-/// What is open but does nothing.
+/// The kind of the idle connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Idle {
-    /// Each had one answer, and may ask again.
+    /// Each has had one request and is kept alive.
     KeptAlive,
-    /// Each said something once.
+    /// Each has sent one message.
     Tunnels,
-    /// Each moved something first.
+    /// Each has transferred [`BUSY`] bytes.
     UsedTunnels,
-    /// Each had one event.
+    /// Each has received one event.
     Events,
 }
 
-/// The memory of so many open connections that do nothing, and what of it stays afterwards.
+/// The memory per idle connection, and what remains after they are closed.
 ///
-/// The first connections are made before the counting: what is loaded once is not theirs.
+/// Some connections are made before the measurement, so that memory that is allocated once does not
+/// count.
 pub(crate) async fn idle(
     peer: &Peer,
     idle: Idle,
@@ -65,7 +66,7 @@ pub(crate) async fn idle(
         (LEFT, growth_kib(before, after)),
         (
             OPEN,
-            wide(descriptors(pid)) as f64 - wide(open_before) as f64,
+            to_u64(descriptors(pid)) as f64 - to_u64(open_before) as f64,
         ),
         (RESIDENT, before as f64),
     ])
@@ -88,13 +89,13 @@ async fn open(socket: &Path, idle: Idle) -> io::Result<Wire> {
         }
         Idle::Events => {
             let mut wire = Client::stream(socket, "/v1.41/events?every=3600000").await?;
-            wire.some(GULP).await?;
+            wire.some(READ_SIZE).await?;
             Ok(wire)
         }
     }
 }
 
-/// Whether memory grows with what one tunnel has moved.
+/// How memory grows with the bytes that one tunnel has transferred.
 pub(crate) async fn growth(peer: &Peer, bytes: u64) -> io::Result<Figures> {
     let pid = own(peer)?;
     let warm = bytes / 64;

@@ -1,6 +1,6 @@
-//! The workloads: each puts a peer under a certain load and gives figures.
+//! The workloads: each puts a certain load on a peer and returns figures.
 //!
-//! They do not know how a peer was started, nor how figures are shown.
+//! They do not know how a peer is started, or how figures are shown.
 
 pub(crate) mod catalogue;
 mod crowd;

@@ -1,36 +1,36 @@
-//! Short requests: what each costs a proxy, how many it can serve, and how long they take.
+//! Short requests: CPU time per request, requests per second, latency.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::engine;
 use crate::figure::{Better, Figure, Figures, figure};
-use crate::http::answer::Wanted;
-use crate::http::wire::wide;
+use crate::http::answer::Expected;
+use crate::http::wire::to_u64;
 use crate::load::flood::{Ask, Flood};
 use crate::load::meter::{P50, P90, P99, P999, metered, percentiles};
 use crate::load::pace::Pace;
 use crate::peers::peer::Peer;
-use crate::process::affinity::brought_here;
+use crate::process::affinity::move_here;
 
 pub(crate) const CPU: Figure = figure("cpu_us_per_request", "CPU us/request", Better::Lower, 2);
 pub(crate) const RATE: Figure = figure("requests_per_s", "requests/s", Better::Higher, 0);
 
-/// What is asked for, and over how many connections.
+/// The request, and the number of connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) path: &'static str,
     pub(crate) connections: usize,
-    /// The answer is a denial, not a list.
+    /// The expected answer is a denial.
     pub(crate) denied: bool,
-    /// A connection for each request.
+    /// Each request has a connection of its own.
     pub(crate) once: bool,
-    /// The proxy is on the CPU of engine and driver meanwhile: to wake another CPU takes longer
-    /// than all else that happens to a single request.
+    /// The proxy runs on the CPU of engine and driver: waking another CPU takes longer than
+    /// everything else that happens to a single request.
     pub(crate) here: bool,
 }
 
-/// The usual list, over the usual number of connections.
+/// A list of containers, over 32 connections.
 pub(crate) const LIST: Shape = Shape {
     path: "/v1.41/containers/json",
     connections: 32,
@@ -39,11 +39,11 @@ pub(crate) const LIST: Shape = Shape {
     here: false,
 };
 
-/// How fast, and for how long.
+/// The rate and the duration.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Speed {
     pub(crate) time: Duration,
-    /// Requests per second; flat out if there is none.
+    /// Requests per second; `None` is as fast as possible.
     pub(crate) rate: Option<u32>,
 }
 
@@ -59,19 +59,19 @@ pub(crate) async fn run(peer: &Peer, shape: Shape, speed: Speed) -> io::Result<F
             shape.path
         ),
         wanted: match shape.denied {
-            true => Wanted {
+            true => Expected {
                 status: 403,
                 size: None,
             },
-            false => Wanted {
+            false => Expected {
                 status: 200,
-                size: Some(wide(engine::LIST)),
+                size: Some(to_u64(engine::LIST)),
             },
         },
         once: shape.once,
     };
     let _here = match (shape.here, peer.pid()) {
-        (true, Some(pid)) => Some(brought_here(pid)?),
+        (true, Some(pid)) => Some(move_here(pid)?),
         _ => None,
     };
     let mut flood = Flood::new(&peer.socket, &ask, shape.connections)?;
@@ -85,7 +85,7 @@ pub(crate) async fn run(peer: &Peer, shape: Shape, speed: Speed) -> io::Result<F
     })
     .await?;
 
-    let count = wide(took.len()) as f64;
+    let count = to_u64(took.len()) as f64;
     let mut figures: Figures = Vec::new();
     if let Some(used) = used {
         figures.push((CPU, used.as_secs_f64() * 1e6 / count));

@@ -1,26 +1,26 @@
-//! How much of everything a run does.
+//! How large and how long the workloads are.
 
 use std::time::Duration;
 
-/// How much of everything.
+/// The sizes of all workloads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
-    /// How long requests are sent, flat out or at the rate.
+    /// How long requests are sent.
     pub(crate) time: Duration,
-    /// Requests per second where the rate is fixed.
+    /// Requests per second of the workload with a fixed rate.
     pub(crate) rate: u32,
-    /// Bytes through one tunnel, and in all the bodies of a run.
+    /// Bytes through a tunnel, and in all bodies of a run together.
     pub(crate) bytes: u64,
     pub(crate) trips: usize,
     pub(crate) idle: u32,
     pub(crate) idle_many: u32,
     pub(crate) crowd: usize,
-    /// How long a crowd is there before, and while, it is measured.
+    /// How long a crowd runs before it is measured.
     pub(crate) crowd_warm: Duration,
     pub(crate) crowd_time: Duration,
-    /// For what was moved to be let go, and for a closed connection to be.
+    /// How long a peer may take to free buffers and closed connections.
     pub(crate) settle: Duration,
-    /// Bytes through the tunnel that is watched for growth.
+    /// Bytes through the tunnel of the workload `growth`.
     pub(crate) growth: u64,
 }
 
@@ -38,7 +38,7 @@ impl Sizes {
         settle: Duration::from_millis(1500),
         growth: 4 << 30,
     };
-    /// To see that everything works, not how fast.
+    /// For tests: shows that everything works, not how fast.
     pub(crate) const TINY: Self = Self {
         time: Duration::from_millis(20),
         rate: 1000,

@@ -1,4 +1,4 @@
-//! How soon a proxy serves, and what it takes before it has done anything.
+//! How long a proxy takes to serve its first request, and how much memory it needs at rest.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -14,14 +14,14 @@ use crate::peers::peer::Peer;
 use crate::process::usage::resident;
 use crate::stats::median;
 
-/// How often it is started for one figure.
+/// How often the proxy is started for one figure.
 const STARTS: usize = 5;
-/// How often it is asked whether it is there.
+/// The pause between two attempts to connect.
 const EVERY: Duration = Duration::from_micros(100);
-/// How long it may take.
+/// How long the start may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// After the first answer, before its memory is looked at.
-const SETTLE: Duration = Duration::from_millis(100);
+/// The pause between the first answer and the measurement of memory.
+const SETTLE_TIME: Duration = Duration::from_millis(100);
 
 pub(crate) const START: Figure = figure("start_ms", "exec to first 200, ms", Better::Lower, 1);
 pub(crate) const IDLE: Figure = figure("idle_kib", "RSS after it, KiB", Better::Lower, 0);
@@ -34,13 +34,13 @@ pub(crate) async fn run(peer: &mut Peer) -> io::Result<Figures> {
         answered(&peer.socket)?;
         took.push(since.elapsed().as_secs_f64() * 1e3);
     }
-    sleep(SETTLE).await;
+    sleep(SETTLE_TIME).await;
     let pid = peer
         .pid()
         .ok_or_else(|| io::Error::other("no process of its own"))?;
     let memory = resident(pid)?;
     let binary = fs::metadata(format!("/proc/{pid}/exe"))?.len();
-    // As the other workloads have it, with its end tied to this process's.
+    // The other workloads need it as a child that ends with this process.
     peer.restart().await?;
     let start = median(&took).unwrap_or_default();
     Ok(vec![
@@ -50,7 +50,7 @@ pub(crate) async fn run(peer: &mut Peer) -> io::Result<Figures> {
     ])
 }
 
-/// Returns with the first 200 to `/_ping`.
+/// Returns as soon as `/_ping` is answered with 200.
 fn answered(socket: &Path) -> io::Result<()> {
     let since = Instant::now();
     loop {

@@ -1,6 +1,6 @@
-//! Tunnels and large bodies: what a byte costs, and how long a round trip takes.
+//! Tunnels and large bodies: CPU time per byte, and the latency of a round trip.
 //!
-//! Each moves every byte it is to move, or fails.
+//! A run fails unless every byte arrives.
 
 use std::future::Future;
 use std::io;
@@ -8,16 +8,16 @@ use std::time::Instant;
 
 use crate::figure::{Better, Figure, Figures, figure};
 use crate::http::client::Client;
-use crate::http::wire::{GULP, Wire, wide};
+use crate::http::wire::{READ_SIZE, Wire, to_u64};
 use crate::load::meter::{P50, P99, metered, percentiles};
 use crate::peers::peer::Peer;
 
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 /// The size of one large body.
 const BODY: u64 = 64 * 1024 * 1024;
-/// What is sent to and fro over an echoing tunnel.
+/// The size of a message on an echoing tunnel.
 pub(crate) const MESSAGE: u64 = 64;
-/// A tunnel whose other end sends back what it gets.
+/// A tunnel whose other end sends everything back.
 pub(crate) const ECHO: &str = "/v1.41/containers/echo/attach";
 
 pub(crate) const CPU_GIB: Figure = figure("cpu_s_per_gib", "CPU s/GiB", Better::Lower, 3);
@@ -41,7 +41,7 @@ pub(crate) async fn tunnel_up(peer: &Peer, bytes: u64) -> io::Result<Figures> {
     moved(peer, bytes, async {
         let mut wire = Client::tunnel(&peer.socket, &target).await?;
         wire.fill(bytes).await?;
-        // The engine ends when it has them all.
+        // The engine closes when it has received all of them.
         at_end(&mut wire).await
     })
     .await
@@ -90,21 +90,21 @@ pub(crate) async fn echo(peer: &Peer, trips: usize) -> io::Result<Figures> {
     .await?;
     let mut figures: Figures = Vec::new();
     if let Some(used) = used {
-        figures.push((CPU_TRIP, used.as_secs_f64() * 1e6 / wide(trips) as f64));
+        figures.push((CPU_TRIP, used.as_secs_f64() * 1e6 / to_u64(trips) as f64));
     }
     figures.extend(percentiles(took, &[(P50, 500), (P99, 990)]));
     Ok(figures)
 }
 
-/// Waits for the other side to end, which must be what it does next.
+/// Expects the end of the stream, without another byte.
 async fn at_end(wire: &mut Wire) -> io::Result<()> {
-    match wire.some(GULP).await? {
+    match wire.some(READ_SIZE).await? {
         0 => Ok(()),
         more => Err(io::Error::other(format!("{more} bytes too many"))),
     }
 }
 
-/// The cost and the rate of moving so many bytes.
+/// The CPU time and the throughput of `work`, which transfers `bytes`.
 async fn moved(
     peer: &Peer,
     bytes: u64,
@@ -120,7 +120,7 @@ async fn moved(
     Ok(figures)
 }
 
-/// Bodies of the usual size that make up so many bytes, on one connection.
+/// Splits `bytes` into bodies of at most [`BODY`] bytes.
 fn parts(bytes: u64) -> impl Iterator<Item = u64> {
     let whole = usize::try_from(bytes / BODY).unwrap_or(usize::MAX);
     let rest = bytes % BODY;

@@ -1,9 +1,9 @@
-//! The gate: instructions per iteration of the paths that every request takes, counted by callgrind
-//! and held against what is recorded in `gate/instructions.txt`.
+//! The gate: counts the instructions of the code paths that every request takes, with callgrind,
+//! and compares them with the recorded ones in `gate/instructions.txt`.
 //!
-//! Each path is run by this very binary under valgrind, once so many times and once twice as many:
-//! the difference is that of the iterations alone, without the start of the process and warming up.
-//! Times are not looked at.
+//! This binary runs each path under valgrind twice, the second time with twice as many iterations.
+//! The difference is the cost of the iterations, without the start of the process and without
+//! warm-up. Times do not matter.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use doxy_bench::gate::{Counts, total};
+use doxy_filter::api::endpoint_of;
 use doxy_filter::{RuleSet, Verdict, canonical_path};
 use doxy_script::{Body, Decision, Input, Script};
 
@@ -28,18 +29,18 @@ use crate::inproc::{Request, SCRIPT, Stand};
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gate/instructions.txt");
 const COMMENT: &str = "Instructions per iteration, as callgrind counts them. Written by
 `cargo bench -p doxy-bench --bench instructions -- --record`; the README says how to read it.";
-/// How the binary is told to be the one that is counted.
+/// The argument that makes this binary run a path.
 const RUN: &str = "--run";
 
-/// How often a path is run before it is counted: what is kept for later is there then.
+/// Iterations before the count, so that caches are filled.
 const WARM_UP: u64 = 100;
-/// So many iterations of what takes microseconds.
+/// Iterations of paths that take microseconds.
 const MANY: u64 = 10_000;
-/// So many of whole requests.
+/// Iterations of whole requests.
 const SOME: u64 = 1_000;
 
-/// What is counted: name, iterations, and what runs it that often.
-const PATHS: [(&str, u64, fn(u64)); 9] = [
+/// The paths: name, number of iterations, and a function that runs that many.
+const PATHS: [(&str, u64, fn(u64)); 11] = [
     ("canonical_plain", MANY, |times| {
         canonical("/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
     }),
@@ -55,6 +56,13 @@ const PATHS: [(&str, u64, fn(u64)); 9] = [
         let [_, (_, last), _] = doxy_bench::paths(1000);
         verdict(&rules, &last, times);
     }),
+    ("endpoint_inspect", MANY, |times| {
+        endpoint("GET", "/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
+    }),
+    // The last endpoint of the largest group: all others are tried before it.
+    ("endpoint_remove", MANY, |times| {
+        endpoint("DELETE", "/v1.41/containers/4e9f0e1f3bbd44b0d9b1", times);
+    }),
     ("script_header", SOME, script),
     ("request_keep_alive", SOME, |times| {
         requests(&Request::list(""), times);
@@ -68,6 +76,13 @@ const PATHS: [(&str, u64, fn(u64)); 9] = [
     ("request_close", SOME, connections),
 ];
 
+/// Paths that must not take more than another: the endpoint of a request costs no more than a
+/// verdict.
+const BOUNDS: [(&str, &str); 2] = [
+    ("endpoint_inspect", "verdict_default"),
+    ("endpoint_remove", "verdict_default"),
+];
+
 fn repeat(times: u64, mut path: impl FnMut()) {
     for _ in 0..times {
         path();
@@ -78,7 +93,7 @@ fn canonical(path: &str, times: u64) {
     repeat(times, || assert!(canonical_path(black_box(path)).is_ok()));
 }
 
-/// The path made canonical and judged, as for every request.
+/// Canonical path and verdict, as for every request.
 fn verdict(rules: &RuleSet, path: &str, times: u64) {
     repeat(times, || {
         let path = canonical_path(black_box(path)).unwrap();
@@ -88,6 +103,13 @@ fn verdict(rules: &RuleSet, path: &str, times: u64) {
             query: None,
         });
         assert!(matches!(verdict, Verdict::Allow(_)));
+    });
+}
+
+/// A canonical path classified: which endpoint of the Docker API it is for.
+fn endpoint(method: &str, path: &str, times: u64) {
+    repeat(times, || {
+        assert!(endpoint_of(black_box(method), black_box(path)).is_some());
     });
 }
 
@@ -114,7 +136,7 @@ fn script(times: u64) {
     });
 }
 
-/// Whole requests, one after the other on one connection.
+/// Whole requests on one connection.
 fn requests(request: &Request, times: u64) {
     let stand = Stand::new(None);
     let (mut client, length) = stand.client(request);
@@ -138,7 +160,7 @@ fn connections(times: u64) {
 }
 
 fn main() -> ExitCode {
-    // Cargo says `--bench` to every benchmark.
+    // Cargo passes `--bench` to every benchmark.
     let args: Vec<_> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
@@ -167,9 +189,14 @@ fn check() -> Result<ExitCode, String> {
     let text = std::fs::read_to_string(RECORDED);
     let text = text.map_err(|error| format!("{RECORDED}: {error}; `--record` writes it"))?;
     let recorded = Counts::parse(&text).map_err(|error| format!("{RECORDED}: {error}"))?;
-    let report = recorded.compare(&count()?);
+    let counted = count()?;
+    let report = recorded.compare(&counted);
     print!("{report}");
-    Ok(match report.failed() {
+    let exceeded = counted.exceeded(&BOUNDS);
+    for message in &exceeded {
+        eprintln!("error: {message}");
+    }
+    Ok(match report.failed() || !exceeded.is_empty() {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
@@ -186,7 +213,7 @@ fn record() -> Result<ExitCode, String> {
 /// Counts every path.
 fn count() -> Result<Counts, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    // By a name of its own: that of the binary lies on the stack, and moves what lies behind it.
+    // A fixed name: the name of the binary lies on the stack and shifts what follows.
     let linked = std::env::current_exe()
         .and_then(|binary| std::os::unix::fs::symlink(binary, folder.path().join("counted")));
     linked.map_err(|error| error.to_string())?;
@@ -211,7 +238,7 @@ fn callgrind(name: &str, times: u64, folder: &Path) -> Result<u64, String> {
         .arg(format!("--callgrind-out-file={}", file.display()))
         .arg(folder.join("counted"))
         .args([RUN, name, &times.to_string()])
-        // So does the environment.
+        // The environment lies on the stack too.
         .env_clear()
         .stdin(Stdio::null())
         .output()
@@ -229,7 +256,7 @@ fn callgrind(name: &str, times: u64, folder: &Path) -> Result<u64, String> {
     }
 }
 
-/// What counts depend on beside the code.
+/// What counts depend on besides the code.
 fn environment() -> String {
     let said = |program: &str, args: &[&str]| {
         let output = Command::new(program).args(args).output().ok()?;
@@ -246,7 +273,7 @@ fn environment() -> String {
     )
 }
 
-/// Libraries choose by the processor what they run.
+/// Libraries choose their code by the processor.
 #[cfg(target_arch = "x86_64")]
 fn processor() -> &'static str {
     match std::arch::is_x86_feature_detected!("avx2") {

@@ -1,24 +1,24 @@
-//! What the gate makes of instruction counts: reads and writes the recorded ones, and compares.
+//! Instruction counts: parses and renders the recorded ones, and compares.
 //!
-//! `benches/instructions.rs` does the counting. Nothing here reads files or runs anything.
+//! `benches/instructions.rs` counts. Nothing here reads files or runs anything.
 
 use std::fmt;
 
-/// By how many percent a count may exceed the recorded one. The README says why so many.
+/// By how many percent a count may exceed the recorded one. The README gives the reason.
 pub const TOLERANCE: f64 = 2.0;
 
-/// The instructions that callgrind counted in all, from the file it has written.
+/// The total of instructions in a file that callgrind has written.
 pub fn total(callgrind: &str) -> Option<u64> {
     let line = |name| callgrind.lines().find_map(|line| line.strip_prefix(name));
-    // The first is left out where a run was dumped in parts, the second where it was cut off.
+    // `summary` is missing if a run was dumped in parts, `totals` if it was cut off.
     let count = line("totals:").or_else(|| line("summary:"))?;
     count.split_whitespace().next()?.parse().ok()
 }
 
-/// Instructions per iteration, of every path that is counted.
+/// Instructions per iteration of every path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// What they depend on beside doxy: compiler, C library, valgrind, processor.
+    /// What the counts depend on besides doxy: compiler, C library, valgrind, processor.
     pub with: String,
     /// By the name of the path.
     pub paths: Vec<(String, u64)>,
@@ -48,7 +48,7 @@ impl Counts {
         Ok(counts)
     }
 
-    /// The file of recorded counts; `comment` stands above them.
+    /// Renders the file of recorded counts, with `comment` at its top.
     pub fn render(&self, comment: &str) -> String {
         let mut text: String = comment.lines().map(|line| format!("# {line}\n")).collect();
         text.push_str(&format!("with {}\n", self.with));
@@ -65,7 +65,19 @@ impl Counts {
             .map(|(_, count)| *count)
     }
 
-    /// Holds what is counted now against these, which were recorded.
+    /// Compares paths with each other: a message for each whose count exceeds that of its bound.
+    pub fn exceeded(&self, bounds: &[(&str, &str)]) -> Vec<String> {
+        let exceeds = |&(path, bound): &(&str, &str)| match (self.of(path), self.of(bound)) {
+            (Some(count), Some(limit)) if count <= limit => None,
+            (Some(count), Some(limit)) => Some(format!(
+                "{path} takes {count} instructions, more than the {limit} of {bound}"
+            )),
+            _ => Some(format!("{path} or its bound {bound} was not counted")),
+        };
+        bounds.iter().filter_map(exceeds).collect()
+    }
+
+    /// Compares `now` with these recorded counts.
     pub fn compare(&self, now: &Self) -> Report {
         let mut rows: Vec<Row> = now
             .paths
@@ -81,11 +93,11 @@ impl Counts {
     }
 }
 
-/// What a comparison has shown.
+/// The result of a comparison.
 #[derive(Debug)]
 pub struct Report {
     rows: Vec<Row>,
-    /// With what was recorded and with what is counted now, if that is not the same.
+    /// The recorded environment and the current one, if they differ.
     elsewhere: Option<[String; 2]>,
 }
 
@@ -127,18 +139,18 @@ impl Row {
     }
 }
 
-/// How much more that is, in percent.
+/// The difference in percent.
 #[allow(
     clippy::cast_precision_loss,
     reason = "counts are far below what is exact"
 )]
 fn percent(recorded: u64, now: u64) -> f64 {
-    // Nothing was ever recorded as nought; anything is infinitely more.
+    // Any count exceeds a recorded zero by an infinite percentage.
     (now as f64 - recorded as f64) / recorded as f64 * 100.0
 }
 
 impl Report {
-    /// Does any path fail the gate?
+    /// Whether any path fails the gate.
     pub fn failed(&self) -> bool {
         let mut rows = self.rows.iter();
         rows.any(|row| !matches!(row.finding, Finding::Same | Finding::Fewer))
@@ -149,7 +161,7 @@ impl Report {
     }
 }
 
-/// A line for each path, and then what is to be done.
+/// One line for each path, then what to do.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |count: Option<u64>| count.map_or("-".to_owned(), |count| count.to_string());
@@ -270,13 +282,33 @@ mod tests {
         assert!(report.failed() && report.has(Finding::NotCounted));
         let report = recorded.compare(&counts("x", &[("a", 1), ("b", 1), ("c", 1)]));
         assert!(report.failed() && report.has(Finding::NotRecorded));
-        // Nothing to compare with is no reason to pass.
+        // A path without a recorded count must not pass.
         assert!(
             counts("x", &[("a", 0)])
                 .compare(&counts("x", &[("a", 1)]))
                 .failed()
         );
         assert!(Counts::default().compare(&recorded).failed());
+    }
+
+    #[test]
+    fn one_path_bounds_another() {
+        let counts = Counts {
+            with: String::new(),
+            paths: [("small", 10), ("equal", 20), ("large", 21), ("bound", 20)]
+                .map(|(name, count)| (name.to_owned(), count))
+                .to_vec(),
+        };
+        let exceeded = |path, bound| counts.exceeded(&[(path, bound)]).join("");
+        assert_eq!(exceeded("small", "bound"), "");
+        assert_eq!(exceeded("equal", "bound"), "");
+        assert_eq!(
+            exceeded("large", "bound"),
+            "large takes 21 instructions, more than the 20 of bound"
+        );
+        // Nothing to compare must not pass.
+        assert!(!exceeded("gone", "bound").is_empty());
+        assert!(!exceeded("small", "gone").is_empty());
     }
 
     #[test]

@@ -180,18 +180,5 @@ fn keys(value: &Dynamic, known: &mut HashMap<String, bool>) {
 
 /// How many letters have to be put in, taken out or changed. Capitals are no difference.
 pub(super) fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, c) in one.to_lowercase().chars().enumerate() {
-        let mut before = at;
-        let mut left = at + 1;
-        let mut next = vec![left];
-        for (up, d) in row.iter().skip(1).zip(&other) {
-            left = (before + usize::from(c != *d)).min(left + 1).min(up + 1);
-            before = *up;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+    strsim::levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }

@@ -1,15 +1,9 @@
 //! Addresses and networks.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
+use ipnet::Ipv6Net;
 use rhai::{Engine, EvalAltResult};
-
-/// A network as a prefix of 128 bits; an address is one of full length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    bits: u128,
-    length: u32,
-}
 
 pub(super) fn register(engine: &mut Engine) {
     engine.register_fn(
@@ -17,38 +11,30 @@ pub(super) fn register(engine: &mut Engine) {
         |inner: &str, outer: &str| -> Result<bool, Box<EvalAltResult>> {
             let outer = parse(outer)
                 .ok_or_else(|| format!("`{outer}` is no network: write it as 10.0.0.0/8"))?;
-            Ok(parse(inner).is_some_and(|inner| outer.holds(inner)))
+            Ok(parse(inner).is_some_and(|inner| outer.contains(&inner)))
         },
     );
 }
 
-impl Network {
-    fn holds(self, inner: Self) -> bool {
-        let shift = 128_u32.saturating_sub(self.length);
-        let prefix = |bits: u128| bits.checked_shr(shift).unwrap_or_default();
-        inner.length >= self.length && prefix(inner.bits) == prefix(self.bits)
-    }
-}
-
-/// Reads `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`. An IPv4 address inside IPv6 is the same as by itself.
-fn parse(text: &str) -> Option<Network> {
+/// Reads `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`. An IPv4 address inside IPv6 is the same as by itself. The standard
+/// library reads the address: other readers take `010.0.0.1` for one.
+fn parse(text: &str) -> Option<Ipv6Net> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let address: IpAddr = address.parse().ok()?;
-    let (bits, base) = match address {
-        IpAddr::V4(address) => (address.to_ipv6_mapped().to_bits(), 96),
-        IpAddr::V6(address) => (Ipv6Addr::to_bits(address), 0),
+    let (address, before) = match address.parse().ok()? {
+        IpAddr::V4(address) => (address.to_ipv6_mapped(), 96),
+        IpAddr::V6(address) => (address, 0),
     };
     let length = match length {
         None => 128,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            digits.parse::<u32>().ok()?.checked_add(base)?
+            digits.parse::<u8>().ok()?.checked_add(before)?
         }
         Some(_) => return None,
     };
-    (length <= 128).then_some(Network { bits, length })
+    Ipv6Net::new(address, length).ok()
 }
 
 #[cfg(test)]
@@ -70,10 +56,13 @@ mod tests {
             ("10.1.2.3", "::/0", true),
             ("10.1.2.3", "0.0.0.0/0", true),
             ("fd00::1", "0.0.0.0/0", false),
+            ("10.1.2.3", "10.9.9.9/8", true),
+            ("10.0.0.0/8", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.0.0.0/08", true),
         ] {
             let found = parse(outer)
                 .zip(parse(inner))
-                .map(|(outer, inner)| outer.holds(inner));
+                .map(|(outer, inner)| outer.contains(&inner));
             assert_eq!(found, Some(expected), "{inner} {outer}");
         }
     }

@@ -75,6 +75,18 @@ fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
     }
 }
 
+/// Goes through the statements of the outermost level of a function. Rhai shows no bodies, but walks through them.
+pub(crate) fn outermost(ast: &AST, name: &str, parameters: usize, mut visit: impl FnMut(&Stmt)) {
+    let mut alone = ast.clone();
+    alone.retain_functions(|_, _, other, count| other == name && count == parameters);
+    alone.walk(&mut |path: &[ASTNode<'_>]| {
+        if let [ASTNode::Stmt(statement)] = path {
+            visit(statement);
+        }
+        true
+    });
+}
+
 /// The name that `decide` has for the request.
 fn entry(ast: &AST) -> Result<String, Fault> {
     let shape = "a policy has one function `fn decide(req) { … }`";

@@ -10,7 +10,7 @@ use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicIteratorPackage, BasicStringPackage, LogicPackage,
     Package,
 };
-use rhai::{Dynamic, Engine, OptimizationLevel};
+use rhai::{Dynamic, Engine, Module, OptimizationLevel};
 
 use crate::budget;
 use crate::library::{self, Patterns};
@@ -23,11 +23,7 @@ pub(crate) const MAX_TEXT: usize = 1 << 20;
 /// Builds an engine whose patterns are yet to come.
 pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
     let mut engine = Engine::new_raw();
-    ArithmeticPackage::new().register_into_engine(&mut engine);
-    LogicPackage::new().register_into_engine(&mut engine);
-    BasicStringPackage::new().register_into_engine(&mut engine);
-    BasicIteratorPackage::new().register_into_engine(&mut engine);
-    BasicArrayPackage::new().register_into_engine(&mut engine);
+    engine.register_global_module(packages().into());
     view::register(&mut engine);
     library::register(&mut engine, patterns);
 
@@ -51,6 +47,19 @@ pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
         .on_print(budget::print)
         .on_debug(|text, _, at| budget::print(&format!("{at}: {text}")));
     engine
+}
+
+/// Rhai's packages in one module: a call looks for its function in every module there is.
+fn packages() -> Module {
+    let mut module = Module::new();
+    ArithmeticPackage::init(&mut module);
+    LogicPackage::init(&mut module);
+    BasicStringPackage::init(&mut module);
+    BasicIteratorPackage::init(&mut module);
+    BasicArrayPackage::init(&mut module);
+    module.register_lazy_functions();
+    module.build_index();
+    module
 }
 
 /// What Rhai means when it says that some data is too large, in the words of the reference.

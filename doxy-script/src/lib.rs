@@ -16,8 +16,7 @@
 //!
 //! # Where things are
 //!
-//! `script` compiles and asks, `syntax` and `check` tell what is wrong before it is asked, `fuse` makes what is asked often
-//! short, `engine` is what scripts run in, `desk` the memory they find there, `budget` is what they may use up, `nesting`
+//! `script` compiles and asks, `syntax` and `check` tell what is wrong before it is asked, `engine` is what scripts run in, `desk` the memory they find there, `budget` is what they may use up, `nesting`
 //! how deep their values go. `input` holds the request, `view` shows it to the script, `body` reads bodies
 //! strictly, `library` has the functions, `decision` and `error` the words that come out.
 
@@ -28,7 +27,6 @@ mod decision;
 mod desk;
 mod engine;
 mod error;
-mod fuse;
 mod input;
 mod library;
 mod nesting;

@@ -13,7 +13,6 @@ use crate::decision::{Decision, Outcome, Place};
 use crate::desk::Desk;
 use crate::engine;
 use crate::error::{Fault, ScriptError};
-use crate::fuse;
 use crate::input::{Body, Input, Interest};
 use crate::nesting;
 use crate::syntax;
@@ -49,7 +48,7 @@ impl Script {
     ///
     /// At the first thing in it that is known to be wrong. No part of a wrong policy is used.
     pub fn compile(name: &str, source: &[u8]) -> Result<Self, ScriptError> {
-        Self::build(name, source, fuse::fuse).map_err(|fault| ScriptError::new(name, fault))
+        Self::build(name, source).map_err(|fault| ScriptError::new(name, fault))
     }
 
     /// Where the lines go that the policy prints: at most 8 of 1024 characters for a request. Without this they
@@ -162,12 +161,7 @@ impl Script {
         }
     }
 
-    /// Compiles it, and has it put together by `fuse` once it is checked.
-    pub(crate) fn build(
-        name: &str,
-        source: &[u8],
-        fuse: fn(&mut Engine, AST) -> AST,
-    ) -> Result<Self, Fault> {
+    fn build(name: &str, source: &[u8]) -> Result<Self, Fault> {
         let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
         if source.len() > MAX_SOURCE {
             return Err(Fault::new(
@@ -201,18 +195,19 @@ impl Script {
         let found = check::check(&ast, &written, &constants)?;
         // The cell was made above and is filled here alone.
         let _ = patterns.set(found);
-        let (decide, request) = ast
-            .shared_lib()
-            .get_script_fn("decide", 1)
+        let decide = ast.shared_lib().get_script_fn("decide", 1);
+        let (decide, request) = decide
             .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
             .unwrap_or_default();
-        let ast = fuse(&mut engine, ast);
+        // The body of `decide` runs in the scope that the desk keeps: a call would make another.
+        let mut body = Vec::new();
+        check::outermost(&ast, "decide", 1, |statement| body.push(statement.clone()));
         Ok(Self {
             name: name.into(),
-            engine,
-            ast,
+            ast: AST::new(body, ast.shared_lib().clone()),
             decide,
             request,
+            engine,
             interest: Interest::of(source),
             limits: Limits::default(),
             sink: None,

@@ -4,14 +4,12 @@
 
 mod headers;
 mod json;
-mod place;
 mod query;
 mod request;
 
 use rhai::Engine;
 
 pub(crate) use self::json::is_set;
-pub(crate) use self::place::{Place, Seen, Step, holds_request};
 pub(crate) use self::request::{PARTS, PROPERTIES, Req};
 
 /// Makes the types and what they offer known to the engine.

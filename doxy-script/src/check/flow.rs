@@ -40,17 +40,9 @@ impl Flow {
         let mut own = Vec::new();
         for function in ast.iter_functions() {
             own.push(function.name.to_owned());
-            // Rhai shows no bodies, but walks through them.
-            let mut alone = ast.clone();
-            alone.retain_functions(|_, _, name, parameters| {
-                name == function.name && parameters == function.params.len()
-            });
             let mut statements = Vec::new();
-            alone.walk(&mut |path: &[ASTNode<'_>]| {
-                if let [ASTNode::Stmt(statement)] = path {
-                    statements.push(ptr::from_ref(*statement));
-                }
-                true
+            super::outermost(ast, function.name, function.params.len(), |statement| {
+                statements.push(ptr::from_ref(statement));
             });
             let last = statements.last().copied();
             for statement in statements {

@@ -11,6 +11,7 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 pub(super) fn register(engine: &mut Engine) {
     // Rhai's short way past registered operators would also go past these.
     engine.set_fast_operators(false);
+    frequent(engine);
     both::<ImmutableString, i64>(engine, "a text", "a number", TEXT);
     both::<ImmutableString, f64>(engine, "a text", "a number", TEXT);
     both::<ImmutableString, bool>(
@@ -24,6 +25,28 @@ pub(super) fn register(engine: &mut Engine) {
     both::<Array, ImmutableString>(engine, "a list", "a text", LIST);
     both::<Array, i64>(engine, "a list", "a number", LIST);
     both::<Array, bool>(engine, "a list", "true or false", LIST);
+}
+
+/// The comparisons that policies consist of, with the result that Rhai's own have. Rhai looks for its own last, once no
+/// module has another.
+fn frequent(engine: &mut Engine) {
+    engine
+        .register_fn("==", |one: &str, other: &str| one == other)
+        .register_fn("!=", |one: &str, other: &str| one != other)
+        .register_fn("==", |one: i64, other: i64| one == other)
+        .register_fn("!=", |one: i64, other: i64| one != other)
+        .register_fn("==", |one: bool, other: bool| one == other)
+        .register_fn("!=", |one: bool, other: bool| one != other)
+        .register_fn("==", |(): (), (): ()| true)
+        .register_fn("!=", |(): (), (): ()| false)
+        .register_fn("==", |_: &str, (): ()| false)
+        .register_fn("!=", |_: &str, (): ()| true)
+        .register_fn("==", |(): (), _: &str| false)
+        .register_fn("!=", |(): (), _: &str| true)
+        .register_fn("==", |(): (), _: bool| false)
+        .register_fn("!=", |(): (), _: bool| true)
+        .register_fn("==", |(): (), _: i64| false)
+        .register_fn("!=", |(): (), _: i64| true);
 }
 
 const TEXT: &str = "`parse_int()` makes a number of a text";

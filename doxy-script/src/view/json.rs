@@ -12,9 +12,9 @@ use crate::budget::{self, Stop, stop};
 
 /// An object.
 #[derive(Debug, Clone)]
-pub(crate) struct Json {
-    pub(super) doc: Arc<Doc>,
-    pub(super) id: NodeId,
+struct Json {
+    doc: Arc<Doc>,
+    id: NodeId,
 }
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -70,7 +70,7 @@ impl Json {
 const KEYS_A_STEP: usize = 256;
 
 /// Looks up what an object has under a name. One of a client's can have as many keys as a body has room for.
-pub(super) fn seek<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Seek<'d> {
+fn seek<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Seek<'d> {
     let keys = doc.members(id).len();
     budget::work(u32::try_from(keys / KEYS_A_STEP).unwrap_or(u32::MAX));
     doc.seek(id, name)
@@ -126,7 +126,7 @@ pub(crate) fn is_set(value: &Dynamic) -> bool {
 }
 
 /// The same for a value of a document.
-pub(super) fn node_is_set(doc: &Doc, id: NodeId) -> bool {
+fn node_is_set(doc: &Doc, id: NodeId) -> bool {
     match doc.node(id) {
         Node::Null => false,
         Node::Bool(truth) => *truth,

@@ -74,7 +74,7 @@ impl Query {
 }
 
 /// The names and values of a query; `None` if not everybody would read it alike.
-pub(super) fn pairs(facts: &Facts) -> Option<&Pairs> {
+fn pairs(facts: &Facts) -> Option<&Pairs> {
     let pairs = facts.pairs.get_or_init(|| parse(facts.query()));
     pairs.as_ref()
 }

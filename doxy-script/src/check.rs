@@ -6,10 +6,12 @@
 
 mod fields;
 mod flow;
+mod used;
 
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
 
 use crate::error::Fault;
+use crate::input::UsedProperties;
 use crate::library::{CALLABLE, Patterns, Use};
 use crate::view::PROPERTIES;
 
@@ -22,8 +24,13 @@ const IMPLIED: [&str; 1] = ["curry"];
 const MAX_CANDIDATES: usize = 1000;
 
 /// Checks a policy, and compiles its patterns: those where they are used, and those among its constants. `written` is the
-/// policy before Rhai worked anything out: a name that a constant does not have is gone after it.
-pub(crate) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<Patterns, Fault> {
+/// policy before Rhai worked anything out: a name that a constant does not have is gone after it. Gives the patterns, and which
+/// parts of the request the policy looks at.
+pub(crate) fn check(
+    ast: &AST,
+    written: &AST,
+    constants: &Scope<'_>,
+) -> Result<(Patterns, UsedProperties), Fault> {
     let request = entry(ast)?;
     let mut found = Found {
         ast,
@@ -31,12 +38,14 @@ pub(crate) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<P
         patterns: Patterns::default(),
         texts: Vec::new(),
         indirect: Vec::new(),
+        used: UsedProperties::default(),
         fault: None,
     };
     for (_, _, value) in constants.iter() {
         collect(&value, &mut found.texts);
     }
     ast.walk(&mut |path: &[ASTNode<'_>]| {
+        used::visit(path, &found.request, &mut found.used);
         let visited = match path.last() {
             Some(ASTNode::Expr(expr)) => found.visit(expr),
             // A call that stands by itself is no expression to Rhai.
@@ -48,7 +57,11 @@ pub(crate) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<P
     });
     match found.fault.take() {
         Some(fault) => Err(fault),
-        None => as_written(written, constants).map(|()| found.finish()),
+        None => {
+            as_written(written, constants)?;
+            let used = found.used;
+            Ok((found.finish(), used))
+        }
     }
 }
 
@@ -158,6 +171,7 @@ struct Found<'a> {
     texts: Vec<ImmutableString>,
     /// How patterns are used that are not written where they are used.
     indirect: Vec<Use>,
+    used: UsedProperties,
     fault: Option<Fault>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, ImmutableString, Scope};
 
-use crate::input::{Body, Facts, Input, Interest};
+use crate::input::{Body, Facts, Input, UsedProperties};
 use crate::view::Req;
 
 /// The most memory that the copy of a request may hold between calls, in bytes.
@@ -30,9 +30,9 @@ impl Desk {
         name: &ImmutableString,
         input: &Input<'_>,
         body: Body<'_>,
-        interest: Interest,
+        used: UsedProperties,
     ) -> Self {
-        let fill = |facts: &mut Facts| facts.fill(input, body, interest);
+        let fill = |facts: &mut Facts| facts.fill(input, body, used);
         if let Some(mut kept) = DESK.take()
             && kept.request == *name
             && kept.facts(fill).is_some()

@@ -69,20 +69,18 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Which parts of a request a script may look at: whose names appear in its text. What it cannot name is not copied.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Interest {
-    headers: bool,
-    matched: bool,
+/// Which parts of a request a policy can look at. What it cannot is not copied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct UsedProperties {
+    pub(crate) headers: bool,
+    pub(crate) matched: bool,
 }
 
-impl Interest {
-    pub(crate) fn of(source: &str) -> Self {
-        Self {
-            headers: source.contains("headers"),
-            matched: source.contains("matched"),
-        }
-    }
+impl UsedProperties {
+    pub(crate) const ALL: Self = Self {
+        headers: true,
+        matched: true,
+    };
 }
 
 /// The body, as far as a script is concerned.
@@ -115,7 +113,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Takes a request down, in the place of the one before.
-    pub(crate) fn fill(&mut self, input: &Input<'_>, body: Body<'_>, interest: Interest) {
+    pub(crate) fn fill(&mut self, input: &Input<'_>, body: Body<'_>, used: UsedProperties) {
         self.forget();
         let text = &mut self.text;
         let mut keep = |part: &str| {
@@ -133,15 +131,13 @@ impl Facts {
             raw.extend_from_slice(bytes);
             start..raw.len()
         };
-        let sent = if interest.headers { input.headers } else { &[] };
+        let sent = if used.headers { input.headers } else { &[] };
         let headers = sent.iter();
         self.headers
             .extend(headers.map(|(name, value)| (keep(name.as_bytes()), keep(value))));
         let (allowed, rule) = verdict(input.verdict);
         self.allowed = allowed;
-        self.rule = rule
-            .filter(|_| interest.matched)
-            .map(|rule| rule.to_string());
+        self.rule = rule.filter(|_| used.matched).map(|rule| rule.to_string());
         self.peer = input.peer;
         self.has_body = input.has_body;
         self.content = content(input, body);

@@ -13,7 +13,7 @@ use crate::decision::{Decision, Outcome, Place};
 use crate::desk::Desk;
 use crate::engine;
 use crate::error::{Fault, ScriptError};
-use crate::input::{Body, Input, Interest};
+use crate::input::{Body, Input, UsedProperties};
 use crate::nesting;
 use crate::syntax;
 
@@ -36,7 +36,7 @@ pub struct Script {
     /// Where `decide` begins, and what it calls the request.
     decide: Position,
     request: ImmutableString,
-    interest: Interest,
+    used: UsedProperties,
     limits: Limits,
     sink: Option<Sink>,
 }
@@ -82,7 +82,7 @@ impl Script {
                 by: None,
             };
         }
-        let mut desk = Desk::lay(&self.request, input, body, self.interest);
+        let mut desk = Desk::lay(&self.request, input, body, self.used);
         budget::begin(self.limits);
         let result = self
             .engine
@@ -192,7 +192,7 @@ impl Script {
             .map_err(|error| syntax::fault(&error, source))?
             .clone_functions_only();
         resolve(&mut engine, &constants);
-        let found = check::check(&ast, &written, &constants)?;
+        let (found, used) = check::check(&ast, &written, &constants)?;
         // The cell was made above and is filled here alone.
         let _ = patterns.set(found);
         let decide = ast.shared_lib().get_script_fn("decide", 1);
@@ -208,7 +208,7 @@ impl Script {
             decide,
             request,
             engine,
-            interest: Interest::of(source),
+            used,
             limits: Limits::default(),
             sink: None,
         })

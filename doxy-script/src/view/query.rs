@@ -133,7 +133,7 @@ mod tests {
     use rhai::Position;
 
     use super::Query;
-    use crate::input::{Body, Facts, Input, Interest};
+    use crate::input::{Body, Facts, Input, UsedProperties};
 
     #[test]
     fn a_query_is_parsed_once() {
@@ -148,7 +148,7 @@ mod tests {
             verdict: Verdict::Deny(Reason::NoRule),
         };
         let mut facts = Facts::default();
-        facts.fill(&input, Body::NotRead, Interest::of(""));
+        facts.fill(&input, Body::NotRead, UsedProperties::default());
         let one = Query::of(&facts, Position::NONE).unwrap();
         let other = Query::of(&facts, Position::NONE).unwrap();
         assert!(Arc::ptr_eq(&one.0, &other.0));

@@ -1,9 +1,9 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
-use doxy_filter::{Reason, Verdict};
+use doxy_filter::{Reason, RuleSet, Verdict};
 use doxy_script::{Body, Decision, Input, Script};
 
-use crate::support::{Ask, run};
+use crate::support::{Ask, run, words};
 
 #[test]
 fn a_denial_names_its_place() {
@@ -123,4 +123,52 @@ fn a_header_that_is_no_text() {
     };
     assert!(run(&policy("X-A"), &ask).contains("not valid UTF-8"));
     assert_eq!(run(&policy("X-B"), &ask), "allow");
+}
+
+/// Only what a policy looks at is copied for it. Wherever it could look in a way that cannot be told, everything is.
+#[test]
+fn a_header_is_seen_however_it_is_reached() {
+    let ask = Ask::new("GET", "/").header("x-a", "b");
+    for body in [
+        "req.headers[\"x-a\"] == \"b\"",
+        "req?.headers[\"x-a\"] == \"b\"",
+        "{ let h = req.headers; h[\"x-a\"] == \"b\" }",
+        "{ let r = req; r.headers[\"x-a\"] == \"b\" }",
+        "{ let l = [req]; l[0].headers[\"x-a\"] == \"b\" }",
+        "{ let m = #{ r: req }; m.r.headers[\"x-a\"] == \"b\" }",
+        "of(req) == \"b\"",
+        "req.own() == \"b\"",
+        "[1].some(|x| req.headers[\"x-a\"] == \"b\")",
+        "[req].some(|r| r.headers[\"x-a\"] == \"b\")",
+        "(loop { break req.headers[\"x-a\"]; }) == \"b\"",
+        "(loop { break of(req); }) == \"b\"",
+        "switch req.headers[\"x-a\"] { \"b\" => true, _ => false }",
+        "`${req.headers[\"x-a\"]}` == \"b\"",
+        "req.headers.values(\"x-a\") == [\"b\"]",
+        "of(if true { req } else { () }) == \"b\"",
+    ] {
+        let source = format!(
+            "fn of(r) {{ r.headers[\"x-a\"] }} fn own() {{ this.headers[\"x-a\"] }}
+             fn decide(req) {{ let seen = {body}; if seen {{ allow() }} else {{ pass() }} }}"
+        );
+        assert_eq!(run(&source, &ask), "allow", "{body}");
+    }
+}
+
+#[test]
+fn the_rule_is_seen_however_it_is_reached() {
+    let rules = RuleSet::parse("r", b"/x").unwrap();
+    for body in [
+        "req.matched.rule",
+        "{ let r = req; r.matched.rule }",
+        "of(req)",
+    ] {
+        let source = format!(
+            "fn of(r) {{ r.matched.rule }}
+             fn decide(req) {{ let rule = {body}; if rule == \"r:1\" {{ deny(\"seen\"); }} pass() }}"
+        );
+        let script = Script::compile("p", source.as_bytes()).unwrap();
+        let decision = Ask::new("GET", "/x").of(&script, Some(&rules));
+        assert_eq!(words(&decision), "deny seen", "{body}");
+    }
 }

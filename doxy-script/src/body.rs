@@ -4,16 +4,14 @@
 //! a list where one word stands. A policy that saw another body than the engine would be void. So a body is read
 //! strictly here: where the engine could read it otherwise, it is refused, and never repaired.
 //!
-//! `fold` compares keys as Go does, `shape` knows the fields of each endpoint, `endpoint` picks the shape and
-//! refuses bodies where none belongs, `parse` reads, `doc` holds what was read.
+//! `fold` compares keys as Go does, `endpoint` refuses bodies where none belongs, `parse` reads, `doc` holds what was
+//! read. Which fields an endpoint reads is said by `doxy_filter::api`.
 
 mod doc;
 mod endpoint;
 mod fold;
 mod parse;
-mod shape;
 
 pub(crate) use self::doc::{Doc, Node, NodeId, Seek};
-pub(crate) use self::endpoint::{refuse_framing, shape_of};
+pub(crate) use self::endpoint::refuse_framing;
 pub(crate) use self::parse::parse;
-pub(crate) use self::shape::{FREE, field_names};

@@ -7,6 +7,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use doxy_filter::api::{endpoint_of, schema};
 use doxy_filter::{RuleRef, Verdict};
 
 use rhai::ImmutableString;
@@ -221,8 +222,9 @@ fn content(input: &Input<'_>, body: Body<'_>) -> Content {
             "the body is compressed, which the engine does not undo".to_owned(),
         );
     }
-    let (_, endpoint) = doxy_filter::split_version(input.path);
-    match body::parse(bytes, body::shape_of(input.method, endpoint)) {
+    let endpoint = endpoint_of(input.method, input.path);
+    let schema = endpoint.map_or(&schema::ANY, |endpoint| endpoint.body.schema());
+    match body::parse(bytes, schema) {
         Ok(doc) => Content::Read(Arc::new(doc)),
         Err(reason) => Content::Refused(reason),
     }

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 
+use doxy_filter::api::schema::{self, Fields, Schema};
+
 use super::doc::{Doc, Node, NodeId, Span};
 use super::fold::{folded, same_field};
-use super::shape::{Fields, Shape};
 
 /// How deep objects and lists may be nested. The engine's own structures take less than 12.
 const MAX_DEPTH: u32 = 64;
@@ -21,8 +22,8 @@ const MAX_COMPARED: usize = 4096;
 
 const TWICE: &str = "a key is there twice";
 
-/// Reads a body of the given shape, or says why it is refused. An empty body is `null`.
-pub(crate) fn parse(body: &[u8], shape: &'static Shape) -> Result<Doc, String> {
+/// Reads a body of the given schema, or says why it is refused. An empty body is `null`.
+pub(crate) fn parse(body: &[u8], schema: &'static Schema) -> Result<Doc, String> {
     let text = str::from_utf8(body).map_err(|_| "the body is not valid UTF-8".to_owned())?;
     if u32::try_from(text.len().saturating_mul(2)).is_err() {
         return Err("the body is too large".to_owned());
@@ -44,7 +45,7 @@ pub(crate) fn parse(body: &[u8], shape: &'static Shape) -> Result<Doc, String> {
         return Ok(parser.doc);
     }
     parser.blanks();
-    parser.doc.root = parser.value(shape, "the body")?;
+    parser.doc.root = parser.value(schema, "the body")?;
     parser.blanks();
     match parser.peek() {
         None => {
@@ -99,20 +100,20 @@ impl Parser<'_> {
         NodeId::try_from(id).unwrap_or(NodeId::MAX)
     }
 
-    fn value(&mut self, shape: &'static Shape, name: &str) -> Result<NodeId, String> {
+    fn value(&mut self, schema: &'static Schema, name: &str) -> Result<NodeId, String> {
         let node = match self.peek() {
             Some(b'{') => {
-                self.expect_kind(shape, name, Kind::Object)?;
-                return self.nested(|parser| parser.object(shape, name));
+                self.expect_kind(schema, name, Kind::Object)?;
+                return self.nested(|parser| parser.object(schema, name));
             }
             Some(b'[') => {
-                self.expect_kind(shape, name, Kind::List)?;
-                return self.nested(|parser| parser.list(shape, name));
+                self.expect_kind(schema, name, Kind::List)?;
+                return self.nested(|parser| parser.list(schema, name));
             }
             Some(b'"') => {
-                self.expect_kind(shape, name, Kind::Scalar)?;
+                self.expect_kind(schema, name, Kind::Scalar)?;
                 let span = self.string()?;
-                if matches!(shape, Shape::Words) {
+                if matches!(schema, Schema::StringOrList) {
                     // The engine reads one word as a list of one.
                     let word = self.node(Node::Text(span));
                     let start = length(self.doc.items.len());
@@ -130,21 +131,21 @@ impl Parser<'_> {
                     Some(b'-' | b'0'..=b'9') => self.number()?,
                     _ => return Err(self.not_json("a value")),
                 };
-                self.expect_kind(shape, name, Kind::Other)?;
+                self.expect_kind(schema, name, Kind::Other)?;
                 node
             }
         };
         Ok(self.node(node))
     }
 
-    fn expect_kind(&self, shape: &Shape, name: &str, kind: Kind) -> Result<(), String> {
-        let wanted = match (shape, kind) {
-            (Shape::Any | Shape::Free, _)
-            | (Shape::Struct(_) | Shape::Map(_), Kind::Object)
-            | (Shape::List(_), Kind::List)
-            | (Shape::Words, Kind::List | Kind::Scalar) => return Ok(()),
-            (Shape::Struct(_) | Shape::Map(_), _) => "an object",
-            (Shape::List(_) | Shape::Words, _) => "a list",
+    fn expect_kind(&self, schema: &Schema, name: &str, kind: Kind) -> Result<(), String> {
+        let wanted = match (schema, kind) {
+            (Schema::Any | Schema::Opaque, _)
+            | (Schema::Struct(_) | Schema::Map(_), Kind::Object)
+            | (Schema::List(_), Kind::List)
+            | (Schema::StringOrList, Kind::List | Kind::Scalar) => return Ok(()),
+            (Schema::Struct(_) | Schema::Map(_), _) => "an object",
+            (Schema::List(_) | Schema::StringOrList, _) => "a list",
         };
         Err(self.fault(&format!("{name} must be {wanted}")))
     }
@@ -172,11 +173,11 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    fn list(&mut self, shape: &'static Shape, name: &str) -> Result<NodeId, String> {
-        let inner = match shape {
-            Shape::List(inner) => inner,
-            Shape::Free => shape,
-            _ => &Shape::Any,
+    fn list(&mut self, schema: &'static Schema, name: &str) -> Result<NodeId, String> {
+        let inner = match schema {
+            Schema::List(inner) => inner,
+            Schema::Opaque => schema,
+            _ => &schema::ANY,
         };
         let open = self.items.len();
         self.blanks();
@@ -201,9 +202,9 @@ impl Parser<'_> {
         Ok(self.node(Node::List(start..end)))
     }
 
-    fn object(&mut self, shape: &'static Shape, parent: &str) -> Result<NodeId, String> {
+    fn object(&mut self, schema: &'static Schema, parent: &str) -> Result<NodeId, String> {
         let open = self.members.len();
-        let mut keys = Keys::of(shape);
+        let mut keys = Keys::of(schema);
         self.blanks();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -216,7 +217,7 @@ impl Parser<'_> {
                 let key = self.string()?;
                 let name = self.doc.text(key);
                 let inner = keys
-                    .shape_for(name)
+                    .schema_for(name)
                     .map_err(|what| self.fault(&format!("{parent}: {what}")))?;
                 // A field has a name that can be borrowed for as long as one likes.
                 let called = match inner.1 {
@@ -236,7 +237,7 @@ impl Parser<'_> {
                 }
             }
         }
-        let free = matches!(shape, Shape::Map(_) | Shape::Free);
+        let free = matches!(schema, Schema::Map(_) | Schema::Opaque);
         let mine = self.members.get(open..).unwrap_or_default();
         if keys.may_repeat && has_duplicate(&self.doc, mine, free) {
             return Err(self.fault(&format!("{parent}: {TWICE}")));
@@ -396,7 +397,7 @@ enum Kind {
 
 /// The keys of one object, as they come.
 struct Keys {
-    shape: &'static Shape,
+    schema: &'static Schema,
     /// Clients send fields in the order of the engine's structs, so the next one is most often the next one.
     next: usize,
     /// One bit for each field that was there.
@@ -415,13 +416,13 @@ enum Known {
     /// A field, by its place.
     Field(usize),
     /// One that belongs into `HostConfig`.
-    Elsewhere(&'static str),
+    Misplaced(&'static str),
 }
 
 impl Keys {
-    fn of(shape: &'static Shape) -> Self {
+    fn of(schema: &'static Schema) -> Self {
         Self {
-            shape,
+            schema,
             next: 0,
             seen: 0,
             may_repeat: false,
@@ -432,52 +433,55 @@ impl Keys {
 
     /// What a key is, however it is spelled.
     fn look_up(&mut self, fields: &'static Fields, key: &str) -> Option<Known> {
-        let Fields { known, elsewhere } = fields;
+        let Fields { known, misplaced } = fields;
         if self.compared > MAX_COMPARED {
             let table = self.table.get_or_insert_with(|| {
-                let beside = elsewhere
+                let beside = misplaced
                     .iter()
-                    .map(|field| (folded(field.0), Known::Elsewhere(field.0)));
+                    .map(|field| (folded(field.name), Known::Misplaced(field.name)));
                 let here = known
                     .iter()
                     .enumerate()
-                    .map(|(at, field)| (folded(field.0), Known::Field(at)));
+                    .map(|(at, field)| (folded(field.name), Known::Field(at)));
                 beside.chain(here).collect()
             });
             return table.get(&folded(key)).copied();
         }
         let (before, after) = known.split_at_checked(self.next).unwrap_or((known, &[]));
-        let exact = after.iter().chain(before).position(|field| field.0 == key);
+        let exact = after
+            .iter()
+            .chain(before)
+            .position(|field| field.name == key);
         if let Some(found) = exact {
             self.compared += found;
             return Some(Known::Field((found + self.next) % known.len()));
         }
-        self.compared += known.len() + elsewhere.len();
-        if let Some(at) = known.iter().position(|field| same_field(field.0, key)) {
+        self.compared += known.len() + misplaced.len();
+        if let Some(at) = known.iter().position(|field| same_field(field.name, key)) {
             return Some(Known::Field(at));
         }
-        let field = elsewhere.iter().find(|field| same_field(field.0, key));
-        field.map(|field| Known::Elsewhere(field.0))
+        let field = misplaced.iter().find(|field| same_field(field.name, key));
+        field.map(|field| Known::Misplaced(field.name))
     }
 
-    /// The shape of the value behind a key, and the key's name if it is a field.
-    fn shape_for(&mut self, key: &str) -> Result<(&'static Shape, Option<&'static str>), String> {
-        let fields = match self.shape {
-            Shape::Struct(fields) => fields,
+    /// The schema of the value behind a key, and the key's name if it is a field.
+    fn schema_for(&mut self, key: &str) -> Result<(&'static Schema, Option<&'static str>), String> {
+        let fields = match self.schema {
+            Schema::Struct(fields) => fields,
             other => {
                 self.may_repeat = true;
                 return Ok(match other {
-                    Shape::Map(inner) => (inner, None),
-                    Shape::Free => (other, None),
-                    _ => (&Shape::Any, None),
+                    Schema::Map(inner) => (inner, None),
+                    Schema::Opaque => (other, None),
+                    _ => (&schema::ANY, None),
                 });
             }
         };
         match self.look_up(fields, key) {
             Some(Known::Field(at)) => {
                 let field = fields.known.get(at);
-                let Some(field) = field.filter(|field| field.0 == key) else {
-                    let name = field.map_or("", |field| field.0);
+                let Some(field) = field.filter(|field| field.name == key) else {
+                    let name = field.map_or("", |field| field.name);
                     return Err(format!("the field {name} is spelled otherwise"));
                 };
                 self.next = at + 1;
@@ -487,15 +491,15 @@ impl Keys {
                     Some(bit) => self.seen |= bit,
                     None => self.may_repeat = true,
                 }
-                return Ok((field.1, Some(field.0)));
+                return Ok((field.schema, Some(field.name)));
             }
-            Some(Known::Elsewhere(name)) => {
+            Some(Known::Misplaced(name)) => {
                 return Err(format!("the field {name} belongs into HostConfig"));
             }
             None => {}
         }
         self.may_repeat = true;
-        Ok((&Shape::Any, None))
+        Ok((&schema::ANY, None))
     }
 }
 
@@ -538,15 +542,17 @@ fn length(length: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Keys, MAX_COMPARED};
-    use crate::body::shape::CREATE;
+    use doxy_filter::api::endpoints;
+    use doxy_filter::api::schema::{CREATE, Fields, Schema};
+
+    use super::{Keys, MAX_COMPARED, folded};
 
     /// A body of a megabyte has room for 90 000 keys that are no fields.
     #[test]
     fn many_unknown_keys_are_not_compared_with_every_field() {
         let mut keys = Keys::of(&CREATE);
         for at in 0..90_000 {
-            assert!(keys.shape_for(&format!("K{at}")).is_ok());
+            assert!(keys.schema_for(&format!("K{at}")).is_ok());
         }
         assert!(keys.compared < 2 * MAX_COMPARED);
         // What is found in the table is what was found without it.
@@ -559,15 +565,43 @@ mod tests {
             ("Privileged", "the field Privileged belongs into HostConfig"),
             ("privileged", "the field Privileged belongs into HostConfig"),
         ] {
-            assert_eq!(keys.shape_for(key).err().as_deref(), Some(what));
+            assert_eq!(keys.schema_for(key).err().as_deref(), Some(what));
         }
         assert!(
-            keys.shape_for("Image")
+            keys.schema_for("Image")
                 .is_ok_and(|(_, name)| name == Some("Image"))
         );
         assert_eq!(
-            keys.shape_for("Image").err().as_deref(),
+            keys.schema_for("Image").err().as_deref(),
             Some("a key is there twice")
         );
+    }
+
+    /// Two fields of one struct that fold alike could not be told apart, and one bit tells of each.
+    #[test]
+    fn fields_are_few_and_distinct_under_folding() {
+        fn walk(schema: &Schema) {
+            match schema {
+                Schema::Struct(Fields { known, misplaced }) => {
+                    assert!(known.len() <= 128, "the bits of `seen` do not suffice");
+                    let names = known.iter().chain(*misplaced).map(|field| field.name);
+                    let mut folded: Vec<_> = names.map(folded).collect();
+                    folded.sort_unstable();
+                    for pair in folded.windows(2) {
+                        assert_ne!(pair.first(), pair.last());
+                    }
+                    known.iter().for_each(|field| walk(field.schema));
+                }
+                Schema::Map(inner) | Schema::List(inner) => walk(inner),
+                Schema::Any | Schema::Opaque | Schema::StringOrList => {}
+            }
+        }
+        let structs = endpoints().map(|endpoint| endpoint.body.schema());
+        let mut count = 0;
+        for schema in structs {
+            walk(schema);
+            count += usize::from(matches!(schema, Schema::Struct(_)));
+        }
+        assert!(count > 20, "{count}");
     }
 }

@@ -6,52 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use doxy_filter::api::{FILTERS, field_names};
 use rhai::{AST, ASTNode, Dynamic, Expr, Position, Scope};
 
-use crate::body::field_names;
 use crate::error::Fault;
 use crate::library::{self, CALLABLE};
 use crate::view;
-
-/// What clients filter lists and events by: keys of the JSON that is in a query.
-const FILTERS: [&str; 36] = [
-    "ancestor",
-    "before",
-    "config",
-    "container",
-    "daemon",
-    "dangling",
-    "desired-state",
-    "driver",
-    "event",
-    "exited",
-    "expose",
-    "health",
-    "id",
-    "image",
-    "is-automated",
-    "is-official",
-    "is-task",
-    "isolation",
-    "label",
-    "membership",
-    "mode",
-    "network",
-    "node",
-    "plugin",
-    "publish",
-    "reference",
-    "role",
-    "scope",
-    "secret",
-    "service",
-    "since",
-    "stars",
-    "status",
-    "type",
-    "until",
-    "volume",
-];
 
 /// The names that may stand behind a dot.
 pub(super) struct Names {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use doxy_filter::api::schema::OPAQUE;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::json;
@@ -45,7 +46,7 @@ pub(super) fn register(engine: &mut Engine) {
                 let Some(value) = query.first(name).filter(|value| !value.is_empty()) else {
                     return Ok(Dynamic::UNIT);
                 };
-                let doc = body::parse(value.as_bytes(), &body::FREE).map_err(|reason| {
+                let doc = body::parse(value.as_bytes(), &OPAQUE).map_err(|reason| {
                     let reason = format!(
                         "{name} in the query: {}",
                         reason.replace("the body", "the value")

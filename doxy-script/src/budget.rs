@@ -6,34 +6,17 @@
 //! returns does not count.
 
 use std::cell::{Cell, RefCell};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::limits::Limits;
 
 /// How often the clock is read, in steps.
 const CLOCK_EVERY: u32 = 64;
 /// How many lines one call may print, and how long they may be.
 const MAX_PRINTS: usize = 8;
 const MAX_PRINT: usize = 1024;
-
-/// The most that one call of a script may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Steps: statements, calls, rounds of loops.
-    pub steps: u32,
-    /// Time by the clock. It is looked at between steps.
-    pub time: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            steps: 100_000,
-            // A step takes 50 ns; this leaves room for a thread that has to wait for its processor.
-            time: Duration::from_millis(500),
-        }
-    }
-}
 
 /// Why a call was stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]

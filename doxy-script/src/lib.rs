@@ -1,41 +1,52 @@
-//! Policy scripts of doxy: who may ask what of a Docker engine, with which query, headers and body.
+//! Policy scripts of doxy: a Rhai file with one function, `decide(req)`, that judges every request.
 //!
-//! A [`Script`] is a Rhai file with one function, `decide(req)`. It is compiled and checked once, and then asked about
-//! every request: [`Script::decide`] takes an [`Input`] and what there is of the [`Body`], and gives a [`Decision`].
-//! `REFERENCE.md` is the page for those who write policies.
+//! A [`Script`] is compiled and checked once. [`Script::decide`] then takes a request and what is
+//! known of its [`Body`], and gives a [`Decision`]. `docs/scripts.md` is the manual for authors of
+//! policies.
 //!
 //! # What holds
 //!
-//! - Whatever fails is a denial: an error, a limit, an odd return value, a body that the engine could read otherwise
-//!   than the script does.
-//! - A script has no memory between calls, and reaches nothing outside: no file, network, process or clock.
+//! - Whatever fails is a denial: an error, a limit, an unexpected return value, a body that the
+//!   engine could read differently from the policy.
+//! - A policy keeps nothing between calls and reaches nothing outside: no file, network, process or
+//!   clock.
 //! - One call is bounded in steps, time, depth and sizes, closures included.
-//! - A script sees the values that the engine will see, or the request is refused.
+//! - A policy sees the values that the engine will see, or the request is refused.
 //!
 //! Absent on purpose: sockets, HTTP, async, bodies that are still to be read. The caller does that.
 //!
-//! # Where things are
+//! # Map
 //!
-//! `script` compiles and asks, `syntax` and `check` tell what is wrong before it is asked, `engine` is what scripts run in, `desk` the memory they find there, `budget` is what they may use up, `nesting`
-//! how deep their values go. `input` holds the request, `view` shows it to the script, `body` reads bodies
-//! strictly, `library` has the functions, `decision` and `error` the words that come out.
+//! From the lowest floor to the highest. A module imports only from floors below its own.
+//!
+//! | floor | what it is for | what it must never know |
+//! |---|---|---|
+//! | `limits` | `Limits`: steps and time of one call, and the sizes that nobody can change | what is limited |
+//! | `error` | `ScriptError`: where a policy is wrong, what is wrong, and how to fix it | what a policy means |
+//! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
+//! | `json` | JSON read strictly by the schema of an endpoint, or a refusal | Rhai, scripts, requests |
+//! | `budget` | what one call has used up, and why it was stopped | what the call does |
+//! | `request` | the request that is judged, as the caller gives it and as a script can hold it | policies, Rhai's engine |
+//! | `view` | `req` and what hangs on it: what a script sees of a request | verdicts, how it is compiled |
+//! | `library` | the functions that scripts can call | how a script is compiled or run |
+//! | `run` | one bounded call: the engine, the depth of values, the reused request | what is checked before a call |
+//! | `compile` | text to a policy that can run; whatever can be known to be wrong before a request | requests, bodies |
+//! | `script` | `Script`: compile, ask, explain failures | sockets, files, HTTP |
 
-mod body;
 mod budget;
-mod check;
+mod compile;
 mod decision;
-mod desk;
-mod engine;
 mod error;
-mod input;
+mod json;
 mod library;
-mod nesting;
+mod limits;
+mod request;
+mod run;
 mod script;
-mod syntax;
 mod view;
 
-pub use crate::budget::Limits;
 pub use crate::decision::{Decision, Place};
 pub use crate::error::ScriptError;
-pub use crate::input::{Body, Input, Peer};
+pub use crate::limits::Limits;
+pub use crate::request::{Body, Input, Peer};
 pub use crate::script::Script;

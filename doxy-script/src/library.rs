@@ -3,15 +3,15 @@
 //! A script may call what is named here and what it defines itself; any other name is refused when it is compiled. So
 //! what Rhai has in its packages and what is safe to expose are two lists, and this is the second.
 
-mod compare;
+mod comparisons;
 mod image;
 mod lists;
-mod nothing;
-mod outcome;
 mod paths;
 mod patterns;
 mod ranges;
-mod texts;
+mod strings;
+mod unit;
+mod verdict;
 
 use rhai::Engine;
 
@@ -96,14 +96,14 @@ pub(crate) fn register(
     engine: &mut Engine,
     patterns: &std::sync::Arc<std::sync::OnceLock<Patterns>>,
 ) {
-    outcome::register(engine);
-    texts::register(engine);
+    verdict::register(engine);
+    strings::register(engine);
     lists::register(engine);
-    compare::register(engine);
+    comparisons::register(engine);
     paths::register(engine);
     image::register(engine);
     ranges::register(engine);
-    nothing::register(engine);
+    unit::register(engine);
     patterns::register(engine, patterns);
 }
 

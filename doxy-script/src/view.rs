@@ -3,13 +3,13 @@
 //! Each type here is a counted handle; a value is made when the script asks for it, not before.
 
 mod headers;
-mod json;
+mod object;
 mod query;
 mod request;
 
 use rhai::Engine;
 
-pub(crate) use self::json::is_set;
+pub(crate) use self::object::is_set;
 pub(crate) use self::request::{PARTS, PROPERTIES, Req};
 
 /// Makes the types and what they offer known to the engine.
@@ -17,5 +17,5 @@ pub(crate) fn register(engine: &mut Engine) {
     request::register(engine);
     query::register(engine);
     headers::register(engine);
-    json::register(engine);
+    object::register(engine);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::budget::{Stop, stop};
-use crate::input::Facts;
+use crate::request::Facts;
 
 /// The headers of a request.
 #[derive(Debug, Clone)]

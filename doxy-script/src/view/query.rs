@@ -9,10 +9,10 @@ use std::sync::Arc;
 use doxy_filter::api::schema::OPAQUE;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
-use super::json;
-use crate::body;
+use super::object;
 use crate::budget::{Stop, stop};
-use crate::input::{Facts, Pairs};
+use crate::json;
+use crate::request::{Facts, Pairs};
 
 /// A parsed query.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub(super) fn register(engine: &mut Engine) {
                 let Some(value) = query.first(name).filter(|value| !value.is_empty()) else {
                     return Ok(Dynamic::UNIT);
                 };
-                let doc = body::parse(value.as_bytes(), &OPAQUE).map_err(|reason| {
+                let doc = json::parse(value.as_bytes(), &OPAQUE).map_err(|reason| {
                     let reason = format!(
                         "{name} in the query: {}",
                         reason.replace("the body", "the value")
@@ -54,7 +54,7 @@ pub(super) fn register(engine: &mut Engine) {
                     stop(Stop::Unjudged(reason), context.call_position())
                 })?;
                 let root = doc.root();
-                Ok(json::value(&Arc::new(doc), root))
+                Ok(object::value(&Arc::new(doc), root))
             },
         );
 }
@@ -134,7 +134,7 @@ mod tests {
     use rhai::Position;
 
     use super::Query;
-    use crate::input::{Body, Facts, Input, UsedProperties};
+    use crate::request::{Body, Facts, Input, UsedProperties};
 
     #[test]
     fn a_query_is_parsed_once() {

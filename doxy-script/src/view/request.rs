@@ -6,10 +6,10 @@ use doxy_filter::split_version;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::headers::Headers;
-use super::json;
+use super::object;
 use super::query::Query;
 use crate::budget::{Stop, stop};
-use crate::input::{Content, Facts, Peer};
+use crate::request::{Content, Facts, Peer};
 
 /// What `req` has.
 pub(crate) const PROPERTIES: [&str; 9] = [
@@ -81,7 +81,7 @@ fn known(id: Option<i64>) -> Dynamic {
 /// The body. Without one it is `()`.
 fn body(context: NativeCallContext<'_>, req: &mut Req) -> Result<Dynamic, Box<EvalAltResult>> {
     match &req.0.content {
-        Content::Read(doc) => Ok(json::value(doc, doc.root())),
+        Content::Read(doc) => Ok(object::value(doc, doc.root())),
         Content::Refused(reason) => Err(stop(
             Stop::Unjudged(reason.clone()),
             context.call_position(),

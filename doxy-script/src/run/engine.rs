@@ -14,11 +14,8 @@ use rhai::{Dynamic, Engine, Module, OptimizationLevel};
 
 use crate::budget;
 use crate::library::{self, Patterns};
+use crate::limits::{MAX_LIST, MAX_TEXT};
 use crate::view;
-
-/// The longest list and the longest text a script may hold: what a body of the usual limit has at most.
-pub(crate) const MAX_LIST: usize = 10_000;
-pub(crate) const MAX_TEXT: usize = 1 << 20;
 
 /// Builds an engine whose patterns are yet to come.
 pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
@@ -60,15 +57,4 @@ fn packages() -> Module {
     module.register_lazy_functions();
     module.build_index();
     module
-}
-
-/// What Rhai means when it says that some data is too large, in the words of the reference.
-pub(crate) fn too_large(what: &str) -> String {
-    if what.contains("string") {
-        format!("a text is longer than {} MiB", MAX_TEXT >> 20)
-    } else if what.contains("map") {
-        format!("a map has more than {MAX_LIST} keys, those inside of it counted")
-    } else {
-        format!("a list has more than {MAX_LIST} items, those of lists in it counted")
-    }
 }

@@ -1,4 +1,4 @@
-//! What a policy is asked about, as the caller gives it and as the script can hold it.
+//! A request as a script can hold it.
 //!
 //! A script's values outlive no call, but Rhai wants them to own what they hold. So the head is copied, into
 //! buffers that `desk` keeps; nothing is parsed or converted before the script asks.
@@ -12,63 +12,11 @@ use doxy_filter::{RuleRef, Verdict};
 
 use rhai::ImmutableString;
 
-use crate::body::{self, Doc};
+use super::{Body, Input, Peer};
+use crate::json::{self, Doc};
 
 /// Names and values of a query, decoded, in their order.
 pub(crate) type Pairs = Arc<Vec<(ImmutableString, ImmutableString)>>;
-
-/// A request as it is judged.
-#[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
-    /// The method as sent.
-    pub method: &'a str,
-    /// The path as [`doxy_filter::canonical_path`] gave it.
-    pub path: &'a str,
-    /// The query as sent, without its `?`.
-    pub query: Option<&'a str>,
-    /// The headers that are passed on, in the order in which they came: names and values.
-    pub headers: &'a [(&'a str, &'a [u8])],
-    /// Who connected, as the kernel tells; `None` over TCP.
-    pub peer: Option<Peer>,
-    /// The socket on which the request came.
-    pub socket: &'a str,
-    /// Whether the request has a body, or may have one: a length beyond zero, or a transfer coding.
-    pub has_body: bool,
-    /// What the patterns say.
-    pub verdict: Verdict<'a>,
-}
-
-/// The process that connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Its user.
-    pub uid: u32,
-    /// Its primary group.
-    pub gid: u32,
-    /// Its number, where the kernel can tell. Good for a log; another process may have it by now.
-    pub pid: Option<i32>,
-}
-
-/// What there is of the body.
-#[derive(Debug, Clone, Copy)]
-pub enum Body<'a> {
-    /// It was not read yet. If the policy asks for it, the decision is [`Decision::NeedsBody`](crate::Decision).
-    NotRead,
-    /// All of it: the very bytes that will be forwarded.
-    Read(&'a [u8]),
-    /// It could not be read: longer than the limit, broken off. The reason goes to the client.
-    Unreadable(&'a str),
-}
-
-impl<'a> Input<'a> {
-    /// The values of a header, by its name in small letters.
-    pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers
-            .iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
-    }
-}
 
 /// Which parts of a request a policy can look at. What it cannot is not copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -224,7 +172,7 @@ fn content(input: &Input<'_>, body: Body<'_>) -> Content {
     }
     let endpoint = endpoint_of(input.method, input.path);
     let schema = endpoint.map_or(&schema::ANY, |endpoint| endpoint.body.schema());
-    match body::parse(bytes, schema) {
+    match json::parse(bytes, schema) {
         Ok(doc) => Content::Read(Arc::new(doc)),
         Err(reason) => Content::Refused(reason),
     }

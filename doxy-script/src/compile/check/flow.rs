@@ -12,6 +12,7 @@ use std::ptr;
 
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 
+use crate::compile::tree::outermost_statements;
 use crate::error::Fault;
 
 /// The functions of a policy and their statements.
@@ -41,7 +42,7 @@ impl Flow {
         for function in ast.iter_functions() {
             own.push(function.name.to_owned());
             let mut statements = Vec::new();
-            super::outermost(ast, function.name, function.params.len(), |statement| {
+            outermost_statements(ast, function.name, function.params.len(), |statement| {
                 statements.push(ptr::from_ref(statement));
             });
             let last = statements.last().copied();

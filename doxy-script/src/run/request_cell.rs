@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, ImmutableString, Scope};
 
-use crate::input::{Body, Facts, Input, UsedProperties};
+use crate::request::{Body, Facts, Input, UsedProperties};
 use crate::view::Req;
 
 /// The most memory that the copy of a request may hold between calls, in bytes.

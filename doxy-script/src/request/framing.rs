@@ -2,7 +2,7 @@
 
 use doxy_filter::api::{Body, endpoint_of};
 
-use crate::input::Input;
+use crate::request::Input;
 
 /// Bodies that change what the head of a request says, without being asked for: status and reason.
 pub(crate) fn refuse_framing(input: &Input<'_>) -> Option<(u16, &'static str)> {

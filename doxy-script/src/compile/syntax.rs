@@ -6,6 +6,7 @@
 use rhai::{ParseError, ParseErrorType as Kind, Position};
 
 use crate::error::Fault;
+use crate::run::lower;
 
 /// Words and signs of other languages, and what to write.
 const ELSEWHERE: [(&str, &str); 20] = [
@@ -32,12 +33,8 @@ const ELSEWHERE: [(&str, &str); 20] = [
 ];
 
 /// A fault for what Rhai says of a text.
-pub(crate) fn fault(error: &ParseError, source: &str) -> Fault {
-    Fault::new(
-        error.1,
-        super::script::lower(&error.0.to_string()),
-        help(error, source),
-    )
+pub(super) fn fault(error: &ParseError, source: &str) -> Fault {
+    Fault::new(error.1, lower(&error.0.to_string()), help(error, source))
 }
 
 fn help(error: &ParseError, source: &str) -> &'static str {

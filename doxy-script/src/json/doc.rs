@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::fold::same_field;
+use super::case_fold::same_field;
 
 /// Which node of a [`Doc`].
 pub(crate) type NodeId = u32;
@@ -14,6 +14,21 @@ pub(crate) type NodeId = u32;
 pub(crate) struct Span {
     pub(super) start: u32,
     pub(super) end: u32,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: length(start),
+            end: length(end),
+        }
+    }
+
+    /// What it is a stretch of.
+    pub(super) fn of(self, text: &str) -> &str {
+        text.get(index(self.start)..index(self.end))
+            .unwrap_or_default()
+    }
 }
 
 /// One value of a document.
@@ -64,9 +79,7 @@ impl Doc {
     }
 
     pub(crate) fn text(&self, span: Span) -> &str {
-        self.text
-            .get(index(span.start)..index(span.end))
-            .unwrap_or_default()
+        span.of(&self.text)
     }
 
     pub(crate) fn items(&self, range: &Range<u32>) -> &[NodeId] {
@@ -113,7 +126,12 @@ impl Doc {
     }
 }
 
-pub(super) fn index(at: u32) -> usize {
+fn index(at: u32) -> usize {
     // No target has a usize smaller than this; where one had, nothing would be found there.
     usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+pub(super) fn length(length: usize) -> u32 {
+    // The text is not longer than half of what fits; there are fewer nodes than bytes.
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -4,14 +4,14 @@
 //! a list where one word stands. A policy that saw another body than the engine would be void. So a body is read
 //! strictly here: where the engine could read it otherwise, it is refused, and never repaired.
 //!
-//! `fold` compares keys as Go does, `endpoint` refuses bodies where none belongs, `parse` reads, `doc` holds what was
+//! `case_fold` compares keys as Go does, `parse` reads, `doc` holds what was
 //! read. Which fields an endpoint reads is said by `doxy_filter::api`.
 
+mod case_fold;
 mod doc;
-mod endpoint;
-mod fold;
+mod keys;
+mod lexer;
 mod parse;
 
 pub(crate) use self::doc::{Doc, Node, NodeId, Seek};
-pub(crate) use self::endpoint::refuse_framing;
 pub(crate) use self::parse::parse;

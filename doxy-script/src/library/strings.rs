@@ -1,6 +1,6 @@
 //! Functions on text. All leave the text as it is and give a new one.
 
-use crate::engine::{MAX_LIST, MAX_TEXT};
+use crate::limits::{MAX_LIST, MAX_TEXT};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 pub(super) fn register(engine: &mut Engine) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
-use crate::body::{Doc, Node, NodeId, Seek};
 use crate::budget::{self, Stop, stop};
+use crate::json::{Doc, Node, NodeId, Seek};
 
 /// An object.
 #[derive(Debug, Clone)]

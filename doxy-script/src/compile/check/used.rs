@@ -7,7 +7,7 @@ use std::ptr;
 
 use rhai::{ASTNode, Expr, Stmt};
 
-use crate::input::UsedProperties;
+use crate::request::UsedProperties;
 
 /// Looks at a node, the last of a path from its function down to it.
 pub(super) fn visit(path: &[ASTNode<'_>], request: &str, used: &mut UsedProperties) {

@@ -11,8 +11,8 @@ mod used;
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
 
 use crate::error::Fault;
-use crate::input::UsedProperties;
 use crate::library::{CALLABLE, Patterns, Use};
+use crate::request::UsedProperties;
 use crate::view::PROPERTIES;
 
 use self::fields::{Names, distance};
@@ -26,7 +26,7 @@ const MAX_CANDIDATES: usize = 1000;
 /// Checks a policy, and compiles its patterns: those where they are used, and those among its constants. `written` is the
 /// policy before Rhai worked anything out: a name that a constant does not have is gone after it. Gives the patterns, and which
 /// parts of the request the policy looks at.
-pub(crate) fn check(
+pub(super) fn check(
     ast: &AST,
     written: &AST,
     constants: &Scope<'_>,
@@ -86,18 +86,6 @@ fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
         Some(fault) => Err(fault),
         None => flow.finish(),
     }
-}
-
-/// Goes through the statements of the outermost level of a function. Rhai shows no bodies, but walks through them.
-pub(crate) fn outermost(ast: &AST, name: &str, parameters: usize, mut visit: impl FnMut(&Stmt)) {
-    let mut alone = ast.clone();
-    alone.retain_functions(|_, _, other, count| other == name && count == parameters);
-    alone.walk(&mut |path: &[ASTNode<'_>]| {
-        if let [ASTNode::Stmt(statement)] = path {
-            visit(statement);
-        }
-        true
-    });
 }
 
 /// The name that `decide` has for the request.

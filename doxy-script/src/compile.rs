@@ -1,0 +1,90 @@
+//! Turns the text of a policy into what runs, or says what is wrong with it.
+//!
+//! `constants` works out what stands outside of functions, `check` finds what can be known to be wrong before a request
+//! is judged, `syntax` helps where the text cannot be read.
+
+mod check;
+mod constants;
+mod syntax;
+mod tree;
+
+use std::sync::{Arc, OnceLock};
+
+use rhai::{AST, Engine, ImmutableString, Position};
+
+use crate::error::Fault;
+use crate::request::UsedProperties;
+use crate::run;
+
+/// The longest policy, in bytes.
+const MAX_SOURCE: usize = 256 << 10;
+
+/// A policy that can be run.
+pub(crate) struct Compiled {
+    pub(crate) engine: Engine,
+    pub(crate) ast: AST,
+    /// Where `decide` begins, and what it calls the request.
+    pub(crate) decide: Position,
+    pub(crate) request: ImmutableString,
+    pub(crate) used: UsedProperties,
+}
+
+/// Compiles a policy. No part of a wrong one is used.
+pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
+    let source = text(source)?;
+    let patterns = Arc::new(OnceLock::new());
+    let mut engine = run::engine(&patterns);
+    let (constants, written) = constants::evaluate(&mut engine, source)?;
+    let ast = engine
+        .compile_with_scope(&constants, source)
+        .map_err(|error| syntax::fault(&error, source))?
+        .clone_functions_only();
+    constants::resolve(&mut engine, &constants);
+    let (found, used) = check::check(&ast, &written, &constants)?;
+    // The cell was made above and is filled here alone.
+    let _ = patterns.set(found);
+    let decide = ast.shared_lib().get_script_fn("decide", 1);
+    let (decide, request) = decide
+        .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
+        .unwrap_or_default();
+    // The body of `decide` runs in the scope that the desk keeps: a call would make another.
+    let mut body = Vec::new();
+    tree::outermost_statements(&ast, "decide", 1, |statement| body.push(statement.clone()));
+    Ok(Compiled {
+        ast: AST::new(body, ast.shared_lib().clone()),
+        decide,
+        request,
+        engine,
+        used,
+    })
+}
+
+/// The text of a policy's file.
+fn text(source: &[u8]) -> Result<&str, Fault> {
+    let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
+    if source.len() > MAX_SOURCE {
+        return Err(Fault::new(
+            Position::NONE,
+            format!("the policy is longer than {} KiB", MAX_SOURCE / 1024),
+            "make it shorter",
+        ));
+    }
+    str::from_utf8(source).map_err(|error| {
+        let before = source.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        let column = before
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .map_or(0, |line| String::from_utf8_lossy(line).chars().count());
+        Fault::new(
+            position(line, column + 1),
+            "the policy is not valid UTF-8",
+            "save the file as UTF-8",
+        )
+    })
+}
+
+fn position(line: usize, column: usize) -> Position {
+    let clamp = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+    Position::new(clamp(line), clamp(column))
+}

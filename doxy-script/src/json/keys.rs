@@ -1,0 +1,156 @@
+//! The keys of one object: which are fields, which are given twice, which are spelled otherwise.
+
+use std::collections::HashMap;
+
+use doxy_filter::api::schema::{self, Fields, Schema};
+
+use super::case_fold::{folded, same_field};
+use super::doc::{NodeId, Span};
+
+/// Objects up to this size are searched for duplicates pair by pair.
+const FEW: usize = 8;
+
+/// How many fields the keys of one object are compared with before a table of them is made: what clients send takes
+/// a few hundred.
+const MAX_COMPARED: usize = 4096;
+
+pub(super) const TWICE: &str = "a key is there twice";
+
+/// The keys of one object, as they come.
+pub(super) struct Keys {
+    schema: &'static Schema,
+    /// Clients send fields in the order of the engine's structs, so the next one is most often the next one.
+    next: usize,
+    /// One bit for each field that was there.
+    seen: u128,
+    /// Whether there were keys that those bits do not tell of.
+    pub(super) may_repeat: bool,
+    /// How many fields keys were compared with, one by one.
+    compared: usize,
+    /// The fields by their folded names: made for whoever sends many keys that are none.
+    table: Option<HashMap<String, Known>>,
+}
+
+/// What a key turned out to be.
+#[derive(Clone, Copy)]
+enum Known {
+    /// A field, by its place.
+    Field(usize),
+    /// One that belongs into `HostConfig`.
+    Misplaced(&'static str),
+}
+
+impl Keys {
+    pub(super) fn of(schema: &'static Schema) -> Self {
+        Self {
+            schema,
+            next: 0,
+            seen: 0,
+            may_repeat: false,
+            compared: 0,
+            table: None,
+        }
+    }
+
+    /// What a key is, however it is spelled.
+    fn look_up(&mut self, fields: &'static Fields, key: &str) -> Option<Known> {
+        let Fields { known, misplaced } = fields;
+        if self.compared > MAX_COMPARED {
+            let table = self.table.get_or_insert_with(|| {
+                let beside = misplaced
+                    .iter()
+                    .map(|field| (folded(field.name), Known::Misplaced(field.name)));
+                let here = known
+                    .iter()
+                    .enumerate()
+                    .map(|(at, field)| (folded(field.name), Known::Field(at)));
+                beside.chain(here).collect()
+            });
+            return table.get(&folded(key)).copied();
+        }
+        let (before, after) = known.split_at_checked(self.next).unwrap_or((known, &[]));
+        let exact = after
+            .iter()
+            .chain(before)
+            .position(|field| field.name == key);
+        if let Some(found) = exact {
+            self.compared += found;
+            return Some(Known::Field((found + self.next) % known.len()));
+        }
+        self.compared += known.len() + misplaced.len();
+        if let Some(at) = known.iter().position(|field| same_field(field.name, key)) {
+            return Some(Known::Field(at));
+        }
+        let field = misplaced.iter().find(|field| same_field(field.name, key));
+        field.map(|field| Known::Misplaced(field.name))
+    }
+
+    /// The schema of the value behind a key, and the key's name if it is a field.
+    pub(super) fn schema_for(
+        &mut self,
+        key: &str,
+    ) -> Result<(&'static Schema, Option<&'static str>), String> {
+        let fields = match self.schema {
+            Schema::Struct(fields) => fields,
+            other => {
+                self.may_repeat = true;
+                return Ok(match other {
+                    Schema::Map(inner) => (inner, None),
+                    Schema::Opaque => (other, None),
+                    _ => (&schema::ANY, None),
+                });
+            }
+        };
+        match self.look_up(fields, key) {
+            Some(Known::Field(at)) => {
+                let field = fields.known.get(at);
+                let Some(field) = field.filter(|field| field.name == key) else {
+                    let name = field.map_or("", |field| field.name);
+                    return Err(format!("the field {name} is spelled otherwise"));
+                };
+                self.next = at + 1;
+                let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
+                match bit {
+                    Some(bit) if self.seen & bit != 0 => return Err(TWICE.to_owned()),
+                    Some(bit) => self.seen |= bit,
+                    None => self.may_repeat = true,
+                }
+                return Ok((field.schema, Some(field.name)));
+            }
+            Some(Known::Misplaced(name)) => {
+                return Err(format!("the field {name} belongs into HostConfig"));
+            }
+            None => {}
+        }
+        self.may_repeat = true;
+        Ok((&schema::ANY, None))
+    }
+}
+
+/// Whether a key is there twice: exactly, or under another spelling where keys are fields.
+pub(super) fn has_duplicate(text: &str, members: &[(Span, NodeId)], free: bool) -> bool {
+    let keys = || members.iter().map(|(key, _)| key.of(text));
+    if members.len() <= FEW {
+        let same = |one: &str, other: &str| match free {
+            true => one == other,
+            false => same_field(one, other),
+        };
+        return keys()
+            .enumerate()
+            .any(|(at, key)| keys().take(at).any(|earlier| same(earlier, key)));
+    }
+    if free {
+        twice(keys().collect())
+    } else {
+        twice(keys().map(folded).collect())
+    }
+}
+
+fn twice<K: Ord>(mut keys: Vec<K>) -> bool {
+    keys.sort_unstable();
+    keys.windows(2)
+        .any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+#[cfg(test)]
+mod tests;

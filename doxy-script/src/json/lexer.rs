@@ -1,0 +1,192 @@
+//! The words of JSON: blanks, literals, numbers and strings, each read strictly.
+
+use super::doc::{Node, Span};
+
+/// A body, and how far it was read.
+pub(super) struct Lexer<'b> {
+    body: &'b str,
+    pub(super) at: usize,
+    /// The body as it came, and behind it whatever strings had escapes in them.
+    pub(super) text: String,
+}
+
+impl<'b> Lexer<'b> {
+    pub(super) fn new(body: &'b str) -> Self {
+        Self {
+            body,
+            at: 0,
+            text: body.to_owned(),
+        }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.body.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn fault(&self, what: &str) -> String {
+        format!("{what} (byte {} of the body)", self.at + 1)
+    }
+
+    pub(super) fn take(&mut self, byte: u8, what: &str) -> Result<(), String> {
+        if self.peek() != Some(byte) {
+            return Err(self.not_json(what));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    pub(super) fn not_json(&self, expected: &str) -> String {
+        self.fault(&format!("the body is not JSON: expected {expected}"))
+    }
+
+    pub(super) fn word(&mut self, word: &str, node: Node) -> Result<Node, String> {
+        let rest = self.body.get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word) {
+            return Err(self.not_json("a value"));
+        }
+        self.at += word.len();
+        Ok(node)
+    }
+
+    pub(super) fn number(&mut self) -> Result<Node, String> {
+        let rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
+        let digits = |from: usize| {
+            rest.iter()
+                .skip(from)
+                .take_while(|byte| byte.is_ascii_digit())
+                .count()
+        };
+        let is = |at: usize, bytes: &[u8]| rest.get(at).is_some_and(|byte| bytes.contains(byte));
+
+        let mut end = usize::from(is(0, b"-"));
+        let whole = digits(end);
+        if whole == 0 || (is(end, b"0") && whole > 1) {
+            return Err(self.not_json("a number"));
+        }
+        end += whole;
+        let mut int = true;
+        if is(end, b".") {
+            let fraction = digits(end + 1);
+            if fraction == 0 {
+                return Err(self.not_json("a digit behind the point"));
+            }
+            int = false;
+            end += 1 + fraction;
+        }
+        if is(end, b"eE") {
+            let sign = usize::from(is(end + 1, b"+-"));
+            let exponent = digits(end + 1 + sign);
+            if exponent == 0 {
+                return Err(self.not_json("an exponent"));
+            }
+            int = false;
+            end += 1 + sign + exponent;
+        }
+        let text = self.body.get(self.at..self.at + end).unwrap_or_default();
+        let node = if int {
+            text.parse().ok().map(Node::Int)
+        } else {
+            text.parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite())
+                .map(Node::Float)
+        };
+        let node = node.ok_or_else(|| self.fault("a number is too large for 64 bits"))?;
+        self.at += end;
+        Ok(node)
+    }
+
+    /// A string, from its first quote to its last. One with escapes is written anew, behind the text.
+    pub(super) fn string(&mut self) -> Result<Span, String> {
+        self.at += 1;
+        let start = self.at;
+        self.plain();
+        if self.peek() == Some(b'"') {
+            let span = Span::new(start, self.at);
+            self.at += 1;
+            return Ok(span);
+        }
+        let first = self.text.len();
+        let mut copied = start;
+        loop {
+            let plain = self.body.get(copied..self.at).unwrap_or_default();
+            self.text.push_str(plain);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Span::new(first, self.text.len()));
+                }
+                Some(b'\\') => {
+                    let c = self.escape()?;
+                    self.text.push(c);
+                }
+                Some(_) => return Err(self.fault("a string has a control character in it")),
+                None => return Err(self.not_json("the end of a string")),
+            }
+            copied = self.at;
+            self.plain();
+        }
+    }
+
+    /// Goes on to what is not simply a part of a string.
+    fn plain(&mut self) {
+        let rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        self.at += rest.iter().position(special).unwrap_or(rest.len());
+    }
+
+    fn escape(&mut self) -> Result<char, String> {
+        self.at += 1;
+        let c = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode(),
+            _ => return Err(self.not_json("an escape")),
+        };
+        self.at += 1;
+        Ok(c)
+    }
+
+    fn unicode(&mut self) -> Result<char, String> {
+        let first = self.hex()?;
+        let code = if (0xd800..0xdc00).contains(&first) {
+            let rest = self.body.get(self.at..).unwrap_or_default();
+            if !rest.starts_with("\\u") {
+                return Err(self.fault("a string has half of a surrogate pair in it"));
+            }
+            self.at += 1;
+            let second = self.hex()?;
+            if !(0xdc00..0xe000).contains(&second) {
+                return Err(self.fault("a string has half of a surrogate pair in it"));
+            }
+            0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
+        } else {
+            first
+        };
+        // The engine would put U+FFFD for what is none.
+        char::from_u32(code)
+            .ok_or_else(|| self.fault("a string has half of a surrogate pair in it"))
+    }
+
+    /// The four digits behind the `u` that is next.
+    fn hex(&mut self) -> Result<u32, String> {
+        let digits = self.body.get(self.at + 1..self.at + 5).unwrap_or_default();
+        if digits.len() != 4 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(self.not_json("four hexadecimal digits"));
+        }
+        self.at += 5;
+        u32::from_str_radix(digits, 16).map_err(|_| self.not_json("four hexadecimal digits"))
+    }
+}

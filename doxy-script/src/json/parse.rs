@@ -1,0 +1,222 @@
+//! Strict reading of JSON, with the engine's idea of what each key is.
+//!
+//! Refused, beside what is not JSON: a key given twice, a key that is a field's but for its spelling, a value
+//! that the field cannot take, numbers that 64 bits do not hold, half of a surrogate pair, text behind the value.
+//! What was read is what the engine reads, whichever of its versions.
+
+use doxy_filter::api::schema::{self, Schema};
+
+use super::doc::{Doc, Node, NodeId, Span, length};
+use super::keys::{Keys, TWICE, has_duplicate};
+use super::lexer::Lexer;
+
+/// How deep objects and lists may be nested. The engine's own structures take less than 12.
+const MAX_DEPTH: u32 = 64;
+
+/// Reads a body of the given schema, or says why it is refused. An empty body is `null`.
+pub(crate) fn parse(body: &[u8], schema: &'static Schema) -> Result<Doc, String> {
+    let text = str::from_utf8(body).map_err(|_| "the body is not valid UTF-8".to_owned())?;
+    if u32::try_from(text.len().saturating_mul(2)).is_err() {
+        return Err("the body is too large".to_owned());
+    }
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        depth: 0,
+        doc: Doc {
+            nodes: Vec::with_capacity(text.len() / 12),
+            ..Doc::default()
+        },
+        items: Vec::new(),
+        members: Vec::new(),
+    };
+    if text.is_empty() {
+        parser.doc.root = parser.node(Node::Null);
+        return Ok(parser.doc);
+    }
+    parser.lexer.blanks();
+    parser.doc.root = parser.value(schema, "the body")?;
+    parser.lexer.blanks();
+    match parser.lexer.peek() {
+        None => {
+            let text = parser.lexer.text;
+            let ascii = text.is_ascii();
+            Ok(Doc {
+                text,
+                ascii,
+                ..parser.doc
+            })
+        }
+        Some(_) => Err(parser
+            .lexer
+            .fault("there is something behind the JSON value")),
+    }
+}
+
+struct Parser<'b> {
+    lexer: Lexer<'b>,
+    depth: u32,
+    doc: Doc,
+    /// What belongs to the lists and objects that are still open.
+    items: Vec<NodeId>,
+    members: Vec<(Span, NodeId)>,
+}
+
+impl Parser<'_> {
+    fn node(&mut self, node: Node) -> NodeId {
+        let id = self.doc.nodes.len();
+        self.doc.nodes.push(node);
+        // Every node took at least a byte of a text that is counted in 32 bits.
+        NodeId::try_from(id).unwrap_or(NodeId::MAX)
+    }
+
+    fn value(&mut self, schema: &'static Schema, name: &str) -> Result<NodeId, String> {
+        let node = match self.lexer.peek() {
+            Some(b'{') => {
+                self.expect_kind(schema, name, Kind::Object)?;
+                return self.nested(|parser| parser.object(schema, name));
+            }
+            Some(b'[') => {
+                self.expect_kind(schema, name, Kind::List)?;
+                return self.nested(|parser| parser.list(schema, name));
+            }
+            Some(b'"') => {
+                self.expect_kind(schema, name, Kind::Scalar)?;
+                let span = self.lexer.string()?;
+                if matches!(schema, Schema::StringOrList) {
+                    // The engine reads one word as a list of one.
+                    let word = self.node(Node::Text(span));
+                    let start = length(self.doc.items.len());
+                    self.doc.items.push(word);
+                    Node::List(start..start + 1)
+                } else {
+                    Node::Text(span)
+                }
+            }
+            Some(b'n') => self.lexer.word("null", Node::Null)?,
+            byte => {
+                let node = match byte {
+                    Some(b't') => self.lexer.word("true", Node::Bool(true))?,
+                    Some(b'f') => self.lexer.word("false", Node::Bool(false))?,
+                    Some(b'-' | b'0'..=b'9') => self.lexer.number()?,
+                    _ => return Err(self.lexer.not_json("a value")),
+                };
+                self.expect_kind(schema, name, Kind::Other)?;
+                node
+            }
+        };
+        Ok(self.node(node))
+    }
+
+    fn expect_kind(&self, schema: &Schema, name: &str, kind: Kind) -> Result<(), String> {
+        let wanted = match (schema, kind) {
+            (Schema::Any | Schema::Opaque, _)
+            | (Schema::Struct(_) | Schema::Map(_), Kind::Object)
+            | (Schema::List(_), Kind::List)
+            | (Schema::StringOrList, Kind::List | Kind::Scalar) => return Ok(()),
+            (Schema::Struct(_) | Schema::Map(_), _) => "an object",
+            (Schema::List(_) | Schema::StringOrList, _) => "a list",
+        };
+        Err(self.lexer.fault(&format!("{name} must be {wanted}")))
+    }
+
+    fn nested(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<NodeId, String>,
+    ) -> Result<NodeId, String> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self
+                .lexer
+                .fault(&format!("the body is nested more than {MAX_DEPTH} deep")));
+        }
+        self.lexer.at += 1;
+        let id = read(self);
+        self.depth -= 1;
+        id
+    }
+
+    fn list(&mut self, schema: &'static Schema, name: &str) -> Result<NodeId, String> {
+        let inner = match schema {
+            Schema::List(inner) => inner,
+            Schema::Opaque => schema,
+            _ => &schema::ANY,
+        };
+        let open = self.items.len();
+        self.lexer.blanks();
+        if self.lexer.peek() == Some(b']') {
+            self.lexer.at += 1;
+        } else {
+            loop {
+                self.lexer.blanks();
+                let item = self.value(inner, name)?;
+                self.items.push(item);
+                self.lexer.blanks();
+                match self.lexer.peek() {
+                    Some(b',') => self.lexer.at += 1,
+                    Some(b']') => break self.lexer.at += 1,
+                    _ => return Err(self.lexer.not_json("`,` or `]`")),
+                }
+            }
+        }
+        let start = length(self.doc.items.len());
+        self.doc.items.extend(self.items.drain(open..));
+        let end = length(self.doc.items.len());
+        Ok(self.node(Node::List(start..end)))
+    }
+
+    fn object(&mut self, schema: &'static Schema, parent: &str) -> Result<NodeId, String> {
+        let open = self.members.len();
+        let mut keys = Keys::of(schema);
+        self.lexer.blanks();
+        if self.lexer.peek() == Some(b'}') {
+            self.lexer.at += 1;
+        } else {
+            loop {
+                self.lexer.blanks();
+                if self.lexer.peek() != Some(b'"') {
+                    return Err(self.lexer.not_json("a key"));
+                }
+                let key = self.lexer.string()?;
+                let name = key.of(&self.lexer.text);
+                let inner = keys
+                    .schema_for(name)
+                    .map_err(|what| self.lexer.fault(&format!("{parent}: {what}")))?;
+                // A field has a name that can be borrowed for as long as one likes.
+                let called = match inner.1 {
+                    Some(field) => field,
+                    None => parent,
+                };
+                self.lexer.blanks();
+                self.lexer.take(b':', "`:`")?;
+                self.lexer.blanks();
+                let value = self.value(inner.0, called)?;
+                self.members.push((key, value));
+                self.lexer.blanks();
+                match self.lexer.peek() {
+                    Some(b',') => self.lexer.at += 1,
+                    Some(b'}') => break self.lexer.at += 1,
+                    _ => return Err(self.lexer.not_json("`,` or `}`")),
+                }
+            }
+        }
+        let free = matches!(schema, Schema::Map(_) | Schema::Opaque);
+        let mine = self.members.get(open..).unwrap_or_default();
+        if keys.may_repeat && has_duplicate(&self.lexer.text, mine, free) {
+            return Err(self.lexer.fault(&format!("{parent}: {TWICE}")));
+        }
+        let start = length(self.doc.members.len());
+        self.doc.members.extend(self.members.drain(open..));
+        let end = length(self.doc.members.len());
+        let members = start..end;
+        Ok(self.node(Node::Object { members, free }))
+    }
+}
+
+/// What kind of value there is, as far as it matters to a field.
+#[derive(Clone, Copy)]
+enum Kind {
+    Object,
+    List,
+    Scalar,
+    Other,
+}

@@ -1,0 +1,11 @@
+//! One bounded call of a policy: the engine that it runs in, the memory that it finds, and what an error says.
+
+mod depth;
+mod engine;
+mod failure;
+mod request_cell;
+
+pub(crate) use self::depth::check as check_depth;
+pub(crate) use self::engine::build as engine;
+pub(crate) use self::failure::{explain, lower};
+pub(crate) use self::request_cell::Desk;

@@ -1,0 +1,45 @@
+//! What an error of Rhai's says to a policy's author.
+
+use rhai::{EvalAltResult, Position};
+
+use crate::limits::{MAX_LIST, MAX_TEXT};
+
+/// Where an error happened and what it was, innermost first.
+pub(crate) fn explain(error: EvalAltResult) -> (Position, String) {
+    let mut error = error;
+    let mut around = Position::NONE;
+    loop {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(_, _, inner, at) => {
+                around = at.or_else(around);
+                error = *inner;
+            }
+            mut inner => {
+                let at = inner.take_position().or_else(around);
+                let message = match &inner {
+                    EvalAltResult::ErrorRuntime(thrown, _) => thrown.to_string(),
+                    EvalAltResult::ErrorDataTooLarge(what, _) => too_large(what),
+                    other => lower(&other.to_string()),
+                };
+                return (at, message);
+            }
+        }
+    }
+}
+
+pub(crate) fn lower(message: &str) -> String {
+    let mut chars = message.chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// What Rhai means when it says that some data is too large, in the words of the reference.
+fn too_large(what: &str) -> String {
+    if what.contains("string") {
+        format!("a text is longer than {} MiB", MAX_TEXT >> 20)
+    } else if what.contains("map") {
+        format!("a map has more than {MAX_LIST} keys, those inside of it counted")
+    } else {
+        format!("a list has more than {MAX_LIST} items, those of lists in it counted")
+    }
+}

@@ -4,10 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
-use super::TIMEOUT;
 use super::fake::headers;
+use super::{TIMEOUT, sockets};
 
 /// A connection to a socket under test.
 pub(crate) struct Client {
@@ -62,9 +61,15 @@ impl Client {
         }
     }
 
-    /// How long it tries to write.
-    pub(crate) fn timeout(&self, limit: Duration) {
-        self.stream.set_write_timeout(Some(limit)).unwrap();
+    /// See [`sockets::offer`].
+    #[track_caller]
+    pub(crate) fn offer(&self, bytes: &[u8], work: impl FnMut()) -> usize {
+        sockets::offer(&self.stream, bytes, work)
+    }
+
+    /// How many bytes have come that are not read yet.
+    pub(crate) fn waiting(&self) -> usize {
+        usize::try_from(rustix::io::ioctl_fionread(&self.stream).unwrap()).unwrap()
     }
 
     #[track_caller]

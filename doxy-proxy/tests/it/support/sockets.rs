@@ -1,10 +1,11 @@
-//! Unix sockets that are hard to come by: stale ones, and full ones.
+//! Unix sockets in states that are hard to come by: stale, full, or with a reader that has stopped.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
 fn socket_at(path: &Path) -> (OwnedFd, SocketAddrUnix) {
     let address = SocketAddrUnix::new(path).unwrap();
@@ -39,4 +40,29 @@ pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
 /// takes from `fork` to `exec`.
 pub(crate) fn stale(path: &Path) {
     drop(socket_at(path));
+}
+
+/// Offers bytes to a socket until its reader takes no more, and returns how many it took.
+///
+/// The socket being full for a moment proves nothing: its reader may not have had its turn yet. So
+/// `work` gives the reader something else to do, and waits until that is done. The reader has
+/// stopped when it did so many things in a row and took not one byte in between. A reader that
+/// buffers without bound never stops.
+#[track_caller]
+pub(crate) fn offer(socket: &UnixStream, bytes: &[u8], mut work: impl FnMut()) -> usize {
+    const ROUNDS: usize = 100;
+    let (mut taken, mut rounds) = (0, 0);
+    while taken < bytes.len() && rounds < ROUNDS {
+        match rustix::net::send(socket, &bytes[taken..], SendFlags::DONTWAIT) {
+            Ok(count) => (taken, rounds) = (taken + count, 0),
+            Err(Errno::AGAIN) => {
+                work();
+                rounds += 1;
+            }
+            // It has gone, which is for the test to judge.
+            Err(Errno::PIPE | Errno::CONNRESET) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    taken
 }

@@ -3,43 +3,68 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use super::real::{self, Engine, Made};
-use super::{Doxy, LIMIT, Output, docker, docker_ok, unique};
+use doxy_filter::DEFAULT_PATTERNS;
 
-/// What of an answer is the same from one second to the next.
+use super::real::{self, Engine, Made};
+use super::{docker, docker_ok, doxy, unique};
+use crate::support::{Binary, TIMEOUT};
+
+/// Which part of what the CLI prints is compared.
 #[derive(Clone, Copy)]
-enum Compare {
+enum Compare<'own> {
     All,
-    /// `docker info` without the counters that an engine in debug mode adds.
+    /// `docker info` without its counters, which others change. The words of a line are in any
+    /// order: the CLI prints the runtimes so.
     Uncounted,
-    /// A table without its CREATED and STATUS columns, which count seconds.
-    Untimed,
+    /// Of a table the header, and the rows with one of these words for a cell, in any order: the
+    /// engine promises none, and on an engine that others use their objects come and go. The
+    /// columns CREATED and STATUS, which count seconds, are left out.
+    OwnRows(&'own [&'own str]),
     /// A table's first two columns, and how many there are: the others are measurements.
     Shape,
 }
 
-impl Compare {
-    fn part(self, text: &str) -> String {
+impl Compare<'_> {
+    fn part(self, text: &str) -> Vec<String> {
         let header = cells(text.lines().next().unwrap_or_default());
         let timed = |column: usize| matches!(header.get(column), Some(&("CREATED" | "STATUS")));
-        let counters = ["File Descriptors:", "Goroutines:", "System Time:"];
-        let part = |line: &str| match self {
+        let counters = [
+            "Containers:",
+            "Running:",
+            "Paused:",
+            "Stopped:",
+            "Images:",
+            "File Descriptors:",
+            "Goroutines:",
+            "System Time:",
+            "EventsListeners:",
+        ];
+        let part = |(number, line): (usize, &str)| match self {
             Self::All => Some(line.to_owned()),
             Self::Uncounted => {
                 let counted = counters.iter().any(|c| line.trim_start().starts_with(c));
-                (!counted).then(|| line.to_owned())
+                let mut words: Vec<_> = line.split(' ').collect();
+                words.sort_unstable();
+                (!counted).then(|| words.join(" "))
             }
-            Self::Untimed => {
-                let kept = cells(line).into_iter().enumerate();
+            Self::OwnRows(own) => {
+                let row = cells(line);
+                let wanted = number == 0 || row.iter().any(|cell| own.contains(cell));
+                let kept = row.into_iter().enumerate();
                 let kept = kept.filter(|(column, _)| !timed(*column));
-                Some(kept.map(|(_, cell)| cell).collect::<Vec<_>>().join(" | "))
+                let row = kept.map(|(_, cell)| cell).collect::<Vec<_>>().join(" | ");
+                wanted.then_some(row)
             }
             Self::Shape => {
                 let row = cells(line);
-                Some(format!("{:?} of {}", row.iter().take(2), row.len()))
+                Some(format!("{:?} of {}", row.get(..2), row.len()))
             }
         };
-        text.lines().filter_map(part).collect::<Vec<_>>().join("\n")
+        let mut lines: Vec<_> = text.lines().enumerate().filter_map(part).collect();
+        if matches!(self, Self::OwnRows(_)) {
+            lines.sort();
+        }
+        lines
     }
 }
 
@@ -50,34 +75,26 @@ fn cells(line: &str) -> Vec<&str> {
     cells.filter(|cell| !cell.is_empty()).collect()
 }
 
-/// The command has the same exit status and prints the same through doxy as without it, and works.
+/// The command works, and prints the same through doxy as without it.
 #[track_caller]
-fn check_same(engine: &Engine, doxy: &Doxy, args: &[&str], compare: Compare) {
-    let see = |output: &Output| (output.status, compare.part(&output.stdout));
-    let mut before = docker(&engine.socket, args);
-    let mut rounds = 0;
-    loop {
-        let through = docker(&doxy.socket, args);
-        let after = docker(&engine.socket, args);
-        assert!(after.status.success(), "docker {args:?} directly: {after}");
-        if [&before, &after].map(see).contains(&see(&through)) {
-            return;
-        }
-        // On an engine of the user's, something may change between two looks: hence a look before
-        // and one after, and another round where neither is like the one between.
-        rounds += 1;
-        assert!(
-            rounds < 3 && through.status.success(),
-            "docker {args:?}\n=== through doxy: {through}\n=== directly: {after}"
-        );
-        before = after;
+fn check_same(engine: &Engine, doxy: &Binary, args: &[&str], compare: Compare<'_>) {
+    let through = docker(&doxy.socket(), args);
+    let directly = docker(&engine.socket, args);
+    let [seen, expected] = [&through, &directly].map(|ended| compare.part(&ended.stdout));
+    assert!(
+        through.success() && directly.success() && seen == expected,
+        "docker {args:?}\n=== through doxy: {through}\n=== directly: {directly}"
+    );
+    if let Compare::OwnRows(own) = compare {
+        let rows = seen.len().saturating_sub(1);
+        assert_eq!(rows, own.len(), "docker {args:?}: {own:?}: {through}");
     }
 }
 
 /// The command fails through doxy, and prints exactly these words as the engine's answer.
 #[track_caller]
-fn check_denied(doxy: &Doxy, args: &[&str], words: &str) {
-    let output = docker(&doxy.socket, args);
+fn check_denied(doxy: &Binary, args: &[&str], words: &str) {
+    let output = docker(&doxy.socket(), args);
     // Some versions of the CLI put `docker: ` before it and a full stop behind.
     let expected = format!(
         "Error response from daemon: {}",
@@ -85,7 +102,7 @@ fn check_denied(doxy: &Doxy, args: &[&str], words: &str) {
     );
     let said = (output.stderr.lines()).any(|line| line.trim_end_matches('.').ends_with(&expected));
     assert!(
-        said && !output.status.success(),
+        said && !output.success(),
         "docker {args:?} should fail with\n{expected}\nbut: {output}"
     );
 }
@@ -93,9 +110,9 @@ fn check_denied(doxy: &Doxy, args: &[&str], words: &str) {
 /// Everything on the engine that a denied command could have changed. Where others use the engine
 /// too, only what carries the test's names.
 #[track_caller]
-fn state(engine: &Engine, container: &Made, mark: &str) -> String {
+fn state(engine: &Engine, container: &Made, mark: &str) -> Vec<String> {
     let name = &*container.name;
-    let lists: [&[&str]; 6] = [
+    let lists: [&[&str]; 4] = [
         &[
             "ps",
             "-a",
@@ -117,23 +134,18 @@ fn state(engine: &Engine, container: &Made, mark: &str) -> String {
             "{{.ID}} {{.Name}}",
         ],
         &["volume", "ls", "--format", "{{.Name}} {{.Labels}}"],
-        &[
-            "inspect",
-            name,
-            "--format",
-            "{{.Name}} {{json .State}} {{json .HostConfig}}",
-        ],
-        &["diff", name],
     ];
-    let mut state = String::new();
+    let format = "{{json .State}} {{json .HostConfig}}";
+    let mut state = vec![
+        docker_ok(&engine.socket, ["inspect", name, "--format", format]),
+        docker_ok(&engine.socket, ["diff", name]),
+    ];
     for args in lists {
         let all = docker_ok(&engine.socket, args);
         let ours = |line: &&str| engine.private || line.contains(mark) || line.contains(name);
-        for line in all.lines().filter(ours) {
-            state += line;
-            state.push('\n');
-        }
+        state.extend(all.lines().filter(ours).map(str::to_owned));
     }
+    state.sort(); // a list is in no fixed order
     state
 }
 
@@ -152,20 +164,32 @@ fn embedded_patterns_show_what_the_engine_shows() {
     let image = engine.image();
     let container = engine.container(&image);
     let name = &*container.name;
-    let doxy = Doxy::start(&engine.socket, None, &[]);
-    let cases: &[(&[&str], Compare)] = &[
+    let volume = engine.volume();
+    // Another name of the same image: the engine lists the two in any order.
+    let tag = engine.tag(&image);
+    let tags = [image.tag(), tag.tag()];
+    let (own, volumes) = ([name], [&*volume.name]);
+    let builtin = ["none", "host"]; // networks that every engine has
+    let id = docker_ok(&engine.socket, ["inspect", name, "--format", "{{.Id}}"]);
+    // Others may be connected to the network, too.
+    let network = format!("{{{{.Id}}}} {{{{.Scope}}}} {{{{json (index .Containers \"{id}\")}}}}");
+    let doxy = doxy(&engine.socket, DEFAULT_PATTERNS, &[]);
+    let cases: &[(&[&str], Compare<'_>)] = &[
         (&["version"], Compare::All),
         (&["info"], Compare::Uncounted),
-        (&["ps"], Compare::Untimed),
-        (&["ps", "-a"], Compare::Untimed),
+        (&["ps"], Compare::OwnRows(&own)),
+        (&["ps", "-a"], Compare::OwnRows(&own)),
         (
             &["ps", "--filter", "status=running", "--no-trunc"],
-            Compare::Untimed,
+            Compare::OwnRows(&own),
         ),
-        (&["network", "ls"], Compare::All),
-        (&["network", "inspect", "none"], Compare::All),
-        (&["volume", "ls"], Compare::All),
-        (&["images"], Compare::Untimed),
+        (&["network", "ls"], Compare::OwnRows(&builtin)),
+        (
+            &["network", "inspect", "none", "--format", &network],
+            Compare::All,
+        ),
+        (&["volume", "ls"], Compare::OwnRows(&volumes)),
+        (&["images"], Compare::OwnRows(&tags)),
         (&["inspect", name], Compare::All),
         (&["container", "inspect", name], Compare::All),
         (&["port", name], Compare::All),
@@ -185,7 +209,7 @@ fn embedded_patterns_deny_the_rest_and_the_engine_is_unchanged() {
     let container = engine.container(&image);
     let (image, name, mark) = (&*image.name, &*container.name, &*unique());
     let label = &*format!("doxy.test={mark}");
-    let doxy = Doxy::start(&engine.socket, None, &[]);
+    let doxy = doxy(&engine.socket, DEFAULT_PATTERNS, &[]);
     let before = state(&engine, &container, mark);
 
     let method = |method| format!("Only GET requests are allowed, req.Method: {method}");
@@ -236,7 +260,7 @@ fn embedded_patterns_deny_the_rest_and_the_engine_is_unchanged() {
     let after = state(&engine, &container, mark);
     assert!(
         before == after,
-        "a denied command has changed the engine\n=== before\n{before}\n=== after\n{after}"
+        "a denied command has changed the engine\n=== before\n{before:#?}\n=== after\n{after:#?}"
     );
 }
 
@@ -255,16 +279,16 @@ fn a_rule_allows_the_methods_it_names_and_debug_shows_each_request() {
     let image = engine.image();
     let (image, name) = (&*image.name, &*unique());
     let version = api_version(&engine);
-    let doxy = Doxy::start(&engine.socket, Some(MAKE), &["--debug"]);
+    let doxy = doxy(&engine.socket, MAKE, &["--debug"]);
 
     let create = ["create", "--network", "none", "--label", "doxy.test=1"];
     let command = ["--name", name, image, "sh", "-c", "exit 7"];
-    docker_ok(&doxy.socket, create.into_iter().chain(command));
-    docker_ok(&doxy.socket, ["start", name]);
-    assert_eq!(docker_ok(&doxy.socket, ["wait", name]), "7");
-    docker_ok(&doxy.socket, ["rm", name]);
+    docker_ok(&doxy.socket(), create.into_iter().chain(command));
+    docker_ok(&doxy.socket(), ["start", name]);
+    assert_eq!(docker_ok(&doxy.socket(), ["wait", name]), "7");
+    docker_ok(&doxy.socket(), ["rm", name]);
     let gone = docker(&engine.socket, ["inspect", name]);
-    assert!(!gone.status.success(), "removed through doxy: {gone}");
+    assert!(!gone.success(), "removed through doxy: {gone}");
 
     let not_allowed = |path: &str| format!("'/v{version}/{path}' is not allowed.");
     check_denied(&doxy, &["ps"], &not_allowed("containers/json"));
@@ -276,16 +300,22 @@ fn a_rule_allows_the_methods_it_names_and_debug_shows_each_request() {
     );
 
     let path = |path: &str| format!("/v{version}/{path}");
-    let created = doxy.logged(&["201", "POST", &path("containers/create")]);
+    let created = doxy
+        .process
+        .logged_all(&["201", "POST", &path("containers/create")]);
     assert!(
         !created.contains(name),
         "a query value is logged: {created}"
     );
-    doxy.logged(&["200", "HEAD", "/_ping"]);
-    doxy.logged(&["204", "POST", &path(&format!("containers/{name}/start"))]);
-    doxy.logged(&["204", "DELETE", &path(&format!("containers/{name}"))]);
-    doxy.logged(&["403", "GET", &path("containers/json"), "denied: "]);
-    doxy.logged(&["403", "POST", &path("networks/create"), "denied: "]);
+    doxy.process.logged_all(&["200", "HEAD", "/_ping"]);
+    doxy.process
+        .logged_all(&["204", "POST", &path(&format!("containers/{name}/start"))]);
+    doxy.process
+        .logged_all(&["204", "DELETE", &path(&format!("containers/{name}"))]);
+    doxy.process
+        .logged_all(&["403", "GET", &path("containers/json"), "denied: "]);
+    doxy.process
+        .logged_all(&["403", "POST", &path("networks/create"), "denied: "]);
 }
 
 #[test]
@@ -293,30 +323,30 @@ fn an_engine_that_dies_is_reported_and_used_again_when_it_is_back() {
     let Some(mut engine) = real::private() else {
         return;
     };
-    let doxy = Doxy::start(engine.socket(), None, &[]);
-    docker_ok(&doxy.socket, ["ps"]);
+    let doxy = doxy(engine.socket(), DEFAULT_PATTERNS, &[]);
+    docker_ok(&doxy.socket(), ["ps"]);
 
     engine.kill();
-    let output = docker(&doxy.socket, ["ps"]);
+    let output = docker(&doxy.socket(), ["ps"]);
     let socket = engine.socket().display();
     let words = format!("Error response from daemon: cannot reach the Docker engine at {socket}: ");
     assert!(
-        !output.status.success() && output.stderr.contains(&words),
+        !output.success() && output.stderr.contains(&words),
         "docker ps without an engine should say\n{words}…\nbut: {output}"
     );
 
     engine.start_again();
-    docker_ok(&doxy.socket, ["ps"]);
+    docker_ok(&doxy.socket(), ["ps"]);
 }
 
 #[test]
 fn sigterm_ends_doxy_with_a_stream_open() {
     let Some(engine) = real::engine() else { return };
     let patterns = "^/events$\n";
-    let mut doxy = Doxy::start(&engine.socket, Some(patterns), &["--shutdown-grace", "1s"]);
+    let doxy = doxy(&engine.socket, patterns, &["--shutdown-grace", "1s"]);
 
-    let mut stream = UnixStream::connect(&doxy.socket).expect("connect to doxy");
-    stream.set_read_timeout(Some(LIMIT)).expect("set a limit");
+    let mut stream = UnixStream::connect(doxy.socket()).expect("connect to doxy");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("set a limit");
     stream
         .write_all(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
         .expect("ask for events");
@@ -330,9 +360,9 @@ fn sigterm_ends_doxy_with_a_stream_open() {
     let volume = engine.volume();
     answer = read_until(&mut stream, answer, &volume.name);
 
-    let status = doxy.terminate();
-    assert_eq!(status.code(), Some(0), "{status}, its log:\n{}", doxy.log());
-    assert!(!doxy.socket.exists(), "the socket is left behind");
+    let socket = doxy.socket();
+    doxy.process.stop();
+    assert!(!socket.exists(), "the socket is left behind");
     // Whether the stream is ended or cut: it is over.
     let rest = stream.read_to_end(&mut answer);
     assert!(

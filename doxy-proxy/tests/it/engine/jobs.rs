@@ -4,15 +4,16 @@
 //! A file of `jobs/` has any number of them, each a title (`===`), a script, and what it prints
 //! (`--- prints`). `jobs/prelude.sh` has what the scripts share, and says what they may use.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
 use super::real::{self, Engine, Made};
-use super::{
-    Doxy, Output, clean_environment, docker, docker_command, named_path, run, say, short_dir,
-    unique,
-};
+use super::{clean_environment, docker, docker_command, doxy, named_path, run, unique};
+use crate::support::Binary;
+use crate::support::files::short_folder;
+use crate::support::needs::{missing, say};
+use crate::support::process::Ended;
 
 const PRELUDE: &str = include_str!("jobs/prelude.sh");
 
@@ -22,7 +23,9 @@ pub(super) const ALL: &str = "* /.*\n";
 /// An engine, a doxy in front of it that allows everything, and an image to use.
 pub(super) struct Pair {
     pub(super) image: Made,
-    pub(super) doxy: Doxy,
+    pub(super) doxy: Binary,
+    /// Where that doxy listens.
+    pub(super) proxy: PathBuf,
     pub(super) engine: Engine,
 }
 
@@ -31,9 +34,11 @@ impl Pair {
     #[track_caller]
     pub(super) fn find() -> Option<Self> {
         let engine = real::engine()?;
+        let doxy = doxy(&engine.socket, ALL, &[]);
         Some(Self {
             image: engine.image(),
-            doxy: Doxy::start(&engine.socket, Some(ALL), &[]),
+            proxy: doxy.socket(),
+            doxy,
             engine,
         })
     }
@@ -42,7 +47,7 @@ impl Pair {
     pub(super) fn ways(&self) -> [(&'static str, &Path); 2] {
         [
             ("directly", &self.engine.socket),
-            ("through doxy", &self.doxy.socket),
+            ("through doxy", &self.proxy),
         ]
     }
 
@@ -57,10 +62,10 @@ impl Pair {
             prints: "",
         };
         let tried = run_job(&job, &self.image.name, engine, engine);
-        if !tried.status.success() {
-            not_run(&format!("{what}: {}", tried.stderr.trim()));
+        if !tried.success() {
+            missing(&format!("{what}: {}", tried.stderr.trim()));
         }
-        tried.status.success()
+        tried.success()
     }
 
     /// Runs every job of a file both ways.
@@ -80,7 +85,7 @@ impl Pair {
                 runs.map(|(way, run)| (way, run.join().expect("a job that ends")))
             });
             for (way, output) in &outputs {
-                if !output.status.success() || output.stdout != job.prints {
+                if !output.success() || output.stdout != job.prints {
                     failed.push(format!("{way}: {}: {output}", job.title));
                 }
             }
@@ -99,8 +104,8 @@ impl Pair {
 /// Runs a script in a folder of its own, and removes what it has left on the engine.
 /// What differs from run to run is replaced by words.
 #[track_caller]
-fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Output {
-    let dir = short_dir();
+fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Ended {
+    let dir = short_folder();
     let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
     let plugins = dir.path().join("config/cli-plugins");
     for folder in [&bin, &work, &plugins] {
@@ -188,13 +193,6 @@ impl<'file> Job<'file> {
     }
 }
 
-/// Says that the running test, or a part of it, is not run.
-pub(super) fn not_run(reason: &str) {
-    let thread = thread::current(); // which the test harness names after the test
-    let test = thread.name().unwrap_or("a real-engine test");
-    say(&format!("NOT RUN: {test}: {reason}"));
-}
-
 #[test]
 fn streams() {
     let Some(pair) = Pair::find() else { return };
@@ -217,12 +215,13 @@ fn terminals() {
 fn large_bodies_in_little_memory() {
     let Some(pair) = Pair::find() else { return };
     pair.check(include_str!("jobs/bodies.jobs"));
-    let most = pair.doxy.peak_memory_kib();
+    let most = pair.doxy.process.kib("status", "VmHWM:");
     assert!(most < 32 * 1024, "doxy has used {most} KiB");
     say(&format!("doxy has used {most} KiB at most"));
 }
 
 #[test]
+#[ignore = "needs buildx, or a CLI older than 23"]
 fn buildkit() {
     let Some(pair) = Pair::find() else { return };
     let file = include_str!("jobs/buildkit.jobs");
@@ -243,25 +242,27 @@ fn old_cli() -> bool {
 }
 
 #[test]
+#[ignore = "needs compose, and an engine with networks"]
 fn compose() {
     let Some(pair) = Pair::find() else { return };
     if pair.engine.private {
-        not_run("a private engine has no networks");
+        missing("a private engine has no networks");
     } else if pair.able("no compose", "docker compose version") {
         pair.check(include_str!("jobs/compose.jobs"));
     }
 }
 
 #[test]
+#[ignore = "needs DOXY_TEST_SWARM, and an engine that may be a swarm for a while"]
 fn swarm() {
     let Some(pair) = Pair::find() else { return };
     if std::env::var_os("DOXY_TEST_SWARM").is_none() {
-        not_run("DOXY_TEST_SWARM, which allows it to make the engine a swarm, is not set");
+        missing("DOXY_TEST_SWARM, which allows it to make the engine a swarm, is not set");
         return;
     }
     let begin = ["swarm", "init", "--advertise-addr", "127.0.0.1"];
-    let begun = docker(&pair.doxy.socket, begin);
-    assert!(begun.status.success(), "docker {begin:?}: {begun}");
+    let begun = docker(&pair.proxy, begin);
+    assert!(begun.success(), "docker {begin:?}: {begun}");
     let _swarm = Swarm(&pair);
     pair.check(include_str!("jobs/swarm.jobs"));
 }
@@ -270,8 +271,8 @@ struct Swarm<'pair>(&'pair Pair);
 
 impl Drop for Swarm<'_> {
     fn drop(&mut self) {
-        let ended = docker(&self.0.doxy.socket, ["swarm", "leave", "--force"]);
-        if !ended.status.success() {
+        let ended = docker(&self.0.proxy, ["swarm", "leave", "--force"]);
+        if !ended.success() {
             say(&format!("the engine is still a swarm: {ended}"));
         }
     }

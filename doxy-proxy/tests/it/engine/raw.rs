@@ -175,7 +175,7 @@ fn bytes_sent_with_the_request_arrive() {
     let Some(pair) = Pair::find() else { return };
     for _ in 0..3 {
         let container = pair.cat();
-        let mut client = Client::connect(&pair.doxy.socket);
+        let mut client = Client::connect(&pair.proxy);
         let path = format!("/containers/{}/{ATTACH}", container.name);
         client.send(post(&path, UPGRADE, "") + "early\n");
         client.until(b"\r\n\r\n");
@@ -268,7 +268,7 @@ fn bodies_in_every_form_arrive() {
 #[test]
 fn http2_is_refused_in_words() {
     let Some(pair) = Pair::find() else { return };
-    let mut client = Client::connect(&pair.doxy.socket);
+    let mut client = Client::connect(&pair.proxy);
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     let reply = client.reply("GET").expect("an answer");
     assert_eq!(reply.status(), 400, "{reply:?}");

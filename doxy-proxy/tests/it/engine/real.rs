@@ -5,17 +5,19 @@
 //! tests made is removed; what a killed test process left there carries the label `doxy.test`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
-use std::time::Instant;
 
-use super::{LIMIT, POLL, docker, docker_command, docker_ok, run, say, short_dir, unique};
+use super::{docker, docker_command, docker_ok, run, unique};
+use crate::support::TIMEOUT;
+use crate::support::files::short_folder;
+use crate::support::needs::{missing, on_path, say};
+use crate::support::wait;
 
 const GUARDIAN: &str = include_str!("guardian.sh");
 
@@ -37,7 +39,7 @@ pub(super) fn engine() -> Option<Engine> {
     let (socket, private) = match turn.get_or_insert_with(find) {
         Ok(Found::Users(socket)) => (socket.clone(), false),
         Ok(Found::Private(engine)) => (engine.socket.clone(), true),
-        Err(reason) => return missing(reason, named().is_some()),
+        Err(reason) => return no_engine(reason, named().is_some()),
     };
     Some(Engine {
         socket,
@@ -51,19 +53,17 @@ pub(super) fn engine() -> Option<Engine> {
 pub(super) fn private() -> Option<Private> {
     match docker_cli().and_then(|()| Private::start()) {
         Ok(engine) => Some(engine),
-        Err(reason) => missing(&reason, false),
+        Err(reason) => no_engine(&reason, false),
     }
 }
 
-/// In CI, and where the user named an engine, a missing one is a failure; elsewhere it is told.
+/// Nothing; this has printed why, and how to change that. An engine that the user named, or CI,
+/// has to be there.
 #[track_caller]
-fn missing<T>(reason: &str, named: bool) -> Option<T> {
+fn no_engine<T>(reason: &str, named: bool) -> Option<T> {
     static TOLD: Once = Once::new();
-    let expected = named || std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    assert!(!expected, "no Docker engine to test with: {reason}");
-    let thread = thread::current(); // which the test harness names after the test
-    let test = thread.name().unwrap_or("a real-engine test");
-    say(&format!("NOT RUN: {test}: {reason}"));
+    assert!(!named, "no Docker engine to test with: {reason}");
+    missing(reason);
     TOLD.call_once(|| {
         say(
             "To run the real-engine tests: set DOXY_TEST_ENGINE to the socket of a Docker engine, \
@@ -110,7 +110,7 @@ fn docker_cli() -> Result<(), String> {
 fn answers(socket: &Path) -> bool {
     let ask = || {
         let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(LIMIT))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
@@ -131,7 +131,7 @@ pub(super) struct Private {
 
 impl Private {
     fn start() -> Result<Self, String> {
-        if std::fs::metadata("/proc/self").map_or(1, |process| process.uid()) != 0 {
+        if !rustix::process::geteuid().is_root() {
             return Err("starting a private dockerd needs root".to_owned());
         }
         if !on_path("dockerd") {
@@ -158,7 +158,7 @@ impl Private {
             }
         });
         let line = events
-            .recv_timeout(LIMIT)
+            .recv_timeout(TIMEOUT)
             .map_err(|error| format!("the guardian of the private engine: {error}"))?;
         let dir = line
             .strip_prefix("dir ")
@@ -191,7 +191,7 @@ impl Private {
     #[track_caller]
     pub(super) fn kill(&mut self) {
         self.command("kill");
-        let told = self.events.recv_timeout(LIMIT);
+        let told = self.events.recv_timeout(TIMEOUT);
         assert_eq!(told.as_deref(), Ok("ended"), "the guardian on `kill`");
     }
 
@@ -209,23 +209,23 @@ impl Private {
         writeln!(commands, "{word}").expect("write to the guardian");
     }
 
-    /// Waits until the engine answers, has ended, or [`LIMIT`] is over.
+    /// Waits until the engine answers, or has ended.
     fn ready(&self) -> Result<(), String> {
-        let start = Instant::now();
-        while !answers(&self.socket) {
-            let reason = match self.events.recv_timeout(POLL) {
-                Err(RecvTimeoutError::Timeout) if start.elapsed() < LIMIT => continue,
-                Err(RecvTimeoutError::Timeout) => "does not answer",
-                Ok(_) | Err(RecvTimeoutError::Disconnected) => "has ended",
-            };
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let tail = lines.split_at(lines.len().saturating_sub(20)).1.join("\n");
-            return Err(format!(
-                "the private dockerd {reason}; the end of its log:\n{tail}"
-            ));
-        }
-        Ok(())
+        let answers = wait::try_until(|| match self.events.try_recv() {
+            Err(TryRecvError::Empty) => answers(&self.socket).then_some(true),
+            Ok(_) | Err(TryRecvError::Disconnected) => Some(false),
+        });
+        let reason = match answers {
+            Some(true) => return Ok(()),
+            Some(false) => "has ended",
+            None => "does not answer",
+        };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.split_at(lines.len().saturating_sub(20)).1.join("\n");
+        Err(format!(
+            "the private dockerd {reason}; the end of its log:\n{tail}"
+        ))
     }
 }
 
@@ -237,13 +237,6 @@ impl Drop for Private {
     }
 }
 
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|dir| dir.join(program).is_file())
-}
-
 /// Something made on the engine, and the command that removes it again.
 pub(super) struct Made {
     socket: PathBuf,
@@ -251,11 +244,18 @@ pub(super) struct Made {
     pub(super) name: String,
 }
 
+impl Made {
+    /// Of an image's name what stands in the column TAG.
+    pub(super) fn tag(&self) -> &str {
+        self.name.split(':').next_back().unwrap_or_default()
+    }
+}
+
 impl Drop for Made {
     fn drop(&mut self) {
         let output = docker(&self.socket, self.remove.iter().chain([&&*self.name]));
         // A second panic while the first unwinds would hide the first.
-        if !output.status.success() {
+        if !output.success() {
             say(&format!("left on the engine: {}: {output}", self.name));
         }
     }
@@ -315,6 +315,14 @@ impl Engine {
         self.made(&["rmi", "-f"], name)
     }
 
+    /// Another name of an image.
+    #[track_caller]
+    pub(super) fn tag(&self, image: &Made) -> Made {
+        let name = format!("doxy-test/tagged:{}", unique());
+        docker_ok(&self.socket, ["tag", &*image.name, &*name]);
+        self.made(&["rmi", "-f"], name)
+    }
+
     fn made(&self, remove: &'static [&'static str], name: String) -> Made {
         Made {
             socket: self.socket.clone(),
@@ -333,7 +341,7 @@ impl Engine {
         else {
             return false;
         };
-        let work = short_dir();
+        let work = short_folder();
         let (root, tar) = (work.path().join("root"), work.path().join("image.tar"));
         let bin = root.join("bin");
         std::fs::create_dir_all(&bin).expect("make bin");
@@ -347,7 +355,7 @@ impl Engine {
             .arg("-cf")
             .arg(&tar)
             .arg("."));
-        assert!(packed.status.success(), "tar: {packed}");
+        assert!(packed.success(), "tar: {packed}");
         let tar = tar.to_string_lossy();
         docker_ok(
             &self.socket,
@@ -358,9 +366,9 @@ impl Engine {
             &self.socket,
             ["run", "--rm", "--network", "none", name, "true"],
         );
-        if !tried.status.success() {
+        if !tried.success() {
             docker_ok(&self.socket, ["rmi", "-f", name]);
         }
-        tried.status.success()
+        tried.success()
     }
 }

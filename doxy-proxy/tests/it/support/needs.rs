@@ -53,7 +53,7 @@ fn in_ci() -> bool {
 }
 
 /// Whether a program is on the `PATH`, or where Debian keeps those of administrators.
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])

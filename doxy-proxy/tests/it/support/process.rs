@@ -169,6 +169,16 @@ impl Process {
         log.contains(LISTENS)
     }
 
+    /// Waits until it has printed something to standard output.
+    #[track_caller]
+    pub(crate) fn prints(&self) {
+        let output = self.stdout.wait(|output| !output.is_empty());
+        assert!(
+            output.is_some_and(|output| !output.is_empty()),
+            "it prints nothing"
+        );
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.text()
@@ -254,7 +264,7 @@ impl Drop for Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if thread::panicking() {
+        if thread::panicking() && !self.log().is_empty() {
             eprintln!("log of process {}:\n{}", self.pid(), self.log());
         }
     }

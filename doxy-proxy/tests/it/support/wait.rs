@@ -16,13 +16,20 @@ const INTERVAL: Duration = Duration::from_millis(5);
 ///
 /// Prefer an event: a channel, the end of a connection, a line of the log, or [`until_in`].
 #[track_caller]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    try_until(look).unwrap_or_else(|| panic!("waited in vain: {what}"))
+}
+
+/// As [`until`]; none when the time is over.
+pub(crate) fn try_until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(found) = look() {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        if Instant::now() > deadline {
+            return None;
+        }
         thread::sleep(INTERVAL);
     }
 }

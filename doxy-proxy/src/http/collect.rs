@@ -92,6 +92,8 @@ pub(crate) enum CollectError {
     OverBudget,
     /// It ended early, or its framing is wrong.
     Broken,
+    /// It did not come in time.
+    TimedOut,
 }
 
 /// Reads a body to its end, and removes its framing. What `input` holds behind the body stays there.

@@ -17,8 +17,6 @@ use tokio::time::timeout;
 use crate::http::head::{self, HeadError};
 use crate::http::malformed::BadRequest;
 use crate::net::buffer::{BODY_BUF, HEAD_BUF};
-use crate::net::peer::Peer;
-use crate::net::stream::Stream;
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::handler::{handle, refuse};
@@ -29,25 +27,29 @@ use crate::proxy::service::Service;
 const LINGERING_TIME: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends. When doxy stops, the request in service is finished.
-pub(crate) async fn serve(
-    stream: Stream,
-    peer: Peer,
+#[expect(
+    clippy::manual_async_fn,
+    reason = "the future of an async fn stores its arguments twice"
+)]
+pub(crate) fn serve(
+    mut client: Client,
     service: Arc<Service>,
     stop: watch::Receiver<bool>,
-) {
-    let mut client = Client::new(stream, peer, service.access_log.clone());
-    let next = requests(&mut client, &service, stop).await;
-    close(client, next).await;
+) -> impl Future<Output = ()> {
+    async move {
+        let next = requests(&mut client, &service, &stop).await;
+        close(&mut client, next).await;
+    }
 }
 
 /// Tells a client why its connection is not served.
 pub(crate) async fn reject(mut client: Client, error: Error) {
     let next = refuse(&error, &mut client).await;
-    close(client, next).await;
+    close(&mut client, next).await;
 }
 
 /// Serves request after request.
-async fn requests(client: &mut Client, service: &Service, stop: watch::Receiver<bool>) -> Next {
+async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver<bool>) -> Next {
     let mut stopping = stop.clone();
     let mut stopping = pin!(stopping.wait_for(|stop| *stop));
     let timer = pin!(IdleTimer::timer(service.limits.idle));
@@ -98,7 +100,7 @@ async fn requests(client: &mut Client, service: &Service, stop: watch::Receiver<
         };
         let error = match head {
             Ok(Some(length)) => {
-                let next = handle(client, length, service, &stop).await;
+                let next = handle(client, length, service, stop).await;
                 if next != Next::Request {
                     return next;
                 }
@@ -116,12 +118,12 @@ async fn requests(client: &mut Client, service: &Service, stop: watch::Receiver<
 }
 
 /// Closes the connection.
-async fn close(mut client: Client, next: Next) {
+async fn close(client: &mut Client, next: Next) {
     // A socket that is closed with unread bytes resets the connection. A client that is still
     // sending would then never read the response.
     if next == Next::Linger {
         client.stream.shutdown_write();
-        let _ = Box::pin(timeout(LINGERING_TIME, drain(&mut client))).await;
+        let _ = Box::pin(timeout(LINGERING_TIME, drain(client))).await;
     }
 }
 

@@ -17,7 +17,7 @@ use crate::net::stream::Stream;
 use crate::policy::{Decision, Origin, Policy};
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
-use crate::proxy::exchange::exchange;
+use crate::proxy::exchange::forward;
 use crate::proxy::respond::{self, Reply};
 use crate::proxy::service::Service;
 use crate::proxy::upstream_request::UpstreamRequest;
@@ -52,21 +52,21 @@ pub(crate) async fn handle(
                 let verdict = policy.match_rules(&request);
                 decide(&policy, request, verdict, origin, &mut record)
             }
-            Err(refused) => Step::Done(Err(refused)),
+            Err(refused) => Step::Decided(Err(refused)),
         }
     };
 
     // decide: until the policy has all it asks for
     let decided = loop {
-        let (mut request, verdict) = match step {
-            Step::Done(decided) => break decided,
-            Step::ReadBody(undecided) => *undecided,
+        let undecided = match step.decided() {
+            Ok(decided) => break decided,
+            Err(undecided) => undecided,
         };
         let rest = behind.get_or_insert_with(|| {
             let read = input.unread().get(length..).unwrap_or_default();
             Box::new(ReadBuf::from_vec(read.to_vec()))
         });
-        request.body = Box::pin(read_body(stream, rest, &request.exchange, service)).await;
+        let (request, verdict) = *Box::pin(read_body(undecided, stream, rest, service)).await;
         step = decide(&policy, request, verdict, origin, &mut record);
     };
     input.consume(length);
@@ -77,25 +77,26 @@ pub(crate) async fn handle(
     // forward, and stream what comes back
     let stopping = || *stop.borrow();
     let refused = match decided {
-        Ok(mut request) => {
+        Ok(request) => {
+            let exchange = request.exchange;
             // Of a body it is unknown how much the engine has got.
             let unread = request.unread_body().filter(|length| *length == 0);
             let upstream = &service.upstream;
-            let done = exchange(&mut request, stream, input, upstream, &record, stopping);
+            let done = forward(request, stream, input, upstream, &record, stopping);
             match Box::pin(done).await {
                 Ok(next) => return next,
                 Err(error) => Refused {
                     error,
-                    exchange: Some(request.exchange),
+                    exchange: Some(exchange),
                     unread,
                 },
             }
         }
         Err(refused) => refused,
     };
-    let (reply, next) = refused.reply(input, stopping());
-    refused.error.note(&mut record);
-    drop(refused); // a client that reads slowly holds no more than the response
+
+    // or answer it here
+    let (reply, next) = refused.reply(input, stopping(), &mut record);
     send(stream, reply, next, &record).await
 } // log: the record is written when it is dropped
 
@@ -110,10 +111,23 @@ pub(crate) async fn refuse(error: &Error, client: &mut Client) -> Next {
 /// What is to be done with a request.
 enum Step<'p, 'b> {
     /// Forward it, or answer it here.
-    Done(Result<UpstreamRequest, Refused>),
+    Decided(Result<UpstreamRequest, Refused>),
     /// Read its body, then ask the policy again. What the rules say stays.
-    ReadBody(Box<(ValidRequest<'b, 'b>, Verdict<'p>)>),
+    ReadBody(Undecided<'p, 'b>),
 }
+
+impl<'p, 'b> Step<'p, 'b> {
+    /// What was decided, or the request that waits for its body.
+    fn decided(self) -> Result<Result<UpstreamRequest, Refused>, Undecided<'p, 'b>> {
+        match self {
+            Self::Decided(decided) => Ok(decided),
+            Self::ReadBody(undecided) => Err(undecided),
+        }
+    }
+}
+
+/// A request that waits for its body, and what the rules say.
+type Undecided<'p, 'b> = Box<(ValidRequest<'b, 'b>, Verdict<'p>)>;
 
 /// A request that doxy answers itself.
 struct Refused {
@@ -136,7 +150,13 @@ impl Refused {
 
     /// The response, and what becomes of the connection. If all of the request's body is in `input`,
     /// the next request begins behind it, and the connection can go on.
-    fn reply(&self, input: &mut ReadBuf, stopping: bool) -> (Reply, Next) {
+    fn reply(
+        self,
+        input: &mut ReadBuf,
+        stopping: bool,
+        record: &mut RequestRecord<'_>,
+    ) -> (Reply, Next) {
+        self.error.note(record);
         let here = self.unread.filter(|length| *length <= input.unread().len());
         let next = match (here, self.exchange) {
             (Some(length), Some(exchange)) if !matches!(self.error, Error::BadRequest(_)) => {
@@ -180,7 +200,7 @@ fn decide<'p, 'b>(
     let asked = !matches!(request.body, RequestBody::Unread);
     let error = match policy.decide(request, verdict, origin, record) {
         Decision::Permit(permit) => match UpstreamRequest::new(permit) {
-            Some(request) => return Step::Done(Ok(request)),
+            Some(request) => return Step::Decided(Ok(request)),
             None => Error::Internal,
         },
         Decision::Denied(denial) => denial.into(),
@@ -190,7 +210,7 @@ fn decide<'p, 'b>(
             return Step::ReadBody(Box::new((request.detach(), verdict)));
         }
     };
-    Step::Done(Err(Refused {
+    Step::Decided(Err(Refused {
         error,
         exchange: Some(exchange),
         unread,
@@ -198,12 +218,13 @@ fn decide<'p, 'b>(
 }
 
 /// Reads a body that the policy asks for.
-async fn read_body(
+async fn read_body<'p, 'b>(
+    mut undecided: Undecided<'p, 'b>,
     stream: &Stream,
     input: &mut ReadBuf,
-    exchange: &Exchange,
     service: &Service,
-) -> RequestBody {
+) -> Undecided<'p, 'b> {
+    let exchange = undecided.0.exchange;
     let limit = service.limits.body;
     let read = async {
         if exchange
@@ -219,17 +240,19 @@ async fn read_body(
         }
         collect(exchange.framing, stream, input, &service.bodies, limit).await
     };
-    RequestBody::Unreadable(match timeout(service.limits.head, read).await {
-        Ok(Ok(body)) => return RequestBody::Collected(body),
-        Ok(Err(CollectError::TooLarge)) => {
-            format!("the body is larger than {limit} bytes (--max-body)").into()
-        }
-        Ok(Err(CollectError::OverBudget)) => {
-            "too many bodies are being judged, try again later".into()
-        }
-        Ok(Err(CollectError::Broken)) => "the body ended early or is not framed correctly".into(),
-        Err(_) => "the body did not come in time to be judged".into(),
-    })
+    let read = timeout(service.limits.head, read).await;
+    undecided.0.body = match read.unwrap_or(Err(CollectError::TimedOut)) {
+        Ok(body) => RequestBody::Collected(body),
+        Err(error) => RequestBody::Unreadable(match error {
+            CollectError::TooLarge => {
+                format!("the body is larger than {limit} bytes (--max-body)").into()
+            }
+            CollectError::OverBudget => "too many bodies are being judged, try again later".into(),
+            CollectError::Broken => "the body ended early or is not framed correctly".into(),
+            CollectError::TimedOut => "the body did not come in time to be judged".into(),
+        }),
+    };
+    undecided
 }
 
 /// Sends a response of doxy's own.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
+use crate::proxy::client::Client;
 use crate::proxy::connection;
 use crate::proxy::service::Service;
 
@@ -92,15 +93,17 @@ impl Worker {
             return;
         };
         let Some(thread) = &self.thread else {
+            let client = Client::new(stream, peer, service.access_log.clone());
             // Boxed at once: a future is moved several times on its way into the set.
-            connections.spawn(Box::pin(connection::serve(stream, peer, service, stop)));
+            connections.spawn(Box::pin(connection::serve(client, service, stop)));
             return;
         };
         // The stream was accepted on this thread's runtime. Both steps fail only at its end.
         if let Ok(stream) = stream.detach() {
             let there = async move {
                 if let Ok(stream) = stream.attach() {
-                    connection::serve(stream, peer, service, stop).await;
+                    let client = Client::new(stream, peer, service.access_log.clone());
+                    connection::serve(client, service, stop).await;
                 }
             };
             connections.spawn_on(Box::pin(there), &thread.runtime);

@@ -6,8 +6,9 @@ use std::mem::size_of_val;
 use doxy_filter::RuleSet;
 use tokio::net::UnixStream;
 
-use super::{Arc, Client, Duration, Peer, Service, Stream, handle, serve, watch};
-use crate::net::peer::UnixPeer;
+use super::{Arc, Client, Duration, Service, handle, serve, watch};
+use crate::net::peer::{Peer, UnixPeer};
+use crate::net::stream::Stream;
 use crate::{Policy, Upstream, UpstreamAddr};
 
 fn service() -> Result<Arc<Service>, Box<dyn Error>> {
@@ -17,13 +18,14 @@ fn service() -> Result<Arc<Service>, Box<dyn Error>> {
     Ok(Arc::new(Service::new("test", policy, upstream)))
 }
 
-fn peer() -> Peer {
-    Peer::Unix(UnixPeer {
+fn client(stream: UnixStream) -> Client {
+    let peer = Peer::Unix(UnixPeer {
         uid: 0,
         gid: 0,
         pid: 0,
         comm: String::new(),
-    })
+    });
+    Client::new(Stream::Unix(stream), peer, None)
 }
 
 /// A waiting task costs its memory, and above 1,032 bytes glibc's allocator takes a slower way.
@@ -32,18 +34,13 @@ async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(),
     let (one, two) = UnixStream::pair()?;
     let service = service()?;
     let (_stopping, stop) = watch::channel(false);
-    let connection = serve(
-        Stream::Unix(one),
-        peer(),
-        Arc::clone(&service),
-        stop.clone(),
-    );
+    let connection = serve(client(one), Arc::clone(&service), stop.clone());
     assert!(
         size_of_val(&connection) <= 1024,
         "{}",
         size_of_val(&connection)
     );
-    let mut client = Client::new(Stream::Unix(two), peer(), None);
+    let mut client = client(two);
     let request = handle(&mut client, 0, &service, &stop);
     assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
     Ok(())
@@ -67,7 +64,7 @@ async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(
         two.writable().await?;
         assert_eq!(two.try_write(all.as_bytes())?, size);
         one.readable().await?;
-        let served = tokio::spawn(serve(Stream::Unix(one), peer(), service()?, stop));
+        let served = tokio::spawn(serve(client(one), service()?, stop));
         let (mut answers, mut room) = (0, [0; 4096]);
         let mut got = Vec::new();
         while answers < requests {

@@ -29,11 +29,12 @@ mod wire;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::{Request, RuleSet, Verdict};
-use doxy_proxy::{UnixListenConfig, UpstreamAddr as Address, Policy, Service, Script, Upstream, serve};
+use doxy_proxy::{
+    Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr as Address, serve,
+};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -191,7 +192,12 @@ impl Served {
         };
         let service = Service::new("test", policy, upstream);
         let listener = bind.listen().expect("a socket");
-        let task = tokio::spawn(serve(vec![(listener, service)], 1, LIMIT, std::future::pending()));
+        let task = tokio::spawn(serve(
+            vec![(listener, service)],
+            1,
+            LIMIT,
+            std::future::pending(),
+        ));
         Self {
             rules: parse(),
             socket,

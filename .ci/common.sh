@@ -76,6 +76,7 @@ mutants() {
     shift
     tool mutants 27.1.0
     out=$(mktemp -d /tmp/doxy-m.XXXXXX)
+    mkdir "$out/mutants.out"
     # Interrupted, it has written what it found until then.
     timeout --signal=INT "$seconds" cargo mutants --package doxy-filter --output "$out" --shuffle \
         --timeout 60 --no-times --colors never "$@" >"$out/log" 2>&1 || status=$?
@@ -87,8 +88,8 @@ mutants() {
         return 1
         ;;
     esac
-    # No file: nothing of it was found.
-    count() { cat "$out/mutants.out/$1.txt" 2>/dev/null | wc -l; }
+    touch "$out/mutants.out/"{caught,timeout,missed,unviable}.txt
+    count() { wc -l <"$out/mutants.out/$1.txt"; }
     # One that runs out of time is caught: the tests would not pass.
     caught=$(($(count caught) + $(count timeout)))
     missed=$(count missed)

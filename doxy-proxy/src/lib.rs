@@ -1,35 +1,50 @@
-//! The socket-forwarding core of doxy: a library that is handed its listener, its policy and
-//! its stop signal. The binary `doxy` adds the command line.
+//! The socket-forwarding core of doxy: a library that gets its listeners, its policies and its stop
+//! signal. The binary `doxy` adds command line and configuration.
 //!
 //! # The way of a request
 //!
+//! **accept → parse → decide → forward → stream → log**. `proxy/handler.rs` has these steps in one
+//! function; open it first. On its way a request enters each folder once.
+//!
 //! | step | where | what |
 //! |---|---|---|
-//! | accept | `listen`, `server`, `connection` | a socket, a task for each client |
-//! | parse | `head`, `request` | one reading of the head, or a refusal |
-//! | decide | `policy`, `scripted` | rules, and a script; the only maker of a permit |
-//! | forward | `forward`, `headers`, `hijack`, `upstream` | takes a permit, asks the engine |
-//! | stream | `answer`, `body`, `chunks` | the engine's answer; bodies, piece by piece |
-//! | | `tunnel`, `pipe` | where the engine switches the connection: bytes, both ways |
-//! | log | `record`, `said`, `access` | one line, at the very end |
+//! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs` | a socket, and a task for each client |
+//! | parse | `http/head.rs`, `http/request.rs` | one reading of the head, or a refusal |
+//! | decide | `policy` | rules and a script: the only maker of a permit |
+//! | forward | `proxy/upstream_request.rs`, `upstream` | a permit becomes a request to the engine |
+//! | stream | `proxy/exchange.rs`, `http/response.rs`, `http/body.rs` | the response; bodies, piece by piece |
+//! | | `proxy/tunnel.rs`, `net/splice.rs` | an upgraded connection: bytes, both ways |
+//! | log | `log/record.rs` | one record, at the very end |
 //!
-//! `handler` has these steps in one function. `respond` makes the answers that are doxy's own,
-//! `error` has their words. `socket` and `buffer` are what everything is read from and held in, `held` bounds the bodies that
-//! a script wants to see, `idle` how long a connection may wait for a request.
-//! `sandbox` takes from the process what none of this needs.
+//! # The floors
 //!
-//! Heads are taken apart by `httparse`, the parser that hyper has too, and written anew on the
-//! other side: nothing of a head is passed on that was not parsed. hyper itself is not used. It
-//! keeps 16 KiB for every connection, hides from its user what a filter has to see (a fragment, a
-//! length beside a transfer coding), and its two state machines cost a third of a request.
+//! From the lowest to the highest. No floor imports one above it; a test checks that.
+//!
+//! | floor | what it is for | what it must never know |
+//! |---|---|---|
+//! | `clock` | the coarse clock for timeouts and caches | what is timed |
+//! | `net` | bytes and who sends them: streams, buffers, splicing, listeners, peers | HTTP |
+//! | `http` | HTTP/1 messages: heads, framing, bodies, read strictly and written anew | policies, logs, the engine's address |
+//! | `log` | records of requests, the access log, diagnostics | what is allowed |
+//! | `policy` | decides, by rules and a script; makes permits | sockets |
+//! | `upstream` | the engine: its address, dialling, kept connections | who asks, and why |
+//! | `proxy` | the way of a request, from accept to log | files, options, users |
+//! | `privilege` | what the process gives up: users, capabilities, Landlock, seccomp | options, configuration |
+//!
+//! # Why not hyper
+//!
+//! `httparse`, which hyper uses too, parses heads; doxy writes them anew on the other side, so nothing
+//! that was not parsed is passed on. hyper itself keeps 16 KiB for every connection, hides what a
+//! filter has to see (a fragment, a length beside a transfer coding), and its two state machines cost
+//! a third of a request. `docs/performance.md` has the figures.
 //!
 //! # What holds
 //!
-//! - No byte of a request reaches the engine unless that request was judged and allowed:
-//!   `forward` takes nothing but a permit, which holds the request that was judged.
+//! - No byte of a request reaches the engine unless that request was judged and allowed: forwarding
+//!   takes nothing but a permit, which holds the request that was judged.
 //! - What is sent is what was judged: target, end-to-end headers and body as they came.
-//! - Bodies are streamed both ways, never collected, and no clock ends them.
-//! - Nothing of a body, a header or a query is logged, but the `Host`.
+//! - Bodies stream both ways, and no clock ends them. Only a script has one collected, up to a limit.
+//! - No log has a query, a byte of a body, or a header other than `Host`.
 //! - No global state: several proxies live in one process.
 
 mod clock;
@@ -44,7 +59,9 @@ mod upstream;
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
 pub use crate::net::listener::Listener;
-pub use crate::net::listener::unix::{ListenError, MAX_SOCKET_PATH, UnixListenConfig, try_connect};
+pub use crate::net::listener::unix::{
+    ListenError, MAX_SOCKET_PATH, UnixListenConfig, UnixListener, try_connect,
+};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;
 pub use crate::policy::{Policy, PolicyHandle};

@@ -12,7 +12,8 @@ use clap::Parser as _;
 use doxy_proxy::log::diagnostics::Stderr;
 use doxy_proxy::privilege::drop_privileges;
 use doxy_proxy::{
-    AccessLog, LogDestination, Service, Upstream, UpstreamAddr, io_reason, serve, try_connect,
+    AccessLog, Listener, LogDestination, Service, Upstream, UpstreamAddr, io_reason, serve,
+    try_connect,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -86,7 +87,7 @@ async fn run(mut config: Config) -> ExitCode {
         credentials.default_owner(&mut config.bind);
     }
     let listener = match config.bind.listen() {
-        Ok(listener) => listener,
+        Ok(listener) => Listener::Unix(listener),
         Err(error) => return complain(&error, MISUSED),
     };
     if let UpstreamAddr::Unix(engine) = &config.engine

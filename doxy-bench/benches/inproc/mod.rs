@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::{DEFAULT_PATTERNS, RuleSet};
-use doxy_proxy::{Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use doxy_proxy::{
+    Listener, Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr, serve,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -138,7 +140,7 @@ impl Stand {
                 owner: None,
                 group: None,
             };
-            let listener = bind.listen().unwrap();
+            let listener = Listener::Unix(bind.listen().unwrap());
             let patience = Duration::from_secs(10);
             let upstream = Upstream::new(UpstreamAddr::Unix(engine), patience);
             let service = Service::new("test", policy, upstream);

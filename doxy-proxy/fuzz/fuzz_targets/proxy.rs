@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use doxy_filter::{Request, RuleSet, Verdict};
-use doxy_proxy::{
+use doxy_proxy::{Listener, 
     Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr as Address, serve,
 };
 use libfuzzer_sys::fuzz_target;
@@ -191,7 +191,7 @@ impl Served {
             _ => Policy::new(parse()),
         };
         let service = Service::new("test", policy, upstream);
-        let listener = bind.listen().expect("a socket");
+        let listener = Listener::Unix(bind.listen().expect("a socket"));
         let task = tokio::spawn(serve(
             vec![(listener, service)],
             1,

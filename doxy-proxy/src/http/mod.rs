@@ -8,7 +8,6 @@ pub(crate) mod collect;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod headers;
-pub(crate) mod hijack;
 pub(crate) mod malformed;
 pub(crate) mod request;
 pub(crate) mod response;

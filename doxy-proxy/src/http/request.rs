@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
+use doxy_filter::api::{Endpoint, endpoint_of};
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
@@ -13,7 +14,6 @@ use crate::http::collect::RequestBody;
 use crate::http::framing::{Framing, parse_length};
 use crate::http::head::MAX_HEADERS;
 use crate::http::headers::{self, Line, values};
-use crate::http::hijack;
 use crate::http::malformed::{BadRequest, Malformed};
 
 /// Space for the header lines of one head.
@@ -63,6 +63,8 @@ pub(crate) struct ValidRequest<'s, 'b> {
     /// The canonical path.
     path: Cow<'b, str>,
     query: Option<&'b str>,
+    /// What the engine serves at this path, if anything.
+    pub(crate) endpoint: Option<&'static Endpoint>,
     pub(crate) exchange: Exchange,
     pub(crate) body: RequestBody,
 }
@@ -125,19 +127,21 @@ impl<'s, 'b> Head<'s, 'b> {
         self.check_trailers()?;
         self.check_content_type(framing)?;
         let http10 = self.minor == 0;
+        let endpoint = endpoint_of(self.method, &path);
         let exchange = Exchange {
             framing,
             http10,
             is_head: self.method == "HEAD",
             keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
             expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
-            may_upgrade: hijack::possible(self.method, &path),
+            may_upgrade: endpoint.is_some_and(Endpoint::hijacks),
         };
         Ok(ValidRequest {
             head: self,
             path_and_query,
             path,
             query,
+            endpoint,
             exchange,
             body: RequestBody::Unread,
         })
@@ -289,6 +293,7 @@ impl<'b> ValidRequest<'_, 'b> {
             path_and_query: self.path_and_query,
             path: self.path,
             query: self.query,
+            endpoint: self.endpoint,
             exchange: self.exchange,
             body: self.body,
         }

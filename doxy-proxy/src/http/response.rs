@@ -1,4 +1,8 @@
 //! The head of the engine's response: read, and written anew for the client.
+//!
+//! An upgrade is believed only where the engine may take the connection out of HTTP. Anywhere else
+//! the engine ignores `Upgrade` and goes on serving HTTP; a proxy that copied bytes there because the
+//! client asked for it would hand it requests that nobody judged.
 
 use crate::http::framing::{Framing, parse_length};
 use crate::http::headers::{self, Line, values};

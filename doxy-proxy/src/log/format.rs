@@ -5,11 +5,13 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use doxy_filter::api::Endpoint;
+
+use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
 use crate::log::date;
 use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::json;
-use crate::log::record::{LogContext, ResponseStart, Traffic, debugging};
 use crate::log::text::Text;
 use crate::net::peer::{Peer, UnixPeer};
 
@@ -17,6 +19,7 @@ use crate::net::peer::{Peer, UnixPeer};
 pub(crate) struct LogLine<'a> {
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
+    pub(crate) endpoint: Option<&'static Endpoint>,
     pub(crate) text: &'a Text,
     pub(crate) context: &'a LogContext,
     pub(crate) traffic: &'a Traffic,
@@ -31,6 +34,11 @@ impl LogLine<'_> {
             "" => self.reason.words(),
             detail => detail,
         }
+    }
+
+    /// The endpoint's template; empty if the engine serves nothing at the path.
+    fn template(&self) -> &'static str {
+        self.endpoint.map_or("", |endpoint| endpoint.template)
     }
 
     /// The columns of the original, then the reason and the peer.
@@ -91,6 +99,7 @@ impl LogLine<'_> {
             word(&mut line, " command=", &escaped(peer.comm.as_bytes()));
             line.into()
         }));
+        word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
         number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
         number(line, " to_client=", self.traffic.to_client.load(Relaxed));
@@ -127,6 +136,7 @@ impl LogLine<'_> {
         }));
         quoted(line, ",\"method\":", text.get(text.method), text.escapes);
         quoted(line, ",\"path\":", text.get(text.path), text.escapes);
+        quoted(line, ",\"endpoint\":", self.template(), false);
         put(line, ",\"verdict\":\"");
         put(line, self.verdict.name());
         put(line, "\"");

@@ -3,6 +3,7 @@
 //! Nothing in this folder decides anything, and no log ever holds up a request.
 
 pub(crate) mod access;
+pub(crate) mod context;
 pub(crate) mod date;
 pub mod diagnostics;
 pub(crate) mod escape;

@@ -8,30 +8,21 @@
 //! borrowed. During forwarding several futures share it, so only atomics change.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use doxy_filter::Request as Judged;
+use doxy_filter::api::Endpoint;
 use memchr::memchr;
 
 use crate::http::headers::values;
 use crate::http::request::Head;
-use crate::log::access::{AccessLog, Format};
+use crate::log::access::Format;
+use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
 use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::format::{LogLine, micros};
 use crate::log::text::Text;
-use crate::net::peer::Peer;
-
-/// What the records of one connection have in common.
-#[derive(Debug)]
-pub(crate) struct LogContext {
-    pub(crate) log: Option<AccessLog>,
-    pub(crate) peer: Peer,
-    /// The peer as the access log has it, once a record was written.
-    pub(crate) peer_text: OnceLock<Box<[u8]>>,
-}
 
 /// The record of one request.
 #[derive(Debug)]
@@ -39,6 +30,8 @@ pub(crate) struct RequestRecord<'a> {
     context: &'a LogContext,
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
+    /// What the engine serves at the path, if anything.
+    pub(crate) endpoint: Option<&'static Endpoint>,
     /// When the response began, if it has.
     response_start: AtomicU64,
     outcome: AtomicU8,
@@ -54,40 +47,10 @@ struct Logged {
     text: Box<Text>,
 }
 
-/// The bytes of bodies, or of a tunnel, that doxy has forwarded.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) to_engine: AtomicU64,
-    pub(crate) to_client: AtomicU64,
-}
-
-/// The status that a client got, and when, in microseconds since the request began.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ResponseStart {
-    pub(crate) status: u64,
-    pub(crate) micros: u64,
-}
-
 /// The bits of `response_start` that are the status; those above are the time.
 const STATUS_BITS: u32 = 16;
 /// The time of a response that is sent as one piece, when the request ends.
 const AT_THE_END: u64 = u64::MAX >> STATUS_BITS;
-
-/// Whether `--debug` is on.
-pub(crate) fn debugging() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG)
-}
-
-impl LogContext {
-    /// The context of a connection.
-    pub(crate) fn new(log: Option<AccessLog>, peer: Peer) -> Self {
-        Self {
-            log,
-            peer,
-            peer_text: OnceLock::new(),
-        }
-    }
-}
 
 impl<'a> RequestRecord<'a> {
     /// Begins the record of a request that has just arrived.
@@ -97,6 +60,7 @@ impl<'a> RequestRecord<'a> {
             context,
             verdict: Verdict::Refused,
             reason: Reason::None,
+            endpoint: None,
             response_start: AtomicU64::new(0),
             outcome: AtomicU8::new(Outcome::Cut as u8),
             traffic: Traffic::default(),
@@ -215,6 +179,7 @@ impl Drop for RequestRecord<'_> {
         let line = LogLine {
             verdict: self.verdict,
             reason: self.reason,
+            endpoint: self.endpoint,
             text: &text,
             context: self.context,
             traffic: &self.traffic,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::policy::Policy;
+use crate::policy::decide::Policy;
 
 /// The policy in force. A clone is the same; a request keeps the policy that it began with.
 #[derive(Debug, Clone)]

@@ -1,135 +1,16 @@
-//! Step three, decide: the only folder that makes a permit.
+//! Decides about requests, by rules and a script.
 //!
-//! A [`Permit`] holds the very request that was judged. Its field is private, it can be neither
-//! copied nor made elsewhere, and forwarding takes nothing else: code that forgets to ask the policy
-//! does not compile. Nothing here knows sockets.
+//! Nothing in this folder knows sockets. `decide` alone makes permits.
 
-#![cfg_attr(
-    not(feature = "script"),
-    allow(
-        dead_code,
-        unused_variables,
-        reason = "only scripts look at bodies and peers"
-    )
-)]
-
+mod decide;
 mod denial;
 mod handle;
+mod origin;
 #[cfg(feature = "script")]
 mod script;
 
-use doxy_filter::{Reason, RuleSet, Verdict};
-
+pub use crate::policy::decide::Policy;
+pub(crate) use crate::policy::decide::{Decision, Permit};
 pub(crate) use crate::policy::denial::{Denial, PATH_DENIED};
 pub use crate::policy::handle::PolicyHandle;
-
-use crate::http::request::ValidRequest;
-use crate::log::record::RequestRecord;
-use crate::net::peer::Peer;
-#[cfg(feature = "script")]
-use crate::policy::script::{Script, ScriptDecision};
-
-/// Rules, and a script that is asked before them.
-#[derive(Debug)]
-pub struct Policy {
-    rules: RuleSet,
-    #[cfg(feature = "script")]
-    script: Option<Script>,
-}
-
-/// What a script may ask about a request besides the request itself.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin<'a> {
-    /// The name of the socket that it came in on.
-    pub(crate) socket: &'a str,
-    pub(crate) peer: &'a Peer,
-}
-
-/// What the policy says about a request.
-#[derive(Debug)]
-pub(crate) enum Decision<'s, 'b> {
-    Permit(Permit<'s, 'b>),
-    Denied(Denial),
-    /// It has to see the body first. The request is given back, to be judged again with it.
-    NeedsBody(ValidRequest<'s, 'b>),
-}
-
-/// The proof that a request was judged and allowed; good for forwarding it once.
-#[derive(Debug)]
-pub(crate) struct Permit<'s, 'b> {
-    request: ValidRequest<'s, 'b>,
-}
-
-impl Policy {
-    /// A policy of rules alone.
-    pub fn new(rules: RuleSet) -> Self {
-        Self {
-            rules,
-            #[cfg(feature = "script")]
-            script: None,
-        }
-    }
-
-    /// A policy of a script that is asked first, and of rules for what it leaves to them.
-    #[cfg(feature = "script")]
-    pub fn with_script(rules: RuleSet, script: doxy_script::Script) -> Self {
-        Self {
-            rules,
-            script: Some(Script(script)),
-        }
-    }
-
-    /// What the rules say about a request. A body does not change it.
-    pub(crate) fn match_rules(&self, request: &ValidRequest<'_, '_>) -> Verdict<'_> {
-        self.rules.decide(&request.judged())
-    }
-
-    /// Judges one request by what the rules say and by the script, and notes in `record` what
-    /// allowed it.
-    pub(crate) fn decide<'s, 'b>(
-        &self,
-        request: ValidRequest<'s, 'b>,
-        verdict: Verdict<'_>,
-        origin: Origin<'_>,
-        record: &mut RequestRecord<'_>,
-    ) -> Decision<'s, 'b> {
-        #[cfg(feature = "script")]
-        if let Some(script) = &self.script {
-            match script.ask(&request, verdict, origin) {
-                ScriptDecision::Allow => {
-                    record.allowed(script.name(), None);
-                    return Decision::Permit(Permit { request });
-                }
-                ScriptDecision::Pass => {}
-                ScriptDecision::NeedsBody => return Decision::NeedsBody(request),
-                ScriptDecision::Deny(denial) => return Decision::Denied(denial),
-            }
-        }
-        let judged = request.judged();
-        Decision::Denied(match verdict {
-            Verdict::Allow(rule) => {
-                record.allowed(rule.source, Some(rule.line));
-                return Decision::Permit(Permit { request });
-            }
-            Verdict::Deny(Reason::Method { allowed }) => Denial::Method {
-                allowed: allowed.to_owned(),
-                method: judged.method.to_owned(),
-            },
-            Verdict::Deny(Reason::Rule(rule)) => Denial::Path {
-                path: judged.path.to_owned(),
-                rule: Some(rule.to_string()),
-            },
-            Verdict::Deny(_) => Denial::Path {
-                path: judged.path.to_owned(),
-                rule: None,
-            },
-        })
-    }
-}
-
-impl<'s, 'b> Permit<'s, 'b> {
-    /// Uses the permit up and gives out the request that it is for.
-    pub(crate) fn redeem(self) -> ValidRequest<'s, 'b> {
-        self.request
-    }
-}
+pub(crate) use crate::policy::origin::Origin;

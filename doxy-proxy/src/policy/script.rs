@@ -9,7 +9,8 @@ use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
 use crate::log::escape::escaped;
 use crate::net::peer::Peer;
-use crate::policy::{Denial, Origin};
+use crate::policy::denial::Denial;
+use crate::policy::origin::Origin;
 
 /// A policy script.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! A client's connection, and what becomes of it after a request.
 
 use crate::log::access::AccessLog;
-use crate::log::record::LogContext;
+use crate::log::context::LogContext;
 use crate::net::buffer::ReadBuf;
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;

@@ -185,6 +185,7 @@ fn parse<'s, 'b>(
     record.head(&head);
     let request = head.validate().map_err(refused)?;
     record.judged(&request.judged());
+    record.endpoint = request.endpoint;
     Ok(request)
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::log::context::Traffic;
 use crate::log::facts::Outcome;
-use crate::log::record::Traffic;
 use crate::net::buffer::{HEAD_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;

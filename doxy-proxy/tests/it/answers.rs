@@ -95,15 +95,15 @@ fn malformed_requests() {
         ),
         (
             "CONNECT /info HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
-            "CONNECT is never passed on",
+            "CONNECT is never forwarded",
         ),
         (
             "TRACE /info HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
-            "TRACE is never passed on",
+            "TRACE is never forwarded",
         ),
         (
             "CONNECT info:80 HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
-            "CONNECT is never passed on",
+            "CONNECT is never forwarded",
         ),
         (
             "GET /info HTTP/1.1\r\n\r\n".to_owned(),
@@ -132,11 +132,11 @@ fn malformed_requests() {
         ),
         (
             get("Transfer-Encoding: chunked\r\nTrailer: X, content-length\r\n\r\n0"),
-            "a trailer that may not come behind the body",
+            "a header that is not allowed in a trailer",
         ),
         (
             get("Content-Type: mult\u{130}part/form-data"),
-            "a Content-Type with letters beyond ASCII",
+            "a Content-Type that is not ASCII",
         ),
         (
             "G=T /info HTTP/1.1\r\nHost: d\r\n\r\n".to_owned(),
@@ -146,7 +146,7 @@ fn malformed_requests() {
             target("/in\u{7f}fo"),
             "a first line that is not a method, a target and a version",
         ),
-        (get("Bad Name: x"), "a header line without a proper name"),
+        (get("Bad Name: x"), "a header line without a valid name"),
         (target("/info#x"), "the target has a fragment (`#`)"),
         (target("/info?a#x"), "the target has a fragment (`#`)"),
         (
@@ -181,10 +181,7 @@ fn malformed_requests() {
             get("Content-Length: 1\r\nContent-Length: 1"),
             "a Content-Length that is not one plain number",
         ),
-        (
-            get("X: a\r\n folded"),
-            "a header line without a proper name",
-        ),
+        (get("X: a\r\n folded"), "a header line without a valid name"),
         (
             get("X: a\u{0}b"),
             "a header value with a control character in it",
@@ -218,7 +215,7 @@ fn http_2_is_refused_in_words() {
         "* /.*",
         preface,
         400,
-        "malformed request: HTTP/2 is not spoken here, use HTTP/1.1",
+        "malformed request: HTTP/2 is not supported, use HTTP/1.1",
     );
 }
 

@@ -17,7 +17,6 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::net::UnixStream;
 
-use crate::net::listener::Listener;
 use crate::net::reason::io_reason;
 
 /// How long another process may hold the folder's lock; it takes doxy less than a millisecond.
@@ -77,7 +76,7 @@ impl UnixListenConfig {
     /// # Errors
     /// Path too long; folder missing or not writable; somebody listening there already; a file
     /// there that is no socket; owner or group that may not be set. Nothing is left behind.
-    pub fn listen(&self) -> Result<Listener, ListenError> {
+    pub fn listen(&self) -> Result<UnixListener, ListenError> {
         let fail = |what: String, help| ListenError {
             path: self.path.clone(),
             what,
@@ -129,11 +128,11 @@ impl UnixListenConfig {
             let inner = tokio::net::UnixListener::from_std(socket.into())
                 .map_err(|error| (io_reason(&error), "check the limit on open files"))?;
             let (path, identity) = (self.path.clone(), identity(inode.as_fd()));
-            Ok(Listener::Unix(UnixListener {
+            Ok(UnixListener {
                 inner,
                 path,
                 identity,
-            }))
+            })
         });
         listening.map_err(|(what, help)| {
             remove(&self.path, identity(inode.as_fd()));

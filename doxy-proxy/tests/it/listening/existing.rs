@@ -33,7 +33,7 @@ fn refused(folder: &Path, error: &str, help: &str) {
     assert_eq!(state(), before, "{error}");
 }
 
-const ALIVE: &str = "somebody is listening there already";
+const ALIVE: &str = "another process is listening there already";
 
 const STOP_IT: &str = "stop the other process, or choose another path with --proxy-socket";
 

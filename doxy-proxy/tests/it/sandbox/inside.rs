@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use doxy_filter::RuleSet;
 use doxy_proxy::privilege::{Needs, Network, SandboxReport, enter};
-use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use doxy_proxy::{Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use rustix::process::{Signal, getppid, kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
@@ -135,7 +135,7 @@ fn inside_with_a_unix_engine() -> bool {
             owner: None,
             group: None,
         };
-        let listener = bind.listen().unwrap();
+        let listener = Listener::Unix(bind.listen().unwrap());
         // As doxy does; with some of them root sees more of other processes.
         let none = rustix::thread::CapabilitySet::empty();
         let none = rustix::thread::CapabilitySets {

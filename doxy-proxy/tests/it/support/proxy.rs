@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::{Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use doxy_proxy::{Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
 use tokio::sync::oneshot;
 
 use super::runtime::on_thread;
@@ -70,7 +70,7 @@ impl Doxy {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let thread = on_thread(move || async move {
-            let listener = bind.listen().unwrap();
+            let listener = Listener::Unix(bind.listen().unwrap());
             ready.send(()).unwrap();
             let stopped = async {
                 let _ = stopped.await;

@@ -279,6 +279,20 @@ fn form_bodies() {
 }
 
 #[test]
+fn a_form_body_is_refused_before_the_policy_is_asked() {
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=b";
+    for rules in ["/info", "POST /info", "!* /.*"] {
+        refused(
+            rules,
+            &format!("POST /images/create HTTP/1.1\r\nHost: d\r\n{form}"),
+            415,
+            "a form body is not allowed: the Docker engine would read it as part of the query; \
+             send the parameters in the query, or a body of type application/json",
+        );
+    }
+}
+
+#[test]
 fn form_types_without_an_effect_pass() {
     let fake = Fake::start();
     let doxy = Doxy::with(fake.path(), "* /.*");

@@ -1,7 +1,7 @@
 //! The files that the policy comes from: read at the start, and again on SIGHUP.
 //!
-//! It is loaded whole or not at all. The one fallback there is, from the default pattern file to the
-//! embedded defaults, is said wherever it is loaded.
+//! A policy is loaded whole or not at all. There is one fallback, from the default pattern file to the
+//! embedded defaults, and the log says so each time.
 
 use std::fs;
 use std::io;
@@ -16,19 +16,20 @@ use doxy_filter::RuleSet;
 use doxy_proxy::Script;
 use doxy_proxy::{Policy, io_reason};
 
-use crate::config::{ConfigError, wrong};
+use crate::config::error::ConfigError;
 
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
+/// How many lines a policy may print to the log in a second.
+#[cfg(feature = "script")]
+const MAX_PRINTED: u32 = 50;
 
 /// Where the policy comes from.
 #[derive(Debug)]
 pub(crate) struct PolicyFiles {
-    /// The pattern file that was named.
-    pub(crate) patterns: Option<PathBuf>,
-    /// The policy script that was named.
-    pub(crate) script: Option<PathBuf>,
-    /// Where requests come in, for the script.
-    pub(crate) socket: String,
+    /// The pattern file, if the settings name one.
+    pub(super) patterns: Option<PathBuf>,
+    /// The policy script, if the settings name one.
+    pub(super) script: Option<PathBuf>,
 }
 
 /// A policy that can be put in force.
@@ -40,8 +41,8 @@ pub(crate) struct LoadedPolicy {
 }
 
 impl PolicyFiles {
-    /// The files that there are now and that are read again.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
+    /// The files that exist now and are read again on SIGHUP.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let patterns = self.patterns.clone();
         let mut files = vec![patterns.unwrap_or_else(|| DEFAULT_PATTERN_FILE.into())];
         files.extend(self.script.clone());
@@ -60,62 +61,8 @@ impl PolicyFiles {
                 policy: Policy::new(rules),
                 described,
             }),
-            Some(script) => self.with_script(rules, script, described),
+            Some(script) => with_script(rules, script, &described),
         }
-    }
-
-    #[cfg(feature = "script")]
-    fn with_script(
-        &self,
-        rules: RuleSet,
-        path: &Path,
-        described: String,
-    ) -> Result<LoadedPolicy, ConfigError> {
-        let name = path.display().to_string();
-        let source = fs::read(path).map_err(|error| {
-            wrong(
-                &name,
-                format_args!("cannot read the policy script: {}", io_reason(&error)),
-                "name a readable file with --script, or leave the option and DOXY_SCRIPT out",
-            )
-        })?;
-        let script = Script::compile(&name, &source)
-            .map_err(|error| ConfigError(error.to_string()))?
-            .on_print(throttled);
-        Ok(LoadedPolicy {
-            policy: Policy::with_script(rules, script),
-            described: format!("policy script {name}, {described}"),
-        })
-    }
-
-    #[cfg(not(feature = "script"))]
-    fn with_script(&self, _: RuleSet, path: &Path, _: String) -> Result<LoadedPolicy, ConfigError> {
-        Err(wrong(
-            format_args!("--script {}", path.display()),
-            "this doxy was built without scripts",
-            "build it with the feature `script`, which is on by default, or leave the option and \
-             DOXY_SCRIPT out",
-        ))
-    }
-}
-
-/// Logs what a policy script prints, as far as a log is to be had for it: so many lines a second, and
-/// how many more there were.
-#[cfg(feature = "script")]
-fn throttled(line: &str) {
-    const MOST: u32 = 50;
-    static WINDOW: Mutex<Option<(Instant, u32)>> = Mutex::new(None);
-    let mut window = WINDOW.lock().unwrap_or_else(PoisonError::into_inner);
-    let (since, printed) = window.get_or_insert((Instant::now(), 0));
-    if since.elapsed() >= Duration::from_secs(1) {
-        if let Some(lost) = printed.checked_sub(MOST).filter(|lost| *lost > 0) {
-            tracing::info!("policy: ({lost} lines lost)");
-        }
-        (*since, *printed) = (Instant::now(), 0);
-    }
-    *printed = printed.saturating_add(1);
-    if *printed <= MOST {
-        tracing::info!("policy: {}", line.escape_debug());
     }
 }
 
@@ -123,26 +70,77 @@ fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
     let path = named.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
     match fs::read(path) {
         Ok(text) => {
-            let rules = RuleSet::parse(&path.display().to_string(), &text)
-                .map_err(|error| ConfigError(error.to_string()))?;
-            Ok((rules, path.display().to_string()))
+            let name = path.display().to_string();
+            let rules = RuleSet::parse(&name, &text).map_err(ConfigError::of)?;
+            Ok((rules, name))
         }
-        // A link that leads nowhere does exist: somebody meant there to be rules.
+        // A link whose target is missing does exist: somebody meant it to be a pattern file.
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
                 && named.is_none()
                 && fs::symlink_metadata(path).is_err() =>
         {
-            let rules = RuleSet::embedded().map_err(|error| ConfigError(error.to_string()))?;
+            let rules = RuleSet::embedded().map_err(ConfigError::of)?;
             Ok((
                 rules,
                 format!("the embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)"),
             ))
         }
-        Err(error) => Err(wrong(
+        Err(error) => Err(ConfigError::new(
             path.display(),
             format_args!("cannot read the pattern file: {}", io_reason(&error)),
-            "name a readable file with --pattern-file; without the option the embedded defaults apply",
+            "name a readable file with --pattern-file; without this option the embedded defaults \
+             apply",
         )),
+    }
+}
+
+#[cfg(feature = "script")]
+fn with_script(rules: RuleSet, path: &Path, described: &str) -> Result<LoadedPolicy, ConfigError> {
+    let name = path.display().to_string();
+    let source = fs::read(path).map_err(|error| {
+        ConfigError::new(
+            &name,
+            format_args!("cannot read the policy script: {}", io_reason(&error)),
+            "name a readable file with --script, or leave out --script and DOXY_SCRIPT",
+        )
+    })?;
+    let script = Script::compile(&name, &source)
+        .map_err(ConfigError::of)?
+        .on_print(log_printed());
+    Ok(LoadedPolicy {
+        policy: Policy::with_script(rules, script),
+        described: format!("policy script {name}, {described}"),
+    })
+}
+
+#[cfg(not(feature = "script"))]
+fn with_script(_: RuleSet, path: &Path, _: &str) -> Result<LoadedPolicy, ConfigError> {
+    Err(ConfigError::new(
+        path.display(),
+        "this doxy was built without policy scripts",
+        "build it with the feature `script`, which is on by default, or leave out --script and \
+         DOXY_SCRIPT",
+    ))
+}
+
+/// Logs the lines that a policy script prints, up to a number a second, and how many were dropped.
+#[cfg(feature = "script")]
+fn log_printed() -> impl Fn(&str) + Send + Sync + 'static {
+    let window = Mutex::new((Instant::now(), 0_u32));
+    move |line| {
+        let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, printed) = &mut *window;
+        if since.elapsed() >= Duration::from_secs(1) {
+            let dropped = printed.saturating_sub(MAX_PRINTED);
+            if dropped > 0 {
+                tracing::info!("policy: ({dropped} lines dropped)");
+            }
+            (*since, *printed) = (Instant::now(), 0);
+        }
+        *printed = printed.saturating_add(1);
+        if *printed <= MAX_PRINTED {
+            tracing::info!("policy: {}", line.escape_debug());
+        }
     }
 }

@@ -8,61 +8,50 @@ use std::fs;
 use doxy_proxy::privilege::RunAs;
 use rustix::fs::{Gid, Uid};
 
-use crate::config::{ConfigError, wrong};
+use crate::config::error::ConfigError;
+use crate::config::settings::Setting;
 
 const HELP: &str = "use a name from there, or a number";
 
 /// The number of a user.
-pub(super) fn user(option: &str, name: &str) -> Result<u32, ConfigError> {
-    id(name, "/etc/passwd").ok_or_else(|| {
-        wrong(
-            format!("{option} {name}"),
-            "no such user in /etc/passwd",
-            HELP,
-        )
-    })
+pub(super) fn user(setting: &Setting) -> Result<u32, ConfigError> {
+    id(setting.text()?, "/etc/passwd")
+        .ok_or_else(|| setting.wrong("no such user in /etc/passwd", HELP))
 }
 
 /// The number of a group.
-pub(super) fn group(option: &str, name: &str) -> Result<u32, ConfigError> {
-    id(name, "/etc/group").ok_or_else(|| {
-        wrong(
-            format!("{option} {name}"),
-            "no such group in /etc/group",
-            HELP,
-        )
-    })
+pub(super) fn group(setting: &Setting) -> Result<u32, ConfigError> {
+    id(setting.text()?, "/etc/group")
+        .ok_or_else(|| setting.wrong("no such group in /etc/group", HELP))
 }
 
 /// The user that `--user` and `--group` name.
 pub(super) fn run_as(
-    name: Option<&str>,
-    group_name: Option<&str>,
+    name: Option<&Setting>,
+    group_name: Option<&Setting>,
 ) -> Result<Option<RunAs>, ConfigError> {
-    let Some(name) = name else {
+    let Some(setting) = name else {
         return match group_name {
-            Some(group) => Err(wrong(
-                format!("--group {group}"),
+            Some(group) => Err(group.wrong(
                 "this is the group of --user, which is not given",
                 "name the user as well, or leave it out",
             )),
             None => Ok(None),
         };
     };
-    let setting = format!("--user {name}");
-    let uid = user("--user", name)?;
+    let name = setting.text()?;
+    let uid = user(setting)?;
     let gid = match group_name {
-        Some(name) => group("--group", name)?,
+        Some(setting) => group(setting)?,
         None => own_group(name, uid).ok_or_else(|| {
-            wrong(
-                &setting,
+            setting.wrong(
                 "/etc/passwd does not say what group this user has",
                 "name the group with --group",
             )
         })?,
     };
     Ok(Some(RunAs {
-        setting,
+        setting: setting.to_string(),
         name: name.to_owned(),
         uid: Uid::from_raw(uid),
         gid: Gid::from_raw(gid),

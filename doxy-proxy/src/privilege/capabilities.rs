@@ -26,7 +26,7 @@ pub(super) const NONE: CapabilitySets = CapabilitySets {
 
 /// Drops all capabilities of a doxy that keeps its user. It keeps `DAC_OVERRIDE` only if a file that
 /// it needs belongs to somebody else. Says what is in force.
-pub(super) fn drop_capabilities(engine: &UpstreamAddr, needs: &Needs) -> String {
+pub(super) fn drop_capabilities(engines: &[&UpstreamAddr], needs: &Needs) -> String {
     let Ok(held) = capabilities(None).map(|sets| sets.permitted) else {
         return "capabilities as they were".to_owned();
     };
@@ -38,7 +38,9 @@ pub(super) fn drop_capabilities(engine: &UpstreamAddr, needs: &Needs) -> String 
     };
     let mut opens = None;
     if held.contains(CapabilitySet::DAC_OVERRIDE) && set_capabilities(None, sets).is_ok() {
-        opens = needs_override(engine)
+        opens = engines
+            .iter()
+            .find_map(|engine| needs_override(engine))
             .or_else(|| preflight(needs).into_iter().map(|it| it.path).next());
     }
     sets.permitted = match opens {

@@ -68,7 +68,7 @@ impl fmt::Display for SandboxReport {
 pub fn drop_privileges(
     credentials: Option<&Credentials>,
     mode: SandboxMode,
-    engine: &UpstreamAddr,
+    engines: &[&UpstreamAddr],
     needs: &Needs,
 ) -> Result<String, PrivilegeError> {
     let mut parts = vec![];
@@ -85,7 +85,7 @@ pub fn drop_privileges(
         return Ok(parts.join(", "));
     }
     if credentials.is_none() {
-        parts.push(drop_capabilities(engine, needs));
+        parts.push(drop_capabilities(engines, needs));
     }
     let report = enter(needs);
     if mode == SandboxMode::Require && !report.missing.is_empty() {

@@ -35,28 +35,31 @@ pub struct RunAs {
 }
 
 impl RunAs {
-    /// Checks that doxy can become this user and that this user reaches the engine. `None` if doxy
+    /// Checks that doxy can become this user and that this user reaches the engines. `None` if doxy
     /// runs as this user already. Changes nothing.
     ///
     /// # Errors
-    /// Without the right to change the user; if the user cannot reach the engine's socket.
-    pub fn credentials(self, engine: &UpstreamAddr) -> Result<Option<Credentials>, PrivilegeError> {
+    /// Without the right to change the user; if the user cannot reach an engine's socket.
+    pub fn credentials(
+        self,
+        engines: &[&UpstreamAddr],
+    ) -> Result<Option<Credentials>, PrivilegeError> {
         let is = (getuid(), geteuid(), getgid(), getegid());
         if !self.uid.is_root() && is == (self.uid, self.uid, self.gid, self.gid) {
             return Ok(None);
         }
-        let groups = match engine {
-            UpstreamAddr::Unix(path) => self.groups(path)?,
-            UpstreamAddr::Tcp(_) => {
-                self.as_user(&[], || ())?;
-                vec![]
+        self.as_user(&[], || ())?;
+        let mut groups = vec![];
+        for engine in engines {
+            if let UpstreamAddr::Unix(path) = engine {
+                groups.extend(self.group_of(path)?.filter(|group| !groups.contains(group)));
             }
-        };
+        }
         Ok(Some(Credentials { user: self, groups }))
     }
 
-    /// The supplementary groups that reaching the engine's socket takes: none, or the socket's group.
-    fn groups(&self, engine: &Path) -> Result<Vec<Gid>, PrivilegeError> {
+    /// The supplementary group that reaching the engine's socket takes: none, or the socket's.
+    fn group_of(&self, engine: &Path) -> Result<Option<Gid>, PrivilegeError> {
         let path = engine.display();
         let denied_with = |groups: &[Gid]| {
             let tried = self.as_user(groups, || try_connect(engine))?;
@@ -68,13 +71,13 @@ impl RunAs {
                 format_args!("{path} does not exist, so the group that may open it is unknown"),
                 "start the engine first, or name the group of its socket with --group",
             )),
-            _ if !denied => Ok(vec![]),
+            _ if !denied => Ok(None),
             Ok(stat) if Gid::from_raw(stat.st_gid).is_root() => Err(self.wrong(
                 format_args!("only root and its group may open {path}"),
                 "give the engine's socket a group of its own (dockerd --group), or use --group root",
             )),
             Ok(stat) if !denied_with(&[Gid::from_raw(stat.st_gid)])? => {
-                Ok(vec![Gid::from_raw(stat.st_gid)])
+                Ok(Some(Gid::from_raw(stat.st_gid)))
             }
             _ => Err(self.wrong(
                 format_args!("this user cannot open {path}, even with the socket's group"),

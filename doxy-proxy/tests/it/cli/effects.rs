@@ -1,5 +1,9 @@
 //! Valid settings: what doxy prints about them, and what it logs.
 
+use std::net::SocketAddr;
+
+use rustix::net::{AddressFamily, SocketType};
+
 use super::{NONE, PING, folder};
 use crate::support::process::{Process, doxy};
 use crate::support::{Client, Fake, Need, needs};
@@ -118,18 +122,54 @@ fn a_line_a_request_if_asked_for() {
     logs(&["--debug"], &[("DOXY_DEBUG", "0")], true);
 }
 
+/// Which variables are warned about is tested in `cli/environment.rs`; here, that they are.
 #[test]
-fn a_variable_that_is_no_setting_is_named() {
+fn variables_that_are_no_settings_are_warned_about() {
     let folder = folder();
-    let process = Process::start(
-        doxy(folder.path())
-            .env("DOXY_PROXY_SOKET", "/tmp/x")
-            .env("DOXY_PORTABLE", "1"),
-    );
-    let log = process.stop().stderr;
-    assert!(
-        log.contains("DOXY_PROXY_SOKET is not one of doxy's"),
-        "{log}"
-    );
-    assert!(!log.contains("DOXY_PORTABLE"), "{log}");
+    let mut command = doxy(folder.path());
+    command.envs([
+        ("DOXY_PROXY_SOKET", "/tmp/x"),
+        ("CONTAINERS", "1"),
+        ("POST", "0"),
+    ]);
+    let log = Process::start(&mut command).stop().stderr;
+    for words in [
+        " WARN the variable DOXY_PROXY_SOKET is not a setting of doxy; is DOXY_PROXY_SOCKET meant?\n",
+        " WARN CONTAINERS=1 POST=0: doxy does not read the settings of Tecnativa's",
+    ] {
+        assert_eq!(log.matches(words).count(), 1, "{words:?}: {log}");
+    }
+}
+
+/// An engine that cannot be reached is no error, and does not delay the start.
+#[test]
+fn an_engine_that_cannot_be_reached_is_warned_about() {
+    // Bound and not listening: nobody else gets the port, and connecting to it is refused.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let port = SocketAddr::try_from(rustix::net::getsockname(&socket).unwrap())
+        .unwrap()
+        .port();
+    let tcp = format!("tcp://127.0.0.1:{port}");
+    for (name, engine, reason) in [
+        ("--docker-socket", "no.sock", "no such file or directory"),
+        ("--docker-socket", tcp.as_str(), "connection refused"),
+        ("DOXY_DOCKER_SOCKET", tcp.as_str(), "connection refused"),
+    ] {
+        let folder = folder();
+        let mut command = doxy(folder.path());
+        if name.starts_with("--") {
+            command.args([name, engine]);
+        } else {
+            command.env(name, engine);
+        }
+        let process = Process::start(&mut command);
+        let line = process.logged(" WARN ");
+        let expected = format!(
+            "cannot reach the Docker engine at {engine}: {reason}; clients get an error until it can \
+             be reached (is {name} right?)"
+        );
+        assert!(line.ends_with(&expected), "{line}");
+        process.stop();
+    }
 }

@@ -14,11 +14,10 @@ fn the_engine_being_the_proxy() {
         "unix://link/doxy.sock",
         "sub/../doxy.sock",
     ] {
-        let shown = path.strip_prefix("unix://").unwrap_or(path);
         says(&format!(
             "
 docker-socket {path}
---docker-socket {shown}: this is the proxy socket too
+--docker-socket {path}: this is the proxy socket too
 help: give doxy a path of its own with --proxy-socket
 "
         ));
@@ -61,7 +60,7 @@ fn the_engine() {
         "
 docker-socket sub
 --docker-socket sub: this is a folder
-help: mounted into a container, a socket that does not exist becomes a folder: start the engine first
+help: Docker creates a folder where a socket to be mounted does not exist: start the engine first
 
 docker-socket file
 --docker-socket file: this is not a socket

@@ -5,28 +5,60 @@ use crate::support::files::listing;
 use crate::support::process::{Process, doxy};
 
 #[test]
-fn modes_and_times() {
+fn values() {
     says(
         "
 socket-mode rw
---socket-mode rw: this is no file mode
+--socket-mode rw: invalid file mode
 help: write it in octal, such as 0660 for owner and group
 
 socket-mode 1777
---socket-mode 1777: this is no file mode
+--socket-mode 1777: invalid file mode
 help: write it in octal, such as 0660 for owner and group
 
 socket-mode 0888
---socket-mode 0888: this is no file mode
+--socket-mode 0888: invalid file mode
 help: write it in octal, such as 0660 for owner and group
 
 shutdown-grace x
---shutdown-grace x: this is no length of time
-help: write a number of seconds, or one with a unit: 10s, 500ms, 2m
+--shutdown-grace x: invalid duration
+help: write a number of seconds, or numbers with units: 10s, 500ms, 2m, 1h30m
+
+idle-timeout 0
+--idle-timeout 0: must be greater than 0
+help: write one such as 30s
+
+head-timeout 0s
+--head-timeout 0s: must be greater than 0
+help: write one such as 30s
+
+threads 1025
+--threads 1025: invalid number
+help: write a whole number from 1 to 1024
+
+max-connections 0
+--max-connections 0: invalid number
+help: write a whole number greater than 0
+
+max-body 1G
+--max-body 1G: invalid size
+help: write a number of bytes greater than 0, with or without a unit: 65536, 512k, 1M
+
+log-format xml
+--log-format xml: unknown choice
+help: write `text` or `json`
+
+sandbox on
+--sandbox on: unknown choice
+help: write `auto`, `require` or `off`
+
+allow-uid root,no-such-user
+--allow-uid no-such-user: no such user in /etc/passwd
+help: use a name from there, or a number
 
 shutdown-grace 10 s
---shutdown-grace 10 s: this is no length of time
-help: write a number of seconds, or one with a unit: 10s, 500ms, 2m
+--shutdown-grace 10 s: invalid duration
+help: write a number of seconds, or numbers with units: 10s, 500ms, 2m, 1h30m
 ",
     );
 }
@@ -37,11 +69,11 @@ fn pattern_files() {
         r"
 pattern-file no.pattern
 no.pattern: cannot read the pattern file: no such file or directory
-help: name a readable file with --pattern-file; without the option the embedded defaults apply
+help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 pattern-file sub
 sub: cannot read the pattern file: is a directory
-help: name a readable file with --pattern-file; without the option the embedded defaults apply
+help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 pattern-file empty.pattern
 empty.pattern: there are no rules in it, so nothing would be allowed
@@ -133,12 +165,12 @@ help: use a name from there, or a number
     let (what, help) = if cfg!(feature = "script") {
         (
             "policy.rhai: cannot read the policy script: no such file or directory",
-            "name a readable file with --script, or leave the option and DOXY_SCRIPT out",
+            "name a readable file with --script, or leave out --script and DOXY_SCRIPT",
         )
     } else {
         (
-            "--script policy.rhai: this doxy was built without scripts",
-            "build it with the feature `script`, which is on by default, or leave the option and DOXY_SCRIPT out",
+            "policy.rhai: this doxy was built without policy scripts",
+            "build it with the feature `script`, which is on by default, or leave out --script and DOXY_SCRIPT",
         )
     };
     says(&format!("script policy.rhai\n{what}\nhelp: {help}"));

@@ -56,7 +56,7 @@ help: run doxy as root or as a member of the socket's group (often `docker`)
 
 pattern-file good.pattern
 good.pattern: cannot read the pattern file: permission denied
-help: name a readable file with --pattern-file; without the option the embedded defaults apply
+help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 socket-owner 0
 proxy socket open/doxy.sock: cannot set owner and group: operation not permitted

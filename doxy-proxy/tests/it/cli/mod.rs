@@ -97,12 +97,15 @@ fn variable(name: &str) -> String {
     format!("DOXY_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// Each setting is wrong, as an option and as a variable, and no more is said than the two lines.
+/// Each setting is wrong, as an option and as a variable. The error has two lines, and names the
+/// setting as it was given.
 #[track_caller]
 fn says(table: &str) {
     for (name, value, said) in cases(table) {
         assert_eq!(refused(&[&option(name), value], NONE, &[]), said, "option");
         let variable = variable(name);
+        let by_option = format!("doxy: {} ", option(name));
+        let said = said.replacen(&by_option, &format!("doxy: {variable}="), 1);
         assert_eq!(refused(&[], &[(&variable, value)], &[]), said, "variable");
     }
 }

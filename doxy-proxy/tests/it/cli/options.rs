@@ -22,6 +22,27 @@ fn options_that_do_not_exist_or_have_no_value() {
     refused(&[], &[("DOXY_DEBUG", "maybe")], &["maybe", "--debug"]);
     let twice = ["--proxy-socket", "a", "--proxy-socket", "b"];
     refused(&twice, NONE, &["--proxy-socket"]);
+    for (arg, help) in [
+        (
+            "--socket",
+            "the option is --proxy-socket; `doxy --help` lists all of them",
+        ),
+        (
+            "-H",
+            "the option is --docker-socket; `doxy --help` lists all of them",
+        ),
+        (
+            "--rules",
+            "the option is --pattern-file; `doxy --help` lists all of them",
+        ),
+        (
+            "--proxy-sokket",
+            "a similar argument exists: '--proxy-socket'",
+        ),
+    ] {
+        let said = format!("doxy: unexpected argument '{arg}' found\nhelp: {help}\n");
+        assert_eq!(refused(&[arg, "x"], NONE, &[]), said);
+    }
     for arg in ["--nope", "run"] {
         let said = format!(
             "doxy: unexpected argument '{arg}' found\nhelp: `doxy --help` lists the options\n"
@@ -84,34 +105,56 @@ fn version_and_help() {
         let ended = start_to_end(command.arg(help));
         assert_eq!(ended.code, Some(0), "{help}: {ended:?}");
         assert_eq!(ended.stderr, "", "{help}");
+        let words = ended
+            .stdout
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         for name in [
             "docker-socket",
             "proxy-socket",
-            "pattern-file",
             "socket-mode",
             "socket-owner",
             "socket-group",
+            "pattern-file",
+            "allow-uid",
+            "allow-gid",
+            "max-connections",
+            "threads",
+            "head-timeout",
+            "idle-timeout",
             "shutdown-grace",
+            "access-log",
+            "log-format",
             "debug",
+            "user",
+            "group",
+            "sandbox",
         ]
         .into_iter()
-        .chain(cfg!(feature = "script").then_some("script"))
-        {
-            // An option and its variable are one line of the list.
-            let line = ended
-                .stdout
-                .lines()
-                .find(|line| line.trim_start().starts_with(&option(name)));
-            let line = line.unwrap_or_else(|| panic!("{help}: no --{name}"));
-            assert!(line.contains(&variable(name)), "{help}: {line}");
+        .chain(
+            cfg!(feature = "script")
+                .then_some(["script", "max-body"])
+                .into_iter()
+                .flatten(),
+        ) {
+            // The variable stands behind its option, before the next one.
+            let value = if name == "debug" { "" } else { "<" };
+            let at = words.find(&format!(" {} {value}", option(name)));
+            let rest = &words[at.unwrap_or_else(|| panic!("{help}: no --{name}"))..];
+            let variable = format!("[env: {}]", variable(name));
+            let found = rest
+                .find(&variable)
+                .unwrap_or_else(|| panic!("{help}: no {variable}"));
+            assert_eq!(
+                rest[..found].matches("[env: ").count(),
+                0,
+                "{help}: --{name}"
+            );
         }
-        // What is not in this binary is not spoken of.
-        assert_eq!(
-            ended.stdout.contains("script"),
-            cfg!(feature = "script"),
-            "{help}"
-        );
-        for word in [
+        // A doxy without scripts does not mention them.
+        assert_eq!(words.contains("script"), cfg!(feature = "script"), "{help}");
+        for said in [
             "--help",
             "--version",
             "[default: /var/run/docker.sock]",
@@ -121,12 +164,27 @@ fn version_and_help() {
             "/etc/doxy.pattern",
             "unix://PATH",
             "tcp://HOST:PORT",
-            "Examples:",
-            "DOCKER_HOST=unix:///tmp/doxy.sock",
+            "Sockets: ",
+            "Policy (which requests are allowed): ",
+            "Peers (who may connect): ",
+            "Limits: ",
+            "Logs: ",
+            "Privileges: ",
+            "Example",
+        ] {
+            assert!(words.contains(said), "{help}: no {said:?}: {words}");
+        }
+        // More than a line for each is for who asks for it.
+        for said in [
+            "DOCKER_HOST=unix:///tmp/doxy.sock docker ps",
+            "anyone who can open the socket may connect.",
+            "mount the folder, not the socket.",
             "Exit codes: 0 ",
         ] {
-            assert!(ended.stdout.contains(word), "{help}: no {word:?}");
+            assert_eq!(words.contains(said), help == "--help", "{help}: {said:?}");
         }
+        let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100), "{help}: {widest:?}");
     }
     // Neither of them does anything, whatever else is wrong.
     let ended = start_to_end(doxy(folder.path()).args(["--socket-mode", "rw", "--version"]));

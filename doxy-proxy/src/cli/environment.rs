@@ -1,0 +1,196 @@
+//! Variables that look like settings and are none: misspelt ones, and those of other socket proxies.
+//!
+//! They only get warnings: an environment is often shared, and another program may read them.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::cli::args::command;
+
+/// Switches of Tecnativa's and LinuxServer's docker-socket-proxy, which are 0 or 1.
+const SWITCHES: &[&str] = &[
+    "ALLOW_ARCHIVE",
+    "ALLOW_CHANGES",
+    "ALLOW_EXPORT",
+    "ALLOW_LOGS",
+    "ALLOW_PAUSE",
+    "ALLOW_RESTARTS",
+    "ALLOW_START",
+    "ALLOW_STOP",
+    "ALLOW_TOP",
+    "ALLOW_UNPAUSE",
+    "AUTH",
+    "BUILD",
+    "COMMIT",
+    "CONFIGS",
+    "CONTAINERS",
+    "DISTRIBUTION",
+    "EVENTS",
+    "EXEC",
+    "GRPC",
+    "IMAGES",
+    "INFO",
+    "NETWORKS",
+    "NODES",
+    "PING",
+    "PLUGINS",
+    "POST",
+    "SECRETS",
+    "SERVICES",
+    "SESSION",
+    "SWARM",
+    "SYSTEM",
+    "TASKS",
+    "VERSION",
+    "VOLUMES",
+];
+
+/// Settings of wollomatic's socket-proxy. Those that begin with `SP_ALLOW_` end with a method.
+const WOLLOMATIC: &[&str] = &[
+    "SP_ALLOWBINDMOUNTFROM",
+    "SP_ALLOWFROM",
+    "SP_ALLOWHEALTHCHECK",
+    "SP_LISTENIP",
+    "SP_LOGJSON",
+    "SP_LOGLEVEL",
+    "SP_PROXYCONTAINERNAME",
+    "SP_PROXYPORT",
+    "SP_PROXYSOCKETENDPOINT",
+    "SP_PROXYSOCKETENDPOINTFILEMODE",
+    "SP_SHUTDOWNGRACETIME",
+    "SP_SOCKETPATH",
+    "SP_STOPONWATCHDOG",
+    "SP_WATCHDOGINTERVAL",
+];
+const METHODS: &[&str] = &[
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
+];
+
+/// What to say of the environment: one line for each unknown `DOXY_…` variable, and one for each
+/// other proxy whose settings are there.
+pub(crate) fn warnings(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+    let command = command();
+    let known: Vec<&str> = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_env()?.to_str())
+        .collect();
+    let mut warnings = vec![];
+    let (mut switches, mut wollomatic) = (vec![], vec![]);
+    for (name, value) in environment {
+        let shown = name.display().to_string();
+        if shown.starts_with("DOXY_") {
+            if !known.contains(&shown.as_str()) {
+                warnings.push(unknown(&shown, &known));
+            }
+        } else if is_switch(&shown, &value) {
+            switches.push(format!("{shown}={}", value.display()));
+        } else if is_wollomatic(&shown) {
+            wollomatic.push(shown);
+        }
+    }
+    if !switches.is_empty() {
+        switches.sort();
+        warnings.push(format!(
+            "{}: doxy does not read the settings of Tecnativa's and LinuxServer's \
+             docker-socket-proxy; write what is allowed as rules into a file, and name it with \
+             --pattern-file (`doxy --help` shows rules)",
+            switches.join(" "),
+        ));
+    }
+    if !wollomatic.is_empty() {
+        wollomatic.sort();
+        warnings.push(format!(
+            "{}: doxy does not read the settings of wollomatic's socket-proxy; write each regex as a \
+             rule, `METHOD REGEX`, into a file, and name it with --pattern-file",
+            wollomatic.join(" "),
+        ));
+    }
+    warnings
+}
+
+fn unknown(name: &str, known: &[&str]) -> String {
+    // One slip of the fingers in three letters is still a slip.
+    let distance = |other: &str| strsim::osa_distance(name, other);
+    let near = known.iter().min_by_key(|other| distance(other));
+    match near.filter(|near| distance(near) <= (name.len() - "DOXY_".len()) / 3) {
+        Some(near) => format!("the variable {name} is not a setting of doxy; is {near} meant?"),
+        None => format!(
+            "the variable {name} is not a setting of doxy; `doxy --help` lists the variables"
+        ),
+    }
+}
+
+/// Other programs have variables such as `VERSION` too, but hardly with 0 or 1 as their value.
+fn is_switch(name: &str, value: &OsStr) -> bool {
+    let known = SWITCHES.contains(&name) || name.starts_with("LIBPOD_");
+    known && ["0", "1"].iter().any(|switch| value == *switch)
+}
+
+fn is_wollomatic(name: &str) -> bool {
+    let method = name
+        .strip_prefix("SP_ALLOW_")
+        .and_then(|rest| rest.split('_').next());
+    WOLLOMATIC.contains(&name) || method.is_some_and(|method| METHODS.contains(&method))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::warnings;
+
+    /// Whether each pair of variables leads to a line with these words, or to none.
+    #[test]
+    fn variables_that_are_no_settings() {
+        for (variables, expected) in [
+            (&[("DOXY_DEBUG", "1"), ("PATH", "/bin")][..], None),
+            (
+                &[("DOXY_PROXY_SOKET", "/tmp/x")],
+                Some("DOXY_PROXY_SOKET is not a setting of doxy; is DOXY_PROXY_SOCKET meant?"),
+            ),
+            (
+                &[("DOXY_PATTERNS_FILE", "x")],
+                Some("is DOXY_PATTERN_FILE meant?"),
+            ),
+            (&[("DOXY_USERS", "x")], Some("is DOXY_USER meant?")),
+            (
+                &[("DOXY_", "x")],
+                Some("DOXY_ is not a setting of doxy; `doxy --help`"),
+            ),
+            (
+                &[("DOXY_CACHE_SIZE_LIMIT", "x")],
+                Some("; `doxy --help` lists the variables"),
+            ),
+            (
+                &[("POST", "0"), ("CONTAINERS", "1")],
+                Some("CONTAINERS=1 POST=0: doxy does not read the settings of Tecnativa's"),
+            ),
+            (&[("ALLOW_START", "1")], Some("ALLOW_START=1: ")),
+            (&[("LIBPOD_PODS", "1")], Some("LIBPOD_PODS=1: ")),
+            (
+                &[("VERSION", "1.2.3"), ("INFO", ""), ("CONTAINERS", "web")],
+                None,
+            ),
+            (
+                &[("SP_ALLOW_GET", "/version"), ("SP_ALLOW_POST_2", "/x")],
+                Some(
+                    "SP_ALLOW_GET SP_ALLOW_POST_2: doxy does not read the settings of wollomatic's",
+                ),
+            ),
+            (&[("SP_LISTENIP", "0.0.0.0")], Some("SP_LISTENIP: ")),
+            (&[("SP_ALLOW_ALL", "1"), ("SP_HOME", "x")], None),
+        ] {
+            let environment = variables
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()));
+            let warnings = warnings(environment);
+            assert_eq!(
+                warnings.len(),
+                usize::from(expected.is_some()),
+                "{warnings:?}"
+            );
+            for warning in warnings {
+                let expected = expected.unwrap_or_default();
+                assert!(warning.contains(expected), "{warning}: no {expected:?}");
+                assert!(!warning.contains("/version"), "{warning}");
+            }
+        }
+    }
+}

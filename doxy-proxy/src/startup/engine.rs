@@ -1,0 +1,70 @@
+//! The engine's socket, looked at before doxy creates its own.
+//!
+//! It refuses what no restart of the engine would mend. An engine that does not run yet is no error:
+//! doxy answers 502 until it does.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use doxy_proxy::{MAX_SOCKET_PATH, try_connect};
+
+use crate::config::{ConfigError, Setting};
+
+/// Refuses a path that can never be the engine's socket. `setting` names it, `proxy` is doxy's own.
+pub(super) fn check(setting: &Setting, engine: &Path, proxy: &Path) -> Result<(), ConfigError> {
+    let denied = || {
+        setting.wrong(
+            "permission denied",
+            "run doxy as root or as a member of the socket's group (often `docker`)",
+        )
+    };
+    if same_file(engine, proxy) {
+        return Err(setting.wrong(
+            "this is the proxy socket too",
+            "give doxy a path of its own with --proxy-socket",
+        ));
+    }
+    match fs::metadata(engine) {
+        Ok(found) if found.is_dir() => {
+            return Err(setting.wrong(
+                "this is a folder",
+                "Docker creates a folder where a socket to be mounted does not exist: start the \
+                 engine first",
+            ));
+        }
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(setting.wrong(
+                "this is not a socket",
+                "name the engine's socket, such as /var/run/docker.sock",
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied()),
+        _ => {}
+    }
+    if engine.as_os_str().len() > MAX_SOCKET_PATH {
+        return Err(setting.wrong(
+            "the path is too long for a socket",
+            "a socket's path has at most 107 bytes",
+        ));
+    }
+    match try_connect(engine) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(denied()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether two paths name one file, through any links. The file itself need not exist.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| {
+        fs::canonicalize(path).ok().or_else(|| {
+            let folder = path
+                .parent()
+                .filter(|folder| *folder != Path::new(""))
+                .unwrap_or(Path::new("."));
+            Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+        })
+    };
+    a == b || real(a).is_some_and(|a| real(b) == Some(a))
+}

@@ -1,8 +1,8 @@
-//! Step five, stream: a body on its way, in either direction.
+//! Step five, stream: relays a body, in either direction.
 //!
-//! It is read strictly by its framing and passed on as it comes: the next piece is asked for only
-//! when the other side has taken the last, and no clock ends it. What is long and of known length
-//! is spliced; the rest goes through one buffer.
+//! A body is read strictly by its framing and relayed as it comes: the next piece is read only when
+//! the sink has taken the last one, and no clock ends it. A long body of known length is spliced;
+//! everything else goes through one buffer.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,24 +14,24 @@ use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;
 
-/// Why a body could not be passed on to its end.
+/// Why a body was not relayed to its end.
 #[derive(Debug)]
 pub(crate) enum RelayError {
-    /// The side it comes from broke off, or its framing is wrong.
+    /// The source broke off, or its framing is wrong.
     Source(Malformed),
-    /// The side it goes to takes no more.
+    /// The sink takes no more.
     Sink,
 }
 
-/// A body, as far as it has been passed on.
+/// A body that is being relayed.
 #[derive(Debug)]
 pub(crate) struct Body {
     left: Left,
-    /// What has been read of it, and is yet to be passed on.
+    /// What has been decoded and not been written yet.
     ready: Option<Step>,
     in_flight: bool,
     begun: bool,
-    /// So much may yet be copied until it counts as large.
+    /// How many more bytes are copied until the body counts as large.
     small: u64,
 }
 
@@ -39,8 +39,8 @@ pub(crate) struct Body {
 enum Left {
     Length(u64),
     Chunked(ChunkedDecoder),
-    /// Until the connection ends. Whether it is passed on in chunks, so that the other one can
-    /// stay, and whether its end has come.
+    /// Until the source closes. `chunked` says that it is relayed in chunks, so that the sink's
+    /// connection can stay; `ended` that the source has closed.
     Close {
         chunked: bool,
         ended: bool,
@@ -48,7 +48,7 @@ enum Left {
 }
 
 impl Body {
-    /// A body about to begin. With `strip_framing` it is not chunked, though it was read so.
+    /// A body about to begin. `strip_framing` removes the chunked coding.
     pub(crate) fn new(framing: Framing, strip_framing: bool) -> Self {
         let left = match framing {
             Framing::None => Left::Length(0),
@@ -76,20 +76,20 @@ impl Body {
         }
     }
 
-    /// Has anything been written, be it of the head before it?
+    /// Whether anything has been written, of the body or of the head before it.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Has a piece of it been given to the other side, and perhaps not been taken whole?
+    /// Whether a write was begun that may have been taken only in part.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.in_flight
     }
 
-    /// Passes on what has been read already, and `head` before it, as far as that goes without waiting.
+    /// Relays `head` and what has been read already, without waiting.
     ///
-    /// Most answers are done with then, and nothing is set up that would wait. If not, it says how
-    /// much of the head has been written; `relay` goes on from there.
+    /// That completes most responses (`None`), and no future has to be set up. Otherwise it gives how
+    /// many bytes of the head have been written, and `relay` continues from there.
     pub(crate) fn relay_now(
         &mut self,
         head: &[u8],
@@ -131,10 +131,10 @@ impl Body {
         Ok(Some(written.min(head.len())))
     }
 
-    /// Passes the body on to its end, and `head` before it, in one piece with its beginning.
+    /// Relays `head` and then the body to its end.
     ///
-    /// `input` is what has been read of the source; what lies in it behind the body stays there.
-    /// `moved` counts the body's bytes, with the framing they are written in.
+    /// `input` is what has been read of the source; bytes behind the body stay in it. `moved` counts
+    /// the body's bytes, with the framing they are written in.
     pub(crate) async fn relay(
         &mut self,
         mut head: &[u8],
@@ -181,7 +181,7 @@ impl Body {
         }
     }
 
-    /// Counts what has been written, until that is so much that the other side is worth more room.
+    /// Counts what has been written, and enlarges the sink's buffer when the body proves large.
     fn count(&mut self, emitted: usize, to: &Stream) {
         if self.small > 0 {
             self.small = self.small.saturating_sub(emitted as u64);
@@ -191,7 +191,7 @@ impl Body {
         }
     }
 
-    /// Reads what has come, and says how much of it is to be passed on.
+    /// Decodes what has come, and says how much of it to relay.
     pub(crate) fn advance(&mut self, input: &mut ReadBuf) -> Result<Step, Malformed> {
         let here = input.unread().len();
         let consumed = match &mut self.left {
@@ -209,8 +209,7 @@ impl Body {
         })
     }
 
-    /// Moves what is left without looking at it, where that is worth it and its length is known.
-    /// Says whether that was all.
+    /// Splices the rest of a long body of known length. Says whether the body is complete.
     async fn splice(
         &mut self,
         from: &Stream,
@@ -236,8 +235,8 @@ impl Body {
     }
 }
 
-/// Writes a head, if there is one left, and so many bytes of what has been read: in one piece, where
-/// the head fits in before them. The bytes stay where they are.
+/// Writes the rest of a head and `count` bytes of `input`, with one system call if the head fits in
+/// before them. The bytes stay in `input`.
 async fn write(to: &Stream, head: &[u8], input: &mut ReadBuf, count: usize) -> io::Result<()> {
     if !head.is_empty() && count > 0 && input.prepend(head) {
         let all = head.len() + count;
@@ -251,7 +250,7 @@ async fn write(to: &Stream, head: &[u8], input: &mut ReadBuf, count: usize) -> i
     to.write_both(head, bytes).await
 }
 
-/// Writes a head, if there is one left, and a piece of a body as a chunk, if there is any of it.
+/// Writes the rest of a head, and a piece of a body as a chunk unless it is empty.
 async fn write_chunk(to: &Stream, head: &[u8], bytes: &[u8]) -> io::Result<()> {
     if bytes.is_empty() {
         return to.write_all(head).await;

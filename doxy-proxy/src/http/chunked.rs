@@ -12,26 +12,26 @@ use memchr::memchr;
 use crate::http::headers;
 use crate::http::malformed::Malformed;
 
-/// The longest line that tells a chunk's size, its extensions included.
+/// The longest line with a chunk's size, extensions included, in bytes.
 const LONGEST_LINE: usize = 1024;
-/// The longest trailer section.
+/// The longest trailer section, in bytes.
 const LONGEST_TRAILERS: usize = 8 * 1024;
 /// The most trailer lines.
 const MOST_TRAILERS: usize = 32;
 
-/// How far a chunked body has been read.
+/// The decoder of one chunked body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkedDecoder {
     state: State,
-    /// Whether the framing is left out of what is written.
+    /// Whether sizes and trailers are left out of the output.
     strip_framing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the line that tells a size.
+    /// Before the line with a size.
     Size,
-    /// Within a chunk, so many bytes before its end.
+    /// Within a chunk, with so many bytes left of it.
     Data(u64),
     /// Before the line end behind a chunk.
     DataEnd,
@@ -40,17 +40,17 @@ enum State {
     Done,
 }
 
-/// What became of some bytes.
+/// The result of one step of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// So many bytes were read; the rest is wanted again, with more behind it.
+    /// How many bytes were consumed. The rest is needed again, with more behind it.
     pub(crate) consumed: usize,
-    /// So many, at the beginning, are what to pass on.
+    /// How many bytes, from the beginning, are output.
     pub(crate) emitted: usize,
 }
 
 impl ChunkedDecoder {
-    /// A body about to begin. With `strip_framing` it has neither sizes nor trailers.
+    /// A body about to begin. `strip_framing` leaves sizes and trailers out of the output.
     pub(crate) fn new(strip_framing: bool) -> Self {
         Self {
             state: State::Size,
@@ -62,7 +62,7 @@ impl ChunkedDecoder {
         self.state == State::Done
     }
 
-    /// Reads on, and leaves the plain form of what it read at the beginning of `bytes`.
+    /// Decodes on, and leaves the output at the beginning of `bytes`.
     pub(crate) fn advance(&mut self, bytes: &mut [u8]) -> Result<Step, Malformed> {
         let mut step = Step {
             consumed: 0,
@@ -136,7 +136,7 @@ impl ChunkedDecoder {
     }
 }
 
-/// The next `count` bytes are passed on as they are.
+/// Outputs the next `count` bytes unchanged.
 fn pass(bytes: &mut [u8], step: &mut Step, count: usize) {
     if step.emitted != step.consumed {
         bytes.copy_within(step.consumed..step.consumed + count, step.emitted);
@@ -145,7 +145,7 @@ fn pass(bytes: &mut [u8], step: &mut Step, count: usize) {
     step.emitted += count;
 }
 
-/// The size that a line tells: `HEX CRLF`, or with extensions, `HEX ; anything CRLF`.
+/// The size in a line `HEX CRLF`, or with extensions, `HEX ; anything CRLF`.
 fn size(line: &[u8]) -> Result<u64, Malformed> {
     let text = line.strip_suffix(b"\r\n").ok_or(Malformed::Chunk)?;
     if text.len() > LONGEST_LINE {
@@ -162,12 +162,11 @@ fn size(line: &[u8]) -> Result<u64, Malformed> {
         return Err(Malformed::Chunk);
     }
     let digits = std::str::from_utf8(digits).map_err(|_| Malformed::Chunk)?;
-    // Refuses none at all, and more than fit; a sign is no digit.
+    // This refuses an empty number and one that is too large. A sign is no digit.
     u64::from_str_radix(digits, 16).map_err(|_| Malformed::Chunk)
 }
 
-/// How long the trailer section is, with the empty line at its end; nothing when that has not
-/// come yet.
+/// The length of the trailer section, with the empty line at its end. None if that has not come yet.
 fn trailers(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     let mut at = 0;
     while let Some(end) = memchr(b'\n', bytes.get(at..).unwrap_or_default()) {

@@ -1,7 +1,7 @@
-//! Where the head of a message ends, and how large it may be.
+//! Finds the end of a message's head, and bounds its size.
 //!
-//! A head is looked through once while it comes in, however small the pieces are, and parsed when
-//! it is whole.
+//! A head is scanned once while it comes in, however small the pieces are, and parsed when it is
+//! complete.
 
 use std::sync::LazyLock;
 
@@ -11,28 +11,28 @@ use memchr::memmem::Finder;
 use crate::net::buffer::ReadBuf;
 use crate::net::stream::Stream;
 
-/// The largest head that is read, in bytes: first line and header lines together.
+/// The largest head, in bytes: first line and header lines together.
 pub const MAX_HEAD: usize = 128 * 1024;
-/// The most header lines that are read. Real clients have been seen to send 150.
+/// The most header lines. Real clients have been seen to send 150.
 pub const MAX_HEADERS: usize = 256;
 
-/// Why there is no head.
+/// Why no head could be read.
 #[derive(Debug)]
 pub(crate) enum HeadError {
-    /// The connection ended first.
+    /// The connection ended before the head did.
     Ended,
-    /// It failed.
+    /// The connection failed.
     Failed(std::io::Error),
-    /// It is larger than is read.
+    /// The head is larger than doxy reads.
     TooLarge,
 }
 
-/// How long the head is that has come already, if all of it has.
+/// The length of the head at the beginning of `bytes`, if all of it has come.
 pub(crate) fn find_head(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     Scan::default().end(bytes)
 }
 
-/// Waits for a whole head, and says how long it is. It stays in `input`.
+/// Waits for a complete head and gives its length. The head stays in `input`.
 pub(crate) async fn read_head(
     input: &mut ReadBuf,
     from: &Stream,
@@ -51,33 +51,33 @@ pub(crate) async fn read_head(
     }
 }
 
-/// The end of a line and an empty one behind it: as all clients write them, and as a few might.
+/// The end of a line followed by an empty line: as all clients write it, and as a few might.
 static EMPTY: LazyLock<[Finder<'static>; 2]> =
     LazyLock::new(|| [Finder::new(b"\n\r\n"), Finder::new(b"\n\n")]);
 
-/// The end of a head that has come in one piece and is as they usually are: it begins with its first
-/// line, and has not very many. Nothing says that there is none.
+/// The end of a head of the usual form: it came in one piece, begins with its first line and has few
+/// lines. None does not mean that the head is incomplete.
 fn usual_end(bytes: &[u8]) -> Option<usize> {
     let [usual, other] = &*EMPTY;
     let end = usual.find(bytes)? + 3;
     let head = bytes.get(..end)?;
     let begins = !matches!(head.first(), Some(b'\r' | b'\n'));
-    // No line is shorter than two bytes: so there are not too many of them.
+    // No line is shorter than two bytes, so a head this short has not too many of them.
     (begins && end <= 2 * MAX_HEADERS && other.find(head).is_none()).then_some(end)
 }
 
-/// How far a head has been looked through for the empty line at its end.
+/// How far a head has been scanned for the empty line at its end.
 #[derive(Debug, Default)]
 struct Scan {
-    /// Before here there is no line end that has not been seen.
+    /// All line ends before this position have been seen.
     seen: usize,
-    /// Where the line begins that has not ended yet.
+    /// Where the current line begins.
     line: usize,
     lines: usize,
 }
 
 impl Scan {
-    /// `bytes` are all that have come of the head so far, and what may be behind it.
+    /// Scans on. `bytes` are the head as far as it has come, and possibly more.
     fn end(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         if self.seen == 0
             && let Some(end) = usual_end(bytes)
@@ -88,7 +88,7 @@ impl Scan {
             let end = self.seen + at + 1;
             let empty = matches!(bytes.get(self.line..end), Some(b"\n" | b"\r\n"));
             (self.seen, self.line) = (end, end);
-            // Empty lines before the first one are none of the head's.
+            // Empty lines before the first line do not count.
             if !empty {
                 self.lines += 1;
             } else if self.lines > 0 {

@@ -1,15 +1,14 @@
-//! Which header lines pass through and which belong to one connection only.
+//! Header lines: which are end-to-end and which are hop-by-hop.
 //!
-//! The list of hop-by-hop headers is fixed. What a `Connection` line names is never removed: a
-//! client could otherwise strike `Content-Length` or `Content-Type` out of a request between
-//! the judging of it and the engine.
+//! The list of hop-by-hop headers is fixed. What a `Connection` line names is never removed: a client
+//! could otherwise remove `Content-Length` or `Content-Type` after the policy has judged them.
 
 use std::ops::Range;
 
 /// One header line, its name as it was sent.
 pub(crate) type Line<'b> = httparse::Header<'b>;
 
-/// Removed in both directions.
+/// The hop-by-hop headers, removed in both directions.
 const HOP_BY_HOP: [&str; 7] = [
     "connection",
     "keep-alive",
@@ -20,7 +19,7 @@ const HOP_BY_HOP: [&str; 7] = [
     "upgrade",
 ];
 
-/// What a request says of the upgrade it asks for. Gone where `Upgrade` itself is.
+/// Headers that describe a requested upgrade. Removed wherever `Upgrade` is.
 const UPGRADE_DETAILS: [&str; 6] = [
     "http2-settings",
     "sec-websocket-accept",
@@ -30,8 +29,8 @@ const UPGRADE_DETAILS: [&str; 6] = [
     "sec-websocket-version",
 ];
 
-/// Fields of framing, routing and authentication, and those that change how a body is read: they
-/// may not come behind one (RFC 9110 section 6.5.1), and none may replace what was judged.
+/// Headers that are not allowed in a trailer: those of framing, routing and authentication, and those
+/// that change how a body is read (RFC 9110 section 6.5.1). None may replace what was judged.
 const NO_TRAILER: [&str; 13] = [
     "transfer-encoding",
     "content-length",
@@ -54,17 +53,17 @@ fn among(names: &[&str], name: &[u8]) -> bool {
         .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
-/// Does it belong to one connection only?
+/// Whether a header belongs to one connection only.
 pub(crate) fn is_hop_by_hop(name: &str) -> bool {
     among(&HOP_BY_HOP, name.as_bytes())
 }
 
-/// Does it belong to the request for an upgrade?
+/// Whether a header describes a requested upgrade.
 pub(crate) fn is_upgrade_detail(name: &str) -> bool {
     among(&UPGRADE_DETAILS, name.as_bytes())
 }
 
-/// May it not come behind a body?
+/// Whether a header is not allowed in a trailer.
 pub(crate) fn forbidden_in_trailer(name: &[u8]) -> bool {
     among(&NO_TRAILER, name)
 }
@@ -77,7 +76,7 @@ pub(crate) fn values<'b>(lines: &'b [Line<'b>], name: &'b str) -> impl Iterator<
         .map(|line| line.value)
 }
 
-/// Does a line of this name list this word?
+/// Whether a line of this name lists this token.
 pub(crate) fn contains_token(lines: &[Line<'_>], name: &str, word: &str) -> bool {
     values(lines, name)
         .flat_map(|value| value.split(|byte| *byte == b','))
@@ -94,7 +93,8 @@ pub(crate) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Writes the lines that pass. `head` is where they were read from.
 ///
-/// Those that stand in it as they are written are copied together: most lines of most heads.
+/// Neighbouring lines that already have the form in which they are written are copied together: most
+/// lines of most heads.
 pub(crate) fn write_lines(
     out: &mut Vec<u8>,
     head: &[u8],
@@ -117,7 +117,7 @@ pub(crate) fn write_lines(
     out.extend_from_slice(head.get(run).unwrap_or_default());
 }
 
-/// Where a line stands in the head that it was read from, if it stands there as it is written.
+/// Where a line stands in its head, if it already has the form in which it is written.
 fn place(head: &[u8], line: &Line<'_>) -> Option<Range<usize>> {
     let base = head.as_ptr().addr();
     let start = line.name.as_ptr().addr().checked_sub(base)?;

@@ -1,5 +1,5 @@
-//! The supplementary groups of whoever has connected: `SO_PEERGROUPS`, for which no safe binding is
-//! to be had. The only file with `unsafe` in it; it makes one system call and nothing else.
+//! The supplementary groups of a unix socket's peer: `SO_PEERGROUPS`, for which no crate has a safe
+//! binding. This is the only file with `unsafe` in it. It makes one system call and nothing else.
 
 use std::io;
 use std::mem::size_of;
@@ -29,7 +29,7 @@ pub(crate) fn of(socket: &impl AsFd) -> io::Result<Vec<u32>> {
                 &raw mut length,
             )
         } != 0;
-        // In both cases the kernel says how long the list is.
+        // The kernel gives the length of the list in both cases.
         let count = usize::try_from(length).map_err(io::Error::other)? / size_of::<libc::gid_t>();
         if !failed {
             groups.truncate(count);

@@ -1,9 +1,9 @@
-//! A connection that the engine has switched: bytes both ways, until both sides have ended.
+//! An upgraded connection: bytes both ways, until both sides have ended.
 //!
-//! Half-closes are passed on, each in its direction: `docker run -i` says by one that its input
-//! has ended, and waits for output. What one direction fails of does not stop the other before
-//! every byte that the engine sent is delivered. No clock ends a tunnel while both sides are there;
-//! when one has gone, what it sent has a limited time to be taken by the other.
+//! Half-closes are passed on in each direction: `docker run -i` half-closes when its input has ended,
+//! and waits for output. If one direction fails, the other still delivers every byte that the engine
+//! sent. No clock ends a tunnel while both sides are there. When one is gone, the other has limited
+//! time to take what that one had sent.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -17,24 +17,24 @@ use crate::net::buffer::{HEAD_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;
 
-/// How long a client may go on sending when the engine has ended, and what one has sent that has
-/// gone may take to be delivered.
+/// How long a client may go on sending when the engine has ended, and how long the last bytes of a
+/// side that is gone may take to be delivered.
 const LINGERING_TIME: Duration = Duration::from_secs(10);
-/// The most that is copied at a time, and that is held for a side that does not read.
+/// The most that is copied at a time, and held for a side that does not read, in bytes.
 const SCRATCH: usize = HEAD_BUF;
 
 /// How one direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The side that is read from has ended, and all it sent is written.
+    /// The source has ended, and all it sent is written.
     Source,
-    /// The side that is read from has failed.
+    /// The source has failed.
     SourceFailed,
-    /// The side that is written to takes no more.
+    /// The sink takes no more.
     SinkFailed,
 }
 
-/// Moves bytes between a client and the engine; first what has been read of either already.
+/// Relays bytes between a client and the engine, beginning with those that were read already.
 pub(crate) async fn run(
     client: &Stream,
     engine: &Stream,
@@ -44,14 +44,14 @@ pub(crate) async fn run(
 ) -> Outcome {
     let mut up = pin!(pump(client, engine, from_client, &traffic.to_engine));
     let mut down = pin!(pump(engine, client, from_engine, &traffic.to_client));
-    // A client that has ended its input, or is not read from, may go without another word.
+    // A client that has half-closed, or that is not being read, may close without a further event.
     let mut gone = pin!(client.closed());
     let mut ended_up = false;
     loop {
         tokio::select! {
             end = down.as_mut() => match end {
                 End::SinkFailed => {
-                    // What it has sent before it went is delivered all the same.
+                    // What the client sent before it went is delivered all the same.
                     if !ended_up {
                         let _ = timeout(LINGERING_TIME, up).await;
                     }
@@ -62,8 +62,8 @@ pub(crate) async fn run(
                     if engine.is_hup() {
                         return Outcome::Tunnel;
                     }
-                    // The engine still reads. When a process ends it only half-closes, so its
-                    // client gets time to end too, but not for ever.
+                    // The engine only half-closes when a process ends. Its client gets some time to
+                    // end too.
                     client.shutdown_write();
                     if !ended_up {
                         let _ = timeout(LINGERING_TIME, up).await;
@@ -79,7 +79,7 @@ pub(crate) async fn run(
                     }
                     engine.shutdown_write();
                 }
-                // An engine that takes no more may still have output to give.
+                // An engine that takes no more may still send output.
             }
             () = gone.as_mut() => {
                 if !ended_up {
@@ -91,9 +91,9 @@ pub(crate) async fn run(
     }
 }
 
-/// Moves bytes in one direction until it ends. Ends nothing itself.
+/// Relays bytes in one direction until it ends. It closes nothing.
 ///
-/// `input` is what has been read of the source already. While nothing comes it owns no memory.
+/// `input` is what has been read of the source already. While nothing comes, it owns no memory.
 async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: &AtomicU64) -> End {
     let mut full = false;
     loop {
@@ -106,7 +106,7 @@ async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: &AtomicU64
         let count = bytes.len();
         moved.fetch_add(count as u64, Relaxed);
         input.consume(count);
-        // As much as fitted in: more is likely to come, and is moved without copying.
+        // The buffer was filled, so more is likely to come: splice it.
         if full {
             let mut left = u64::MAX;
             let flow = Box::pin(splice::splice_some(from, to, &mut left)).await;

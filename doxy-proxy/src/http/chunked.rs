@@ -1,9 +1,9 @@
-//! The chunked transfer coding, read strictly and written anew in its plainest form.
+//! The chunked transfer coding, read strictly and rewritten in its plainest form.
 //!
-//! What the two ends of a connection could read differently is refused: line ends other than
-//! CR LF, sizes that are not plain hexadecimal, trailers that may not be any. ChunkedDecoder keep their
-//! bounds, since some clients take one for one message; extensions are dropped. The plain form is
-//! never longer than what it is made from, so it is written in place.
+//! Whatever two readers could take differently is refused: line ends other than CR LF, sizes that are
+//! not plain hexadecimal, forbidden trailers. Chunks keep their bounds, since some clients take one
+//! chunk for one message; extensions are dropped. The plain form is never longer than the original,
+//! so it is written in place.
 
 use std::io::Write as _;
 

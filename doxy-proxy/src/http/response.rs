@@ -50,7 +50,7 @@ pub(crate) fn read(
         return Err("it answered with a head that is not HTTP");
     };
     let lines: &[Line<'_>] = parsed.headers;
-    if exchange.may_upgrade && switches(status, lines) {
+    if exchange.may_upgrade && is_upgrade(status, lines) {
         return Ok(Some(Response {
             status,
             // Unchanged: only the two ends know what it means.
@@ -138,11 +138,11 @@ fn framing(
     Err("it answered with a body of which it is not clear where it ends")
 }
 
-/// Does this answer, to a request for which it is possible, switch the connection?
+/// Whether this response, to a request that may upgrade, takes the connection out of HTTP.
 ///
-/// Either by its status, or in the old way, where the client did not ask for it: an answer that
-/// says neither how long it is nor that the connection ends with it. HTTP has no such thing.
-pub(crate) fn switches(status: u16, lines: &[Line<'_>]) -> bool {
+/// It does so by its status, or in the old way, without a request for it: a raw stream that has
+/// neither a length nor `Connection: close`. HTTP has no such response.
+pub(crate) fn is_upgrade(status: u16, lines: &[Line<'_>]) -> bool {
     let has = |name| values(lines, name).next().is_some();
     match status {
         101 => true,
@@ -160,7 +160,7 @@ pub(crate) fn switches(status: u16, lines: &[Line<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, switches};
+    use super::{Line, is_upgrade};
 
     #[test]
     fn how_the_engine_says_so() {
@@ -187,7 +187,7 @@ mod tests {
                     value: value.as_bytes(),
                 })
                 .collect();
-            assert_eq!(switches(status, &lines), expected, "{status} {headers:?}");
+            assert_eq!(is_upgrade(status, &lines), expected, "{status} {headers:?}");
         }
     }
 }

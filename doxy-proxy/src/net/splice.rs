@@ -117,7 +117,7 @@ impl Pipe {
         })
     }
 
-    /// Keeps the pipe for the next one who needs it.
+    /// Returns the pipe for another connection.
     fn give_back(self) {
         let Self {
             output,
@@ -135,14 +135,14 @@ impl Pipe {
         self.held == 0
     }
 
-    /// Moves what there is from a socket into the empty pipe. Nought is the end of the socket.
+    /// Moves bytes from a socket into the empty pipe; 0 is the end of the stream.
     fn fill(&mut self, from: &impl AsFd, most: usize) -> io::Result<usize> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         self.held = splice(from, None, &self.input, None, most, flags)?;
         Ok(self.held)
     }
 
-    /// Moves what the pipe holds, or a part of it, to a socket.
+    /// Moves bytes from the pipe to a socket, all or a part.
     fn drain(&mut self, to: &impl AsFd) -> io::Result<()> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         self.held -= splice(&self.output, None, to, None, self.held, flags)?;

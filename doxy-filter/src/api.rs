@@ -21,6 +21,7 @@ mod docker;
 mod endpoint;
 mod filters;
 mod libpod;
+mod method;
 pub mod schema;
 mod table;
 mod template;

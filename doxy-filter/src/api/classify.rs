@@ -4,6 +4,7 @@
 //! order. It allocates nothing and costs less than a verdict of the rules.
 
 use super::endpoint::{Endpoint, Group};
+use super::method::Method;
 use super::{docker, libpod};
 use crate::path::split_version;
 
@@ -20,9 +21,10 @@ use crate::path::split_version;
 /// front of everything but its ping.
 #[must_use]
 pub fn endpoint_of(method: &str, path: &str) -> Option<&'static Endpoint> {
+    let method = Method::of(method)?;
     let any = &docker::ANY_PATH;
-    if method == any.method {
-        return any.path.matches(path).then_some(any);
+    if method == any.verb {
+        return any.serves(method, path).then_some(any);
     }
     let (_, plain) = split_version(path);
     let folder = first_segment(plain)?;
@@ -39,25 +41,25 @@ pub fn endpoint_of(method: &str, path: &str) -> Option<&'static Endpoint> {
         .find_map(|group| find(group, method, plain))
 }
 
-fn find(group: &Group, method: &str, path: &str) -> Option<&'static Endpoint> {
+fn find(group: &Group, method: Method, path: &str) -> Option<&'static Endpoint> {
     let mut endpoints = group.endpoints.iter();
-    endpoints.find(|endpoint| endpoint.method == method && endpoint.path.matches(path))
+    endpoints.find(|endpoint| endpoint.serves(method, path))
 }
 
 fn first_segment(path: &str) -> Option<&str> {
-    path.strip_prefix('/')?.split('/').next()
+    let path = path.strip_prefix('/')?;
+    let end = path.bytes().position(|byte| byte == b'/');
+    path.get(..end.unwrap_or(path.len()))
 }
 
 /// The version in front of a libpod path, and the rest. Without a version the first is empty.
 fn split_libpod_version(path: &str) -> (&str, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
-        let (version, _) = rest.split_once('/')?;
-        let rest = rest.strip_prefix(version)?;
-        let valid = version.starts_with(|c: char| c.is_ascii_digit())
-            && version
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
-        valid.then_some((version, rest))
+        let is_version = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+        let end = rest.bytes().position(|byte| !is_version(byte))?;
+        let (version, plain) = rest.split_at_checked(end)?;
+        (version.starts_with(|c: char| c.is_ascii_digit()) && plain.starts_with('/'))
+            .then_some((version, plain))
     });
     versioned.unwrap_or(("", path))
 }

@@ -11,6 +11,7 @@
 //! is no gate: an engine serves most of what it knows under any version that it accepts.
 
 use super::endpoint::{Answer, Api, Body, Effect, Endpoint, Group, Risk, Version};
+use super::method::Method;
 use super::schema;
 use super::table::{endpoints, groups};
 use super::template::Template;

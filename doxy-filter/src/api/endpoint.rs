@@ -1,5 +1,6 @@
 //! What there is to know of an endpoint: the words of the table's rows.
 
+use super::method::Method;
 use super::schema::{ANY, Schema};
 use super::template::Template;
 
@@ -27,6 +28,7 @@ pub struct Endpoint {
     pub risks: &'static [Risk],
     /// What a GET or HEAD does besides reading.
     pub effect: Option<Effect>,
+    pub(super) verb: Method,
     pub(super) query: &'static str,
     pub(super) path: Template,
 }
@@ -36,6 +38,16 @@ impl Endpoint {
     /// means unknown.
     pub fn query(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.query.split_ascii_whitespace()
+    }
+
+    /// Whether it is the endpoint of this method and canonical path, without a version.
+    #[inline(always)]
+    pub(super) fn serves(&self, method: Method, path: &str) -> bool {
+        self.verb == method
+            && self
+                .path
+                .strip_tail(path)
+                .is_some_and(|rest| self.path.matches(rest))
     }
 
     /// Whether the engine may take the connection out of HTTP here, and both sides then send bytes

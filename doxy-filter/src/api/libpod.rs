@@ -6,6 +6,7 @@
 //! nothing about them; query parameters are not recorded.
 
 use super::endpoint::{Answer, Api, Body, Effect, Endpoint, Group, Risk, Version};
+use super::method::Method;
 use super::schema;
 use super::table::{endpoints, groups};
 use super::template::Template;

@@ -31,6 +31,7 @@ macro_rules! endpoints {
         [$(Endpoint {
             api: Api::$api,
             method: stringify!($method),
+            verb: Method::new(stringify!($method)),
             template: $template,
             first: Version::new(stringify!($first)),
             last: endpoints!(@option $(Version::new(stringify!($last)))?),

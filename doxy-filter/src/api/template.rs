@@ -5,7 +5,7 @@
 //! one.
 
 /// A template, taken apart at compile time: what stands before its first name and behind its last
-/// one, and the names in between.
+/// one, and the names in between. Without a name all of it stands behind.
 #[derive(Debug)]
 pub(super) struct Template {
     head: &'static str,
@@ -38,9 +38,9 @@ impl Template {
         let (head, rest) = split(template, b'{');
         if rest.is_empty() {
             return Self {
-                head,
+                head: "",
                 names: Names::None,
-                tail: "",
+                tail: head,
             };
         }
         let (first, rest) = Name::new(rest);
@@ -60,12 +60,24 @@ impl Template {
         }
     }
 
-    /// Whether a canonical path is one of this template's, whole.
+    /// The path without the end that all paths of this template have. Compared from the last byte
+    /// on: there most paths differ already.
+    #[inline(always)]
+    pub(super) fn strip_tail<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let (mut rest, mut tail) = (path.as_bytes(), self.tail.as_bytes());
+        while let [tail_before @ .., expected] = tail {
+            match rest {
+                [before @ .., last] if last == expected => (rest, tail) = (before, tail_before),
+                _ => return None,
+            }
+        }
+        path.get(..rest.len())
+    }
+
+    /// Whether a canonical path is one of this template's. `path` is what [`Self::strip_tail`] has
+    /// left of it.
     pub(super) fn matches(&self, path: &str) -> bool {
-        let Some(names) = path
-            .strip_prefix(self.head)
-            .and_then(|rest| rest.strip_suffix(self.tail))
-        else {
+        let Some(names) = path.strip_prefix(self.head) else {
             return false;
         };
         match self.names {
@@ -73,8 +85,8 @@ impl Template {
             // In the middle of a canonical path nothing can be empty.
             Names::One(_) if names.is_empty() && !self.tail.is_empty() => false,
             Names::One(name) => name.matches(names),
-            Names::Two(first, between, second) => names
-                .split_once(between)
+            Names::Two(first, between, second) => first
+                .cut(names, between)
                 .is_some_and(|(one, other)| first.matches(one) && second.matches(other)),
         }
     }
@@ -96,11 +108,24 @@ impl Name {
         (name, behind)
     }
 
-    fn matches(self, text: &str) -> bool {
+    /// What this name takes of a text that goes on with `between`, and what stands behind that.
+    fn cut<'t>(self, text: &'t str, between: &str) -> Option<(&'t str, &'t str)> {
         match self {
-            Self::Segment => !text.is_empty() && !text.contains('/'),
-            Self::Text => !text.is_empty() && !text.contains('\n'),
-            Self::TextOrNone => !text.contains('\n'),
+            Self::Segment => {
+                let end = text.bytes().position(|byte| byte == b'/')?;
+                let (segment, rest) = text.split_at_checked(end)?;
+                Some((segment, rest.strip_prefix(between)?))
+            }
+            Self::Text | Self::TextOrNone => text.split_once(between),
+        }
+    }
+
+    fn matches(self, text: &str) -> bool {
+        let has = |byte| text.bytes().any(|other| other == byte);
+        match self {
+            Self::Segment => !text.is_empty() && !has(b'/'),
+            Self::Text => !text.is_empty() && !has(b'\n'),
+            Self::TextOrNone => !has(b'\n'),
         }
     }
 }

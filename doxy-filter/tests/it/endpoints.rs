@@ -34,8 +34,8 @@ fn requests_find_their_endpoints() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A path of each template, with a name in each of its places.
-fn example(template: &str, name: &str) -> String {
+/// A path of a template, with this name in each of its places.
+pub(crate) fn example(template: &str, name: &str) -> String {
     let mut path = String::new();
     let mut rest = template;
     while let Some((before, more)) = rest.split_once('{') {
@@ -46,8 +46,8 @@ fn example(template: &str, name: &str) -> String {
     path + rest
 }
 
-/// The version under which a row is found.
-fn version_of(endpoint: &Endpoint) -> &'static str {
+/// A version under which a row is found.
+pub(crate) fn version_of(endpoint: &Endpoint) -> &'static str {
     let old = ["/create", "/add", "/push"]
         .iter()
         .any(|end| endpoint.template.ends_with(end));

@@ -16,3 +16,5 @@ mod errors;
 mod go;
 /// What holds for any path and any rules.
 mod properties;
+/// The classifier beside a slow router of regexes.
+mod router;

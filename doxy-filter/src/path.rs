@@ -70,9 +70,8 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.len() > MAX_PATH {
         return Err(PathError::TooLong);
     }
-    match &path {
-        Cow::Owned(decoded) if is_plain(decoded.as_bytes()) => {}
-        path => clean(path)?,
+    if !is_plain(path.as_bytes()) {
+        clean(&path)?;
     }
     Ok(path)
 }
@@ -85,9 +84,10 @@ fn is_plain(path: &[u8]) -> bool {
     };
     let found = path.iter().zip(behind).fold(0, |found, (one, next)| {
         let odd = u8::from(!(b' '..=b'~').contains(next));
-        let coded = u8::from(*next == b'%') | u8::from(*next == b'\\');
-        let unclean = u8::from(*next == b'/') | u8::from(*next == b'.');
-        found | odd | coded | unclean & u8::from(*one == b'/')
+        let coded = u8::from(*next == b'%').max(u8::from(*next == b'\\'));
+        let unclean = u8::from(*next == b'/').max(u8::from(*next == b'.'));
+        let unclean = unclean.min(u8::from(*one == b'/'));
+        odd.max(coded).max(unclean).max(found)
     });
     path.len() <= MAX_PATH && found == 0
 }
@@ -126,10 +126,10 @@ fn clean(path: &str) -> Result<(), PathError> {
 #[must_use]
 pub fn split_version(path: &str) -> (&str, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
-        let version = rest.split('/').next()?;
-        let endpoint = rest.strip_prefix(version)?;
-        let valid = version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        (valid && !version.is_empty() && !endpoint.is_empty()).then_some((version, endpoint))
+        let is_version = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+        let end = rest.bytes().position(|byte| !is_version(byte))?;
+        let (version, endpoint) = rest.split_at_checked(end)?;
+        (!version.is_empty() && endpoint.starts_with('/')).then_some((version, endpoint))
     });
     versioned.unwrap_or(("", path))
 }
@@ -146,7 +146,7 @@ fn decode(raw: &str) -> Result<String, PathError> {
             let (Some(high), Some(low)) = (hex(bytes.next()), hex(bytes.next())) else {
                 return Err(PathError::BadEscape);
             };
-            decoded.push(high << 4 | low);
+            decoded.push(high * 16 + low);
         } else {
             decoded.push(byte);
         }
@@ -312,5 +312,12 @@ mod tests {
             canonical_path(&format!("/%61%61{encoded}")),
             Err(PathError::TooLong)
         );
+
+        // Whatever could not be short enough is not decoded.
+        let broken = format!("/%zz{}", "a".repeat(3 * MAX_PATH - 4));
+        assert_eq!(canonical_path(&broken), Err(PathError::BadEscape));
+        let longer = broken + "a";
+        assert_eq!(canonical_path(&longer), Err(PathError::TooLong));
+        assert_eq!(canonical_path(&(longer + "a")), Err(PathError::TooLong));
     }
 }

@@ -23,6 +23,7 @@ fn writes_what_rust_can_read_in_one_way_only() {
         ("a*?b+?c??", "a*?b+?c??"),
         (r"\<\>\/\_\@", "<>/_@"),
         (r"\x2f\x{2F}\t", "//\t"),
+        (r"\a\f\n\r\v", "\u{7}\u{c}\n\r\u{b}"),
         (
             r"\pL\P{Greek}\p{^Lu}\p{Any}",
             r"\p{gc=L}\P{sc=Greek}\P{gc=Lu}\p{any}",
@@ -59,6 +60,7 @@ fn writes_classes_without_syntax_of_rusts_own() {
         ("[&a~b-]", r"[\x26a\x7Eb\x2D]"),
         ("[^^]", r"[^\x5E]"),
         ("[é-ü]", "[é-ü]"),
+        ("[a-a]", "[a-a]"),
     ] {
         assert_eq!(
             translate(go).as_ref().map(super::Translated::text),

@@ -13,9 +13,9 @@ use super::pattern::Pattern;
 // away again and again and then given up, and a search takes a thousand times as long; so the limit grows
 // with the rules. A thousand that begin with `.*` need 15 to 29 times their own size, others far less. The upper
 // end is what a client can make one thread hold with paths made to fill it.
-const CACHE_BASE: usize = 2 << 20;
+const CACHE_BASE: usize = 2_097_152; // 2 MiB
 const CACHE_FACTOR: usize = 32;
-const CACHE_MAX: usize = 64 << 20;
+const CACHE_MAX: usize = 67_108_864; // 64 MiB
 
 /// Patterns compiled together.
 #[derive(Debug)]
@@ -31,11 +31,10 @@ impl Automaton {
     pub(crate) fn build<'p>(patterns: impl Iterator<Item = (usize, &'p Pattern)>) -> Option<Self> {
         let (lines, patterns): (Vec<_>, Vec<_>) = patterns.unzip();
         let size: usize = patterns.iter().map(|pattern| pattern.size).sum();
-        let capacity = CACHE_BASE.saturating_add(size.saturating_mul(CACHE_FACTOR));
         let hirs: Vec<_> = patterns.iter().map(|pattern| &pattern.hir).collect();
         let config = Config::new()
             .nfa_size_limit(None)
-            .hybrid_cache_capacity(capacity.min(CACHE_MAX))
+            .hybrid_cache_capacity(cache_capacity(size))
             // A search needs the bounds of the match; where its groups begin and end interests nobody.
             .which_captures(WhichCaptures::Implicit);
         let regex = Regex::builder()
@@ -57,5 +56,24 @@ impl Automaton {
                 .copied()
                 .unwrap_or_default(),
         )
+    }
+}
+
+/// The memory that a search may use to remember where paths have led, in bytes, for patterns of this size.
+fn cache_capacity(size: usize) -> usize {
+    let wanted = CACHE_BASE.saturating_add(size.saturating_mul(CACHE_FACTOR));
+    wanted.min(CACHE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cache_capacity;
+
+    #[test]
+    fn the_cache_grows_with_the_rules_up_to_a_limit() {
+        const MIB: usize = 1024 * 1024;
+        for (size, capacity) in [(0, 2), (MIB, 34), (2 * MIB, 64), (usize::MAX, 64)] {
+            assert_eq!(cache_capacity(size), capacity * MIB, "{size}");
+        }
     }
 }

@@ -208,5 +208,7 @@ mod tests {
         check("info", Some((false, MethodSet::READ, "info", 0)));
         check("!!/x", Some((true, MethodSet::ANY, "!/x", 1)));
         check("/x#y", Some((false, MethodSet::READ, "/x#y", 0)));
+        check("/x, y", Some((false, MethodSet::READ, "/x, y", 0)));
+        check("/x\ty", Some((false, MethodSet::READ, "/x\ty", 0)));
     }
 }

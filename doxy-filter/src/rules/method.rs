@@ -26,7 +26,7 @@ impl MethodSet {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const ANY: Self = Self(u8::MAX);
     /// What a rule without a method list allows.
-    pub(crate) const READ: Self = Self(Self::GET.0 | Self::HEAD.0);
+    pub(crate) const READ: Self = Self::GET.union(Self::HEAD);
 
     /// The eight classes of methods, one by one.
     pub(crate) fn classes() -> impl Iterator<Item = Self> {
@@ -56,7 +56,7 @@ impl MethodSet {
             .map_or(Self::OTHER, |(_, method)| method)
     }
 
-    pub(crate) fn union(self, other: Self) -> Self {
+    pub(crate) const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

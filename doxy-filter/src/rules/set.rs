@@ -18,7 +18,7 @@ pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
 
 /// The memory all compiled patterns may take together, counted once for each different list of rules. Ten
 /// thousand common rules fit. It also bounds the time that the worst patterns and the worst path can take.
-const MAX_TOTAL_SIZE: usize = 16 << 20;
+const MAX_TOTAL_SIZE: usize = 16_777_216; // 16 MiB
 
 /// Rules, compiled and ready to be asked.
 #[derive(Debug)]
@@ -115,16 +115,10 @@ impl RuleSet {
         }
     }
 
-    /// How many rules there are.
+    /// How many rules there are; never none.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn rule_count(&self) -> usize {
         self.rules
-    }
-
-    /// Whether there are no rules. Such a set does not parse, so: never.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rules == 0
     }
 
     /// The name that the rules were parsed under.
@@ -137,7 +131,7 @@ impl RuleSet {
 fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let mut rules = Vec::new();
-    let mut size = 0;
+    let mut memory = Memory::new(source);
     for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
         let number = index.saturating_add(1);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
@@ -149,10 +143,7 @@ fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
         if let Some(rule) = read_line(number, text)
             .map_err(|fault| RuleError::in_line(source, number, text, fault))?
         {
-            size += rule.pattern.size;
-            if size > MAX_TOTAL_SIZE {
-                return Err(too_large(source));
-            }
+            memory.take(rule.pattern.size)?;
             rules.push(rule);
         }
     }
@@ -187,7 +178,7 @@ fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
 
 /// Sorts the methods into classes. Lists of rules that are the same become one automaton.
 fn classes(source: &str, rules: &[Rule]) -> Result<Vec<Class>, RuleError> {
-    let mut size = 0;
+    let mut memory = Memory::new(source);
     let mut built = HashMap::new();
     let mut automaton = |deny: bool, method: MethodSet| {
         let list: Vec<_> = rules
@@ -201,10 +192,7 @@ fn classes(source: &str, rules: &[Rule]) -> Result<Vec<Class>, RuleError> {
         if let Some(automaton) = built.get(&lines) {
             return Ok(Some(Arc::clone(automaton)));
         }
-        size += list.iter().map(|rule| rule.pattern.size).sum::<usize>();
-        if size > MAX_TOTAL_SIZE {
-            return Err(too_large(source));
-        }
+        memory.take(list.iter().map(|rule| rule.pattern.size).sum())?;
         let patterns = list.iter().map(|rule| (rule.line, &rule.pattern));
         let automaton = Arc::new(Automaton::build(patterns).ok_or_else(|| too_large(source))?);
         built.insert(lines, Arc::clone(&automaton));
@@ -234,6 +222,27 @@ fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
     one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
 }
 
+/// The memory that compiled patterns may still take.
+struct Memory<'s> {
+    source: &'s str,
+    left: usize,
+}
+
+impl<'s> Memory<'s> {
+    fn new(source: &'s str) -> Self {
+        Self {
+            source,
+            left: MAX_TOTAL_SIZE,
+        }
+    }
+
+    fn take(&mut self, size: usize) -> Result<(), RuleError> {
+        let left = self.left.checked_sub(size);
+        self.left = left.ok_or_else(|| too_large(self.source))?;
+        Ok(())
+    }
+}
+
 fn too_large(source: &str) -> RuleError {
     RuleError::in_file(
         source,
@@ -261,7 +270,7 @@ mod tests {
             .map(|n| format!("^/(v\\d\\.\\d+/)?containers/c{n}/json$\n"))
             .collect();
         let set = RuleSet::parse("many", text.as_bytes()).unwrap();
-        assert_eq!(set.len(), 1000);
+        assert_eq!(set.rule_count(), 1000);
         assert_eq!(set.classes.len(), 2, "GET and HEAD, and all others");
         assert_eq!(class(&set, "GET").methods, MethodSet::READ);
         assert!(class(&set, "GET").allow.is_some());

@@ -61,6 +61,8 @@ fn limits() {
         "1:1: the pattern is longer than 4096 bytes",
         help,
     );
+    let longest = format!("/{}", "x".repeat(4095));
+    assert!(RuleSet::parse("f", longest.as_bytes()).is_ok());
 }
 
 #[test]
@@ -69,6 +71,16 @@ fn blanks_at_the_end_are_no_pattern() {
     check("!  ", "1:1: `!` without a pattern", help);
     let help = "write the path on the same line, as in `GET /containers/json`";
     check("/x\n  !GET\t", "2:4: `GET` without a pattern", help);
+}
+
+#[test]
+fn control_characters() {
+    let help = "remove it; lines end in a newline, with or without a carriage return before it";
+    check(
+        "GET /ab\u{1}",
+        "1:8: a control character, which no path has",
+        help,
+    );
 }
 
 #[test]

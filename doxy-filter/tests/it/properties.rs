@@ -263,7 +263,7 @@ proptest! {
     ], 0..6)) {
         let text = lines.join(&b'\n');
         match RuleSet::parse("f", &text) {
-            Ok(rules) => prop_assert!(!rules.is_empty() && rules.len() <= lines.len().max(text.len())),
+            Ok(rules) => prop_assert!(rules.rule_count() > 0 && rules.rule_count() <= lines.len().max(text.len())),
             Err(error) => prop_assert!(error.line <= text.split(|byte| *byte == b'\n').count()),
         }
     }

@@ -53,7 +53,7 @@ impl PolicyFiles {
     /// Reads the policy, or says what is wrong with it.
     pub(crate) fn load(&self) -> Result<LoadedPolicy, ConfigError> {
         let (rules, from) = rules(self.patterns.as_deref())?;
-        let count = rules.len();
+        let count = rules.rule_count();
         let noun = if count == 1 { "rule" } else { "rules" };
         let described = format!("{count} {noun} from {from}");
         match &self.script {

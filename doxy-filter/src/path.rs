@@ -70,7 +70,7 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.len() > MAX_PATH {
         return Err(PathError::TooLong);
     }
-    if !is_plain(path.as_bytes()) {
+    if !matches!(&path, Cow::Owned(decoded) if is_plain(decoded.as_bytes())) {
         clean(&path)?;
     }
     Ok(path)
@@ -82,14 +82,19 @@ fn is_plain(path: &[u8]) -> bool {
     let Some((_, behind)) = path.split_first() else {
         return false;
     };
-    let found = path.iter().zip(behind).fold(0, |found, (one, next)| {
-        let odd = u8::from(!(b' '..=b'~').contains(next));
-        let coded = u8::from(*next == b'%').max(u8::from(*next == b'\\'));
-        let unclean = u8::from(*next == b'/').max(u8::from(*next == b'.'));
-        let unclean = unclean.min(u8::from(*one == b'/'));
-        odd.max(coded).max(unclean).max(found)
-    });
+    let found = path
+        .iter()
+        .zip(behind)
+        .fold(0, |found, (one, next)| found | is_odd(*one, *next));
     path.len() <= MAX_PATH && found == 0
+}
+
+/// Whether a byte needs a closer look, behind this one: 1 or 0. No two of the conditions hold at once.
+fn is_odd(before: u8, byte: u8) -> u8 {
+    let odd = u8::from(!(b' '..=b'~').contains(&byte));
+    let coded = u8::from(byte == b'%') | u8::from(byte == b'\\');
+    let unclean = u8::from(byte == b'/') | u8::from(byte == b'.');
+    odd | coded | unclean & u8::from(before == b'/')
 }
 
 /// Looks for what makes a path ambiguous.
@@ -146,7 +151,7 @@ fn decode(raw: &str) -> Result<String, PathError> {
             let (Some(high), Some(low)) = (hex(bytes.next()), hex(bytes.next())) else {
                 return Err(PathError::BadEscape);
             };
-            decoded.push(high * 16 + low);
+            decoded.push(high.wrapping_mul(16).wrapping_add(low));
         } else {
             decoded.push(byte);
         }
@@ -163,7 +168,7 @@ fn hex(digit: Option<u8>) -> Option<u8> {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{MAX_PATH, PathError, canonical_path, clean, is_plain, split_version};
+    use super::{MAX_PATH, PathError, canonical_path, clean, is_odd, is_plain, split_version};
 
     #[test]
     fn a_plain_path_is_clean_in_every_way() {
@@ -191,6 +196,24 @@ mod tests {
             format!("/{}", "x".repeat(MAX_PATH - 1)).as_bytes()
         ));
         assert!(!is_plain(format!("/{}", "x".repeat(MAX_PATH)).as_bytes()));
+    }
+
+    /// So `|` could as well be `^` or `+` in `is_odd`: the list of mutants not to be tried relies on it.
+    #[test]
+    fn no_two_reasons_to_look_closer_hold_at_once() {
+        for (before, byte) in (0..=255).flat_map(|before| (0..=255).map(move |byte| (before, byte)))
+        {
+            let reasons = [
+                !(b' '..=b'~').contains(&byte),
+                byte == b'%',
+                byte == b'\\',
+                byte == b'/' && before == b'/',
+                byte == b'.' && before == b'/',
+            ];
+            let count = reasons.into_iter().filter(|reason| *reason).count();
+            assert!(count <= 1, "{before} {byte}");
+            assert_eq!(usize::from(is_odd(before, byte)), count, "{before} {byte}");
+        }
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn the_readme_counts_right() {
             panic!("{row:?}");
         };
         let quoted = quoted(setting);
-        let open = if setting.contains("built-in") {
+        let open = if setting.contains("embedded") {
             opened_by_default()
         } else if let Some(file) = quoted.strip_prefix("scripts/") {
             let name = |policy: &&Policy| policy.name == file;

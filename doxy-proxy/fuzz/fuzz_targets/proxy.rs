@@ -1,20 +1,20 @@
-//! The whole proxy, fed raw bytes over a real socket, in front of an engine that records.
+//! Feeds raw bytes over a real socket to the whole proxy, in front of a recording engine.
 //!
-//! Four bytes of the input say how: the rules, the size of the pieces it is sent in, how the engine
-//! answers, how the client ends. Behind them is what the client sends; where 0xFF 0xFF stands in it,
-//! another client goes on. One thread runs everything, and between two inputs nothing is left over
-//! but the proxy itself.
+//! Four bytes of the input select the rules, the size of the pieces in which it is sent, the
+//! engine's way of responding, and the client's way of ending. The bytes of the client follow; 0xFF
+//! 0xFF begins another client. One thread runs everything, and only the proxy itself remains
+//! between two inputs.
 //!
-//! What must hold, by a second reading of both sides that shares no code with doxy (`wire`):
+//! These properties must hold, by a second reader of both sides that shares no code with doxy
+//! (`wire`):
 //!
-//! - The engine gets nothing but requests in the one form that doxy writes, each of which the rules
-//!   allow.
-//! - What it gets are requests that the client sent, in their order, each once, with the body
-//!   and the headers that they were judged with.
-//! - For each there is an answer: it got no more than were judged; and no client gets the answer to
-//!   a request that is not its own.
-//! - Where the engine switches the connection it gets what the client sent behind that
-//!   request, and only where it may switch.
+//! - The engine receives only requests in the form that doxy writes, and the rules allow each.
+//! - They are requests that the client sent, in their order, each once, with the judged body and
+//! headers.
+//! - Each has a response, so no unjudged request arrived, and no client gets the response to
+//! another client's request.
+//! - If the engine hijacks the connection, it receives what the client sent behind that request,
+//! and only where hijacking is possible.
 //! - Nothing panics, and everything ends.
 
 #![no_main]
@@ -46,8 +46,8 @@ use tokio::time::timeout;
 use engine::{Engine, Exchange, Style};
 use wire::Message;
 
-/// Five policies: the default, a narrow one that opens what may switch, a wide one, everything, and
-/// one with a script beside it that wants to see bodies.
+/// Five policies: the default, a narrow one with the hijacking endpoints, a wide one, everything,
+/// and one with a script that reads bodies.
 const RULES: [&str; 5] = [
     doxy_filter::DEFAULT_PATTERNS,
     "GET,POST /(v[\\d.]+/)?containers/[^/]+/(json|attach|attach/ws|start)\nPOST /(exec/x/start|session)\n!.*/secret/.*",
@@ -63,9 +63,9 @@ fn decide(req) {
     if body["a"] == 1 { allow() } else { deny("no") }
 }
 "#;
-/// When an input counts as one that never ends.
+/// When an input counts as a hang.
 const LIMIT: Duration = Duration::from_secs(8);
-/// So many pieces at most; the rest goes in one.
+/// The number of pieces at most; the rest is sent in one.
 const PIECES: usize = 48;
 
 thread_local! {
@@ -154,7 +154,7 @@ impl Harness {
         } = self;
         let proxy = &mut proxies[input.rules];
         runtime.block_on(async {
-            // What is a tail for the clients is an answer for an engine that talks nonsense.
+            // The last client's bytes are also the response of an engine that sends nonsense.
             let nonsense = input.clients.last().copied().unwrap_or_default();
             engine.begin(input.style, nonsense);
             let mut seen = Vec::new();
@@ -205,7 +205,7 @@ impl Served {
         }
     }
 
-    /// Ends it, with all that it still does for clients that have left.
+    /// Restarts it, to end all that it still does for clients that have closed.
     async fn restart(&mut self, rules: usize, engine: &Path) {
         self.task.abort();
         let _ = (&mut self.task).await;
@@ -214,14 +214,14 @@ impl Served {
     }
 }
 
-/// Lets everybody else do what there is to do.
+/// Lets the other tasks run.
 async fn settle() {
     for _ in 0..6 {
         yield_now().await;
     }
 }
 
-/// Sends everything, ends, and takes what comes back until the other side ends, too.
+/// Sends everything, half-closes, and reads until the other side closes.
 async fn talk(socket: &Path, bytes: &[u8], input: &Input<'_>) -> Vec<u8> {
     let stream = UnixStream::connect(socket)
         .await
@@ -236,7 +236,7 @@ async fn talk(socket: &Path, bytes: &[u8], input: &Input<'_>) -> Vec<u8> {
         for sent in 0..=PIECES {
             let size = if sent == PIECES { usize::MAX } else { size };
             let (piece, behind) = rest.split_at(size.min(rest.len()));
-            // Doxy may have answered and closed before all of it is written.
+            // doxy may have responded and closed before all of it is written.
             if piece.is_empty() || to.write_all(piece).await.is_err() {
                 break;
             }
@@ -251,7 +251,7 @@ async fn talk(socket: &Path, bytes: &[u8], input: &Input<'_>) -> Vec<u8> {
     }
     let mut output = Vec::new();
     let (read, ()) = tokio::join!(from.read_to_end(&mut output), send);
-    // A reset is an end, too; what came before it is there.
+    // A reset is an end, too. What came before it has been read.
     let _ = read;
     output
 }
@@ -282,7 +282,7 @@ fn check(input: &Input<'_>, rules: &RuleSet, seen: &[Vec<u8>], exchanges: &[Exch
             Ok(got) => got,
             Err(words) => panic!("not what doxy writes: {words}\n{}", told()),
         };
-        // The script has seen the whole body; what it does not see it does not allow.
+        // The script allows a request only after it has read the whole body.
         let scripted = input.rules == SCRIPTED && got.method == "POST";
         let right = match scripted {
             true => !got.whole || says_one(&got.body),
@@ -333,12 +333,12 @@ fn allowed(rules: &RuleSet, got: &Message) -> bool {
     matches!(rules.decide(&request), Verdict::Allow(_))
 }
 
-/// What the script asks of a body.
+/// The condition of the script.
 fn says_one(body: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|json| json["a"] == 1)
 }
 
-/// A body that the engine would merge over the query.
+/// Whether the engine would merge the body over the query.
 fn is_form(got: &Message) -> bool {
     let form = got.headers.iter().any(|(name, value)| {
         let value = value.to_ascii_lowercase();
@@ -349,8 +349,8 @@ fn is_form(got: &Message) -> bool {
     matches!(&*got.method, "POST" | "PUT" | "PATCH") && form && !got.body.is_empty()
 }
 
-/// Is it this request that has arrived, whole or as far as it was well framed? A body that was read
-/// before has lost its trailers.
+/// Whether this request has arrived, complete or as far as its framing was valid. If the script
+/// read the body, its trailers are lost.
 fn same(sent: &Message, got: &Message, read: bool) -> bool {
     let headers = |message: &Message| -> Vec<_> {
         let kept = message.headers.iter().cloned();

@@ -1,4 +1,4 @@
-//! The access log: one record a request, whatever becomes of it.
+//! The access log: one record per request, whatever its outcome.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -51,7 +51,7 @@ fn json(line: &str) -> Value {
 }
 
 #[test]
-fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
+fn passwords_in_targets_and_unsent_statuses_are_not_logged() {
     let fake = Fake::with(|_, stream| {
         stream
             .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")
@@ -62,7 +62,7 @@ fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
         let request = format!("GET {target} HTTP/1.1\r\nHost: d\r\n\r\n");
         assert_eq!(logged.connect().ask(request).status(), 400);
     }
-    // Not a byte of that answer could be passed on.
+    // No byte of that response could be forwarded.
     let reply = logged
         .connect()
         .ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
@@ -81,7 +81,7 @@ fn a_password_in_a_target_and_a_status_that_nobody_was_told_are_not_in_it() {
 }
 
 #[test]
-fn every_request_has_its_record() {
+fn every_request_has_a_record() {
     let logged = Logged::with(Fake::start(), "log", "json");
     let log = logged.doxy.path("log");
     let uid = getuid().as_raw();
@@ -157,8 +157,8 @@ fn every_request_has_its_record() {
 }
 
 #[test]
-fn what_became_of_a_request_is_recorded_when_it_ends() {
-    // The engine's scripts: a whole answer, half of one, none, and a switch.
+fn the_outcome_is_recorded_when_the_request_ends() {
+    // The engine sends a complete response, half of one, none, or switches to a raw stream.
     let fake = Fake::with(|request, stream| {
         let answer: &[u8] = match request.target() {
             "/info?cut" => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
@@ -223,7 +223,7 @@ fn what_became_of_a_request_is_recorded_when_it_ends() {
 }
 
 #[test]
-fn the_text_has_one_line_and_the_same_words() {
+fn the_text_format_has_one_line_per_request() {
     let logged = Logged::with(Fake::start(), "log", "text");
     logged.connect().ask(GET);
     logged
@@ -246,7 +246,7 @@ fn the_text_has_one_line_and_the_same_words() {
 }
 
 #[test]
-fn a_log_that_was_moved_away_is_opened_anew() {
+fn sighup_reopens_a_log_that_was_moved() {
     let logged = Logged::with(Fake::start(), "log", "json");
     let (log, moved) = (logged.doxy.path("log"), logged.doxy.path("log.1"));
     logged.connect().ask(GET);
@@ -261,7 +261,7 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     logged.connect().ask(GET);
     logged.lines("log", 1);
     logged.lines("log.1", 2);
-    // One that cannot be opened is said, and the old one goes on.
+    // If the log cannot be opened again, doxy logs that, and continues with the old file.
     fs::rename(&log, logged.doxy.path("log.2")).unwrap();
     fs::create_dir(&log).unwrap();
     logged.doxy.process.signal(Signal::HUP);
@@ -272,19 +272,19 @@ fn a_log_that_was_moved_away_is_opened_anew() {
 }
 
 #[test]
-fn it_can_go_to_standard_output() {
+fn the_access_log_can_go_to_standard_output() {
     let logged = Logged::with(Fake::start(), "stdout", "json");
     for _ in 0..100 {
         logged.connect().ask(GET);
     }
-    // What is left is written when doxy stops.
+    // The remaining records are written when doxy stops.
     let printed = logged.doxy.stop().stdout;
     assert_eq!(printed.lines().count(), 100, "{printed}");
     json(printed.lines().last().unwrap());
 }
 
 #[test]
-fn a_full_disk_holds_nothing_up_and_is_said() {
+fn a_full_disk_blocks_nothing_and_is_logged() {
     let logged = Logged::with(Fake::start(), "/dev/full", "json");
     for _ in 0..100 {
         assert_eq!(logged.connect().ask(GET).status(), 200);
@@ -297,7 +297,7 @@ fn a_full_disk_holds_nothing_up_and_is_said() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
+fn a_log_reader_that_stops_blocks_nothing_and_is_told_how_many_lines_it_lost() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     rustix::fs::mknodat(
@@ -320,7 +320,8 @@ fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
             assert_eq!(client.reply("GET").unwrap().status(), 403);
         }
     }
-    // More than pipe and memory hold. Now it reads, and one more record comes through.
+    // These are more records than the pipe and doxy's buffer hold. Now the reader reads, and one
+    // more record is written.
     let mut text = String::new();
     let (mut records, mut lost) = (0, 0);
     let mut chunk = vec![0; 1 << 16];
@@ -343,7 +344,7 @@ fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_an_error_at_the_start() {
+fn a_log_that_cannot_be_opened_is_an_error_at_start() {
     for (target, why) in [
         ("/no/such/folder/log", "no such file or directory"),
         (".", "is a directory"),

@@ -1,4 +1,4 @@
-//! The words and statuses of every answer that doxy makes itself.
+//! Status and message of every response that doxy makes itself.
 
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -6,7 +6,7 @@ use crate::support::{Client, Doxy, Fake, Reply};
 
 const DEFAULT: &str = "^/(v\\d\\.\\d+/)?info$";
 
-/// One request, its answer, and that the engine has seen nothing of it.
+/// Sends one request. Checks the response, and that the engine received nothing.
 #[track_caller]
 fn refused(rules: &str, raw: &str, status: u16, message: &str) -> Reply {
     let fake = Fake::start();
@@ -43,7 +43,7 @@ fn a_method_that_no_rule_allows() {
 }
 
 #[test]
-fn a_path_that_no_rule_allows_or_one_denies() {
+fn a_path_that_no_rule_allows_or_a_rule_denies() {
     for (rules, target, path) in [
         (
             DEFAULT,
@@ -209,7 +209,7 @@ fn malformed_requests() {
 }
 
 #[test]
-fn http_2_is_refused_in_words() {
+fn http2_is_refused_with_a_message() {
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     refused(
         "* /.*",
@@ -261,7 +261,7 @@ fn form_bodies() {
             "POST",
             "text/plain\r\nContent-Type: application/x-www-form-urlencoded",
         ),
-        // Go's FormValue reads these whatever the method is.
+        // Go's FormValue reads these for every method.
         ("GET", "multipart/form-data; boundary=x"),
         ("DELETE", "multipart/form-data; boundary=x"),
     ] {
@@ -293,13 +293,13 @@ fn a_form_body_is_refused_before_the_policy_is_asked() {
 }
 
 #[test]
-fn form_types_without_an_effect_pass() {
+fn form_types_that_the_engine_ignores_are_allowed() {
     let fake = Fake::start();
     let doxy = Doxy::with(fake.path(), "* /.*");
     for raw in [
         // curl -d '' sends this.
         "POST /a HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n\r\n",
-        // The engine never merges the bodies of these.
+        // The engine never merges these bodies into the query.
         "DELETE /a HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1\r\n\r\nx",
         "POST /a HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
     ] {
@@ -321,7 +321,7 @@ fn a_denied_head_request_has_no_body() {
 }
 
 #[test]
-fn an_engine_that_is_not_there() {
+fn an_engine_that_is_missing_or_refuses() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("engine.sock");
     let refusing = folder.path().join("refusing.sock");
@@ -346,7 +346,7 @@ fn an_engine_that_does_not_accept() {
     let path = folder.path().join("engine.sock");
     let listener = UnixListener::bind(&path).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
-    // One connection fits into a queue of length nought.
+    // A queue of length 0 holds one connection.
     let _waiting = UnixStream::connect(&path).unwrap();
     let doxy = Doxy::start(&path);
     let reply = Client::connect(doxy.path()).ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
@@ -359,7 +359,7 @@ fn an_engine_that_does_not_accept() {
 }
 
 #[test]
-fn a_refusal_is_read_by_a_client_that_is_still_sending() {
+fn a_client_that_is_still_sending_can_read_the_refusal() {
     let fake = Fake::start();
     let doxy = Doxy::start(fake.path());
     for round in 0..20 {

@@ -1,10 +1,10 @@
 //! The corpus: raw requests, and what doxy must do with each.
 //!
-//! `corpus.jsonl` says also what the engine itself makes of them; `own.jsonl` holds what it lacks,
-//! and here and there rules of its own. Every case is sent as it stands to a doxy with the default
-//! patterns, or those rules. Whatever the case says, this must hold of all: the engine gets no more
-//! requests than were sent, each that it gets is one that the rules allow, and one that the client
-//! sent, with its target and its body as a second reading of the bytes has them.
+//! `corpus.jsonl` also describes what the engine itself does with each. `own.jsonl` has further
+//! cases, some with rules of their own. Every case is sent unchanged to a doxy with the default
+//! patterns, or with those rules. In every case this must hold: the engine receives no more
+//! requests than were sent; the rules allow each of them; and the client sent each of them, with
+//! the target and the body that the second reader finds.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -62,7 +62,7 @@ pub(crate) fn raw() -> impl Iterator<Item = Vec<u8>> {
 fn run(fake: &Fake, doxy: &Doxy, case: &Case) -> (Vec<Recorded>, Vec<u16>) {
     let before = fake.requests().len();
     let mut client = Client::connect(doxy.path());
-    // Doxy may have answered and closed before all of it is written.
+    // doxy may have responded and closed before all of it is written.
     client.try_send(&case.raw);
     client.end();
     let answers = String::from_utf8_lossy(&client.rest()).into_owned();
@@ -85,7 +85,7 @@ fn allowed(rules: &RuleSet, request: &Recorded) -> bool {
     matches!(rules.decide(&request), Verdict::Allow(_))
 }
 
-/// Are these requests that the client sent, in their order, each once?
+/// Whether the client sent these requests, in this order, each once.
 fn were_sent(raw: &[u8], got: &[Recorded]) -> bool {
     let mut sent = wire::sent(raw).into_iter();
     got.iter().all(|got| {
@@ -100,7 +100,7 @@ fn were_sent(raw: &[u8], got: &[Recorded]) -> bool {
 }
 
 #[test]
-fn every_case_is_treated_as_it_must_be() {
+fn every_case_of_the_corpus_gets_its_verdict() {
     let fake = Fake::start();
     let mut doxies = HashMap::new();
     let mut failures = Vec::new();
@@ -111,10 +111,10 @@ fn every_case_is_treated_as_it_must_be() {
         });
         let (got, statuses) = run(&fake, doxy, &case);
         let last = statuses.last().copied().unwrap_or(0);
-        // A refusal may end the connection: what follows is then not answered, and not read.
+        // A refusal may close the connection; further requests then get no response.
         let refused = (400..500).contains(&last) || statuses.len() < case.count;
         let right = match case.must.as_str() {
-            // The corpus is mild on these because some proxies cut the fragment off: doxy refuses it.
+            // The corpus allows these, because some proxies remove the fragment. doxy refuses them.
             "allow" if case.raw.starts_with(b"GET /info#") => got.is_empty() && statuses == [400],
             "allow" => got.len() == case.count && statuses == vec![200; case.count],
             "deny" | "deny-or-400" => got.len() < case.count && refused,
@@ -131,8 +131,8 @@ fn every_case_is_treated_as_it_must_be() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Writes the corpus to the folder that `DOXY_FUZZ_SEEDS` names, for the fuzz targets to begin with:
-/// every case under four policies and in front of some engine, and every path.
+/// Writes seeds for the fuzz targets to the folder that `DOXY_FUZZ_SEEDS` names: every case, with
+/// one of four policies and one kind of engine, and every path.
 #[test]
 #[ignore = "a tool: writes files where it is told"]
 fn seeds_for_fuzzing() {

@@ -1,5 +1,5 @@
-//! Things break: the engine, doxy itself. No answer may be wrong for it, nothing that is denied may
-//! pass, and doxy serves on without help.
+//! The engine and doxy itself are killed. No response may be wrong, no denied request may pass, and
+//! doxy must recover by itself.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::support::process::{Process, doxy};
 use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
-/// An engine that says in its answer what it was asked for.
+/// An engine that responds with the target of the request.
 fn echo(path: &Path) -> Fake {
     Fake::at(path, |request, stream: &mut UnixStream| {
         let name = request.target();
@@ -22,12 +22,13 @@ fn echo(path: &Path) -> Fake {
 }
 
 #[test]
-fn an_engine_that_dies_under_load_again_and_again() {
+fn the_engine_dies_under_load_again_and_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let doxy = Doxy::with(&path, "/a/.*\nPOST /a/.*");
     let (outcomes, outcome) = mpsc::channel();
-    // Asks until nobody receives its outcomes any more; each says whether the engine answered.
+    // Sends requests until its outcomes have no receiver any more. An outcome is true for a
+    // response of the engine, false for a failure.
     let ask = |thread: usize, outcomes: mpsc::Sender<bool>| {
         let mut client = Client::connect(doxy.path());
         for number in 0.. {
@@ -45,7 +46,7 @@ fn an_engine_that_dies_under_load_again_and_again() {
                 client.send("\r\n");
             }
             let Some(reply) = client.reply(method) else {
-                // The engine broke off in the middle of an answer, and so does doxy.
+                // The engine died in the middle of a response, and doxy closed the connection.
                 if outcomes.send(false).is_err() {
                     return;
                 }
@@ -71,7 +72,7 @@ fn an_engine_that_dies_under_load_again_and_again() {
             let outcomes = outcomes.clone();
             scope.spawn(move || ask(thread, outcomes));
         }
-        // Moved in here, so that the threads end also when an assertion fails.
+        // Moved in here, so that the threads also end when an assertion fails.
         let outcome = outcome;
         let wait_for = |count: usize, answered: bool| {
             let mut seen = 0;
@@ -82,7 +83,7 @@ fn an_engine_that_dies_under_load_again_and_again() {
         };
         for _ in 0..15 {
             let engine = echo(&path);
-            // It is found again by itself, each time.
+            // Each time doxy reconnects by itself.
             wait_for(50, true);
             assert!(engine.requests().iter().all(|r| r.target() != "/denied"));
             drop(engine);
@@ -92,7 +93,7 @@ fn an_engine_that_dies_under_load_again_and_again() {
 }
 
 #[test]
-fn doxy_killed_is_started_again_as_if_nothing_had_happened() {
+fn doxy_starts_again_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("doxy.sock");
     let fake = echo(&folder.path().join("engine.sock"));
@@ -111,7 +112,7 @@ fn doxy_killed_is_started_again_as_if_nothing_had_happened() {
         assert_eq!(process.end().code, None);
         assert!(socket.exists(), "it had no time to remove it");
         assert_eq!(client.rest(), b"");
-        // The engine sees that doxy has gone.
+        // The engine sees that doxy's connection has ended.
         fake.wait_closed(round);
     }
 }

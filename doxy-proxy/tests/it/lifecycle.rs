@@ -1,4 +1,4 @@
-//! The engine gone and back, clients gone, doxy told to stop.
+//! The engine stops and starts, clients close, doxy stops.
 
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
-/// Longer than any test waits: what ends earlier was not ended by the clock.
+/// Longer than any test waits: if something ends earlier, no timeout ended it.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// An engine that begins to answer, and never ends.
+/// An engine that begins a response, and never ends it.
 fn endless() -> Fake {
     Fake::with(|_, stream| {
         stream
@@ -18,13 +18,13 @@ fn endless() -> Fake {
     })
 }
 
-/// An engine that takes requests and says nothing.
+/// An engine that reads requests, and never responds.
 fn silent() -> Fake {
     Fake::with(|_, _| true)
 }
 
 #[test]
-fn an_engine_that_restarts_is_found_again_without_help() {
+fn doxy_reconnects_to_an_engine_that_restarts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let doxy = Doxy::start(&path);
@@ -43,7 +43,7 @@ fn an_engine_that_restarts_is_found_again_without_help() {
 }
 
 #[test]
-fn an_engine_that_closes_kept_connections_costs_no_request() {
+fn no_request_fails_when_the_engine_closes_idle_connections() {
     let fake = Fake::start();
     let doxy = Doxy::start(fake.path());
     let mut client = Client::connect(doxy.path());
@@ -56,7 +56,7 @@ fn an_engine_that_closes_kept_connections_costs_no_request() {
 }
 
 #[test]
-fn an_engine_that_dies_before_it_answers() {
+fn the_engine_dies_before_it_responds() {
     let fake = silent();
     let doxy = Doxy::start(fake.path());
     let mut client = Client::connect(doxy.path());
@@ -70,24 +70,24 @@ fn an_engine_that_dies_before_it_answers() {
         message.contains("broke off before it answered"),
         "{message}"
     );
-    // Nothing is ever sent twice.
+    // No request is ever sent twice.
     assert_eq!(fake.requests().len(), 1);
 }
 
 #[test]
-fn an_engine_that_dies_in_the_middle_ends_the_answer_as_an_error() {
+fn the_engine_dies_in_the_middle_of_a_response() {
     let fake = endless();
     let doxy = Doxy::start(fake.path());
     let mut client = Client::connect(doxy.path());
     client.send(GET);
     client.until(b"first\r\n");
     fake.cut();
-    // The connection ends, and the chunk that would say "this was all" has not come.
+    // The connection ends without the last chunk.
     assert_eq!(client.rest(), b"");
 }
 
 #[test]
-fn a_client_that_goes_takes_its_request_with_it() {
+fn a_client_that_closes_ends_its_request() {
     for (name, fake, pipelined) in [
         ("before the answer", silent(), ""),
         ("during the answer", endless(), ""),
@@ -113,8 +113,8 @@ fn a_client_that_goes_takes_its_request_with_it() {
 }
 
 #[test]
-fn a_client_that_goes_behind_an_early_answer_takes_its_upload_with_it() {
-    // The engine answers and neither reads the body nor closes.
+fn a_client_that_closes_after_an_early_response_ends_its_upload() {
+    // The engine responds, and neither reads the body nor closes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -123,7 +123,7 @@ fn a_client_that_goes_behind_an_early_answer_takes_its_upload_with_it() {
     client.send("POST /load HTTP/1.1\r\nHost: d\r\nContent-Length: 100000000\r\n\r\nbegin");
     let (mut engine, _) = listener.accept().unwrap();
     engine.set_read_timeout(Some(TIMEOUT)).unwrap();
-    // Not before it was asked: an answer to nothing is a fault.
+    // Read something first: a response without a request is an error.
     engine.read_exact(&mut [0; 16]).unwrap();
     engine
         .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
@@ -131,12 +131,12 @@ fn a_client_that_goes_behind_an_early_answer_takes_its_upload_with_it() {
     assert_eq!(client.reply("POST").unwrap().status(), 404);
     drop(client);
     let mut got = Vec::new();
-    // Ends when doxy closes the connection.
+    // Returns when doxy closes the connection.
     engine.read_to_end(&mut got).unwrap();
 }
 
 #[test]
-fn a_stop_waits_for_requests_in_service() {
+fn a_stop_waits_for_active_requests() {
     let (answer, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     let fake = Fake::with(move |_, stream| {
@@ -165,7 +165,7 @@ fn a_stop_waits_for_requests_in_service() {
 }
 
 #[test]
-fn a_stop_cuts_what_does_not_end() {
+fn a_stop_cuts_requests_after_the_grace_period() {
     let fake = endless();
     let mut doxy = Doxy::with_grace(fake.path(), "/.*", Duration::from_millis(50));
     let mut client = Client::connect(doxy.path());
@@ -199,7 +199,7 @@ fn two_proxies_live_in_one_process() {
 }
 
 #[test]
-fn a_client_that_goes_while_the_engine_does_not_accept_is_not_waited_for() {
+fn a_client_that_closes_ends_the_wait_for_an_engine_that_does_not_accept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -208,12 +208,12 @@ fn a_client_that_goes_while_the_engine_does_not_accept_is_not_waited_for() {
     let mut doxy = Doxy::patient(&path, "/.*", LONG);
     let mut client = Client::connect(doxy.path());
     client.send(GET);
-    // Its request is in service, or the stop below would close it as idle.
+    // Wait until the request is active; the stop below would close an idle connection.
     let mut second = Client::connect(doxy.path());
     second.send("GET /%zz HTTP/1.1\r\nHost: d\r\n\r\n");
     assert_eq!(second.reply("GET").unwrap().status(), 400);
     drop(client);
-    // Ends only when nothing is in service any more: neither the grace nor the patience are over.
+    // This returns only when no request is active: both timeouts are long.
     doxy.stop();
     doxy.join();
 }

@@ -1,4 +1,4 @@
-//! What a client may cost, and who may be one.
+//! Limits for clients, and which peers may connect.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::{Binary, Client, Fake, Need, needs, wait};
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
 
 #[test]
-fn one_connection_too_many_is_told_so_and_the_others_go_on() {
+fn a_connection_above_the_limit_gets_503() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &["--max-connections", "3"]);
     let mut clients: Vec<_> = (0..3).map(|_| doxy.connect()).collect();
@@ -26,7 +26,7 @@ fn one_connection_too_many_is_told_so_and_the_others_go_on() {
     for client in &mut clients {
         assert_eq!(client.ask(GET).status(), 200);
     }
-    // There is room again when one has gone.
+    // When one client has closed, another may connect.
     clients.pop();
     wait::until("a free connection", || {
         let mut client = doxy.connect();
@@ -37,7 +37,7 @@ fn one_connection_too_many_is_told_so_and_the_others_go_on() {
 }
 
 #[test]
-fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
+fn a_slow_head_gets_408() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &["--head-timeout", "50ms"]);
     for begun in ["G", "GET /info HTTP/1.1\r\nHost: d\r\nX: "] {
@@ -47,7 +47,7 @@ fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
         assert_eq!(reply.status(), 408, "{begun:?}");
         assert_eq!(client.rest(), b"");
     }
-    // Behind a request as in front of the first.
+    // The timeout also applies between requests.
     let mut client = doxy.connect();
     client.send(format!("{GET}GET /in"));
     assert_eq!(client.reply("GET").unwrap().status(), 200);
@@ -56,7 +56,7 @@ fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
 }
 
 #[test]
-fn a_connection_that_asks_nothing_is_closed_and_one_that_is_answered_is_not() {
+fn the_idle_timeout_closes_idle_connections_only() {
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     let fake = Fake::with(move |_, stream| {
@@ -72,7 +72,7 @@ fn a_connection_that_asks_nothing_is_closed_and_one_that_is_answered_is_not() {
     let mut busy = doxy.connect();
     busy.send(GET);
     fake.wait_for(1);
-    // A whole other connection's time is over while this one waits for its answer.
+    // The idle timeout closes another connection while this one waits for its response.
     let mut idle = doxy.connect();
     assert_eq!(idle.rest(), b"");
     go_on.send(()).unwrap();
@@ -82,7 +82,7 @@ fn a_connection_that_asks_nothing_is_closed_and_one_that_is_answered_is_not() {
 }
 
 #[test]
-fn without_descriptors_doxy_waits_and_serves_on_when_there_are_some() {
+fn doxy_recovers_when_it_had_no_file_descriptors() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &[]);
     let id = Some(doxy.process.pid());
@@ -91,7 +91,7 @@ fn without_descriptors_doxy_waits_and_serves_on_when_there_are_some() {
         let current = maximum;
         prlimit(id, Resource::Nofile, Rlimit { current, maximum }).unwrap();
     };
-    // A kept connection to the engine is given up for a client's.
+    // doxy closes an idle connection to the engine to free its descriptor.
     assert_eq!(doxy.connect().ask(GET).status(), 200);
     limit(doxy.process.descriptors().len() as u64 + 6);
     let mut clients: Vec<_> = (0..40).map(|_| doxy.connect()).collect();
@@ -105,7 +105,7 @@ fn without_descriptors_doxy_waits_and_serves_on_when_there_are_some() {
 }
 
 #[test]
-fn clients_that_flood_do_not_keep_others_from_an_answer() {
+fn flooding_clients_do_not_starve_others() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &[]);
     let socket = doxy.socket();
@@ -134,13 +134,13 @@ fn clients_that_flood_do_not_keep_others_from_an_answer() {
     doxy.stop();
 }
 
-/// Whoever runs the tests, by number.
+/// The user id of the tests.
 fn me() -> String {
     getuid().as_raw().to_string()
 }
 
 #[test]
-fn who_may_connect_is_decided_by_the_kernels_word() {
+fn allow_uid_and_allow_gid_use_the_peer_credentials() {
     let group = rustix::process::getgid().as_raw().to_string();
     for (args, allowed) in [
         (vec!["--allow-uid", &*me()], true),
@@ -156,7 +156,7 @@ fn who_may_connect_is_decided_by_the_kernels_word() {
         if allowed {
             assert_eq!(client.ask(GET).status(), 200, "{args:?}");
         } else {
-            // It is told without having asked.
+            // The response comes without a request.
             let reply = client.reply("GET").unwrap();
             assert_eq!(reply.status(), 403, "{args:?}");
             let message = format!("user {} may not use this socket", me());
@@ -169,7 +169,7 @@ fn who_may_connect_is_decided_by_the_kernels_word() {
 }
 
 #[test]
-fn whoever_may_not_connect_takes_no_place_from_those_who_may() {
+fn rejected_peers_do_not_count_against_the_connection_limit() {
     if !needs(Need::Root) {
         return; // only root can be two users
     }
@@ -185,7 +185,7 @@ fn whoever_may_not_connect_takes_no_place_from_those_who_may() {
     let doxy = Binary::start(fake.path(), &args);
     chmod(doxy.folder(), 0o755);
     let path = doxy.socket();
-    // A thread can be another user than its process. They say nothing and stay.
+    // A thread can have another user than its process. These clients send nothing, and stay.
     let strangers = std::thread::spawn(move || {
         let user = Some(rustix::process::Uid::from_raw(12345));
         rustix::thread::set_thread_res_uid(None, user, None).unwrap();
@@ -201,7 +201,7 @@ fn whoever_may_not_connect_takes_no_place_from_those_who_may() {
 }
 
 #[test]
-fn supplementary_groups_count() {
+fn allow_gid_considers_supplementary_groups() {
     if !(needs(Need::Root) && needs(Need::Tool("curl")) && needs(Need::Tool("setpriv"))) {
         return;
     }
@@ -225,7 +225,7 @@ fn supplementary_groups_count() {
 }
 
 #[test]
-fn the_caller_stands_in_the_debug_line() {
+fn the_debug_line_names_the_peer() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &["--debug"]);
     assert_eq!(doxy.connect().ask(GET).status(), 200);
@@ -239,12 +239,13 @@ fn the_caller_stands_in_the_debug_line() {
 }
 
 #[test]
-fn a_slow_reader_of_refusals_holds_one_connection_and_no_more() {
+fn a_client_that_does_not_read_refusals_blocks_no_other() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &[]);
     let client = doxy.connect();
     let flood = "GET /secrets HTTP/1.1\r\nHost: d\r\n\r\n".repeat(200_000);
-    // It asks and never reads. Its requests are not taken without end, and others are served.
+    // This client sends requests and never reads. doxy must stop reading them, and still serve
+    // others.
     let taken = client.offer(flood.as_bytes(), || {
         assert_eq!(doxy.connect().ask(GET).status(), 200);
     });

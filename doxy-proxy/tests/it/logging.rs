@@ -1,4 +1,4 @@
-//! The log, when nobody takes it: no request waits for it, and doxy does not end of it.
+//! A log that cannot be written, or that nobody reads: no request waits for it, and doxy continues.
 
 use std::fs::File;
 use std::io::{Read as _, pipe};
@@ -28,7 +28,7 @@ fn ask(doxy: &Binary, times: usize) {
 }
 
 #[test]
-fn a_full_disk_or_a_reader_that_has_gone_ends_nothing() {
+fn a_log_that_cannot_be_written_does_not_stop_doxy() {
     let fake = Fake::start();
     let doxy = start(&fake, File::create("/dev/full").unwrap());
     ask(&doxy, 3);
@@ -42,14 +42,14 @@ fn a_full_disk_or_a_reader_that_has_gone_ends_nothing() {
 }
 
 #[test]
-fn a_reader_that_does_not_read_holds_nothing_up_and_learns_what_it_missed() {
+fn a_log_reader_that_stops_blocks_nothing_and_is_told_how_many_lines_it_lost() {
     let fake = Fake::start();
     let (mut reader, writer) = pipe().unwrap();
     let doxy = start(&fake, writer);
     ask(&doxy, MANY);
     let mut log = vec![0; 1 << 16];
     let read = reader.read(&mut log).unwrap();
-    // There is room again: the next line says how many are lost.
+    // The pipe has room again: the next line says how many lines were lost.
     ask(&doxy, 1);
     doxy.stop();
     log.truncate(read);

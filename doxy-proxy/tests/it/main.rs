@@ -1,5 +1,5 @@
-//! The tests of doxy-proxy: raw bytes against a recording engine, the binary against bad input,
-//! real docker against a real engine.
+//! The tests of doxy-proxy: raw bytes with a recording engine, the binary with invalid settings,
+//! the real docker CLI with a real engine.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,42 +10,44 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
-// The access log: one record a request, whatever becomes of it.
+// The access log.
 mod access;
-// The words and statuses of every answer that doxy makes itself.
+// Status and message of every response that doxy makes itself.
 mod answers;
-// The command line, and settings that are wrong.
+// The command line and its errors.
 mod cli;
-// The corpus of raw requests: what may reach the engine and what may not.
+// A corpus of raw requests, and the verdict that each must get.
 mod corpus;
-// The real docker CLI against a real engine, through doxy and directly.
+// The real docker CLI and a real engine, through doxy and directly.
 mod engine;
-// Engine and doxy dying under load.
+// The engine and doxy are killed under load.
 mod faults;
-// What arrives at the engine, and what comes back.
+// What doxy forwards, in both directions.
 mod forwarding;
-// The engine absent, gone, back; doxy told to stop.
+// The engine stops and starts, clients close, doxy stops.
 mod lifecycle;
-// What a client may cost, and who may be one.
+// Limits for clients, and which peers may connect.
 mod limits;
-// The socket: modes, stale ones, live ones.
+// The socket that doxy creates.
 mod listening;
-// The log, when nobody takes it.
+// A log that cannot be written, or that nobody reads.
 mod logging;
-// Another reader of heads in the engine's place: hyper.
+// hyper in the engine's place, as a second opinion.
 mod opinion;
-// SIGHUP: the policy read again.
+// SIGHUP reloads the policy.
 mod reload;
-// What doxy gives up, tried from inside and seen from outside.
+// The privileges that doxy gives up.
 mod sandbox;
-// Policy scripts, as the proxy asks them.
+// Policy scripts in the proxy.
 #[cfg(feature = "script")]
 mod scripts;
-// The binary under a long mix of everything: memory and descriptors stay what they are.
+// A long mix of everything: memory and descriptors must not grow.
 mod soak;
-// A recording engine, a proxy in this process, a client that speaks bytes.
+// A recording engine, doxy, a raw client, a second reader of HTTP.
 mod support;
-// Connections that the engine switches: bytes both ways, and how they end.
+// Several worker threads.
 mod threads;
+// Connections that the engine hijacks.
 mod tunnels;
+// Responses that come faster than the client reads them.
 mod unread;

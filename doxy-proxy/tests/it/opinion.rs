@@ -1,8 +1,8 @@
-//! A second opinion: hyper in the engine's place.
+//! hyper in the engine's place, as a second opinion.
 //!
-//! Odd requests, grown from a grammar and by damaging the corpus, go through a doxy that allows
-//! everything. What it forwards hyper must read as exactly one request, with the method, path,
-//! query, headers, body and trailers that were judged, as a second reading of the bytes has them.
+//! Unusual requests, generated from a grammar or by mutation of the corpus, go through a doxy that
+//! allows everything. hyper must read what doxy forwards as exactly one request, with the method,
+//! path, query, headers, body and trailers that the second reader finds in what was sent.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,7 @@ use crate::support::runtime::on_thread;
 use crate::support::wire::{self, Message};
 use crate::support::{Client, Doxy};
 
-/// An engine that is made of hyper, and records what it reads.
+/// An engine made with hyper, which records what it reads.
 struct Hyper {
     path: PathBuf,
     seen: Arc<Mutex<Vec<Message>>>,
@@ -65,8 +65,7 @@ impl Hyper {
     }
 }
 
-/// Notes a request that is there to its end. Where its body breaks off hyper gives it up, as the
-/// engine would.
+/// Records a complete request. If the body is cut off, hyper fails, as the engine would.
 async fn note(
     request: Request<Incoming>,
     record: Arc<Mutex<Vec<Message>>>,
@@ -97,7 +96,7 @@ async fn note(
     Ok(Response::new(Full::from("OK")))
 }
 
-/// The same message as `note` would write it down: names in order, each with its values in theirs.
+/// The message as `note` records it: sorted by name, the values of a name in their order.
 fn as_noted(mut message: Message) -> Message {
     let mut trailers: Vec<_> = message
         .trailers
@@ -115,8 +114,8 @@ fn as_noted(mut message: Message) -> Message {
     message
 }
 
-/// Sends the bytes and holds what hyper has read against what a second reading finds in them.
-/// Gives the number of requests that arrived.
+/// Sends the bytes, and compares what hyper has read with what the second reader finds in them.
+/// Returns the number of requests that arrived.
 fn check(hyper: &Hyper, doxy: &Doxy, raw: &[u8]) -> Result<usize, TestCaseError> {
     let mut client = Client::connect(doxy.path());
     client.try_send(raw);
@@ -132,13 +131,13 @@ fn check(hyper: &Hyper, doxy: &Doxy, raw: &[u8]) -> Result<usize, TestCaseError>
             wire::sent(raw)
         );
     }
-    // Doxy says everything in JSON. Where hyper could not read what it was given it says so without.
+    // doxy's own responses are JSON. hyper's response to what it cannot read is not.
     let output = String::from_utf8_lossy(&output).to_ascii_lowercase();
     let mut refusals = output.match_indices("http/1.1 400 bad request\r\n");
     let by_hyper = refusals.any(|(at, line)| {
         !output[at + line.len()..].starts_with("content-type: application/json\r\n")
     });
-    // These are no targets to hyper, and are to Go.
+    // hyper refuses these targets; Go accepts them.
     let strange = |c: char| "<>^`\\\"{}|".contains(c) || !c.is_ascii();
     let excused = wire::sent(raw)
         .iter()
@@ -150,7 +149,7 @@ fn check(hyper: &Hyper, doxy: &Doxy, raw: &[u8]) -> Result<usize, TestCaseError>
     Ok(seen.len())
 }
 
-/// Runs `check` on many inputs; nothing of it may be in vain.
+/// Runs `check` on many inputs, and checks that enough requests arrive.
 fn check_all(cases: u32, inputs: impl Strategy<Value = Vec<u8>>) {
     let hyper = Hyper::start();
     let doxy = Doxy::with(hyper.path(), "* /.*");
@@ -169,7 +168,7 @@ fn check_all(cases: u32, inputs: impl Strategy<Value = Vec<u8>>) {
         Err(TestError::Fail(reason, raw)) => panic!("{reason}\n{raw:?}"),
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
-    // Whatever hyper has read behind the last of them shows here.
+    // If hyper reads something behind the last request, it shows here.
     let last = b"GET /last HTTP/1.1\r\nHost: d\r\n\r\n";
     assert!(matches!(check(&hyper, &doxy, last), Ok(1)));
     let arrived = arrived.into_inner();
@@ -180,7 +179,7 @@ fn check_all(cases: u32, inputs: impl Strategy<Value = Vec<u8>>) {
     );
 }
 
-/// What heads and bodies are made of, and what they break by.
+/// Pieces of heads and bodies, and pieces that break them.
 const PIECES: [&str; 64] = [
     "\r\n",
     "\n",
@@ -248,13 +247,13 @@ const PIECES: [&str; 64] = [
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ];
 
-/// What becomes of bytes at a place.
+/// A mutation at one position.
 #[derive(Debug, Clone)]
 enum Damage {
     Insert(&'static str),
     Remove(usize),
     Replace(u8),
-    /// So many bytes once more.
+    /// Repeats this many bytes.
     Repeat(usize),
     Case,
 }
@@ -288,14 +287,14 @@ fn damaged(mut raw: Vec<u8>, all: &[(Index, Damage)]) -> Vec<u8> {
 }
 
 #[test]
-fn hyper_reads_a_damaged_corpus_as_doxy_judged_it() {
+fn hyper_reads_a_mutated_corpus_as_doxy_does() {
     let corpus: Vec<_> = corpus::raw().filter(|raw| raw.len() < 8192).collect();
     let damage = prop::collection::vec((any::<Index>(), damage()), 0..4);
     let inputs = (select(corpus), damage).prop_map(|(raw, all)| damaged(raw, &all));
     check_all(3000, inputs);
 }
 
-/// A request whose parts are well formed by themselves, most of the time.
+/// A request whose parts are mostly well formed.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = select(
         &[
@@ -368,13 +367,13 @@ fn chunked() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn hyper_reads_what_a_grammar_grows_as_doxy_judged_it() {
+fn hyper_reads_generated_requests_as_doxy_does() {
     let inputs = prop::collection::vec(request(), 1..4).prop_map(|all| all.concat());
     check_all(2500, inputs);
 }
 
 #[test]
-fn hyper_reads_what_is_damaged_in_a_grammar_as_doxy_judged_it() {
+fn hyper_reads_mutated_generated_requests_as_doxy_does() {
     let damage = prop::collection::vec((any::<Index>(), damage()), 1..4);
     let inputs = (prop::collection::vec(request(), 1..4), damage)
         .prop_map(|(all, damage)| damaged(all.concat(), &damage));

@@ -1,4 +1,4 @@
-//! SIGHUP: the policy is read again, whole or not at all, and what is in service keeps its own.
+//! SIGHUP reloads the policy completely or not at all. Active requests keep the old policy.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ fn get(path: &str) -> String {
 }
 
 #[test]
-fn another_pattern_file_is_in_force_at_once_also_on_open_connections() {
+fn a_reload_applies_to_open_connections_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules");
     fs::write(&rules, "/one\n").unwrap();
@@ -27,21 +27,21 @@ fn another_pattern_file_is_in_force_at_once_also_on_open_connections() {
     let mut client = Client::connect(&folder.path().join("doxy.sock"));
     assert_eq!(client.ask(get("/one")).status(), 200);
     assert_eq!(client.ask(get("/two")).status(), 403);
-    // Replaced as editors and deployments do it, by a new file of the same name.
+    // Editors and deployments replace a file by a new one of the same name.
     fs::write(folder.path().join("new"), "/two\n/three\n").unwrap();
     fs::rename(folder.path().join("new"), &rules).unwrap();
     process.signal(Signal::HUP);
     process.logged("reloaded: 2 rules from rules");
     assert_eq!(client.ask(get("/one")).status(), 403);
     assert_eq!(client.ask(get("/two")).status(), 200);
-    // A broken one changes nothing, and it is said where it is broken.
+    // An invalid file changes nothing, and the log says where the error is.
     fs::write(&rules, "/one\n/(two\n").unwrap();
     process.signal(Signal::HUP);
     let line = process.logged("not reloaded, the policy in force stays: rules:2:2: ");
     assert!(line.contains("; help: "), "{line}");
     assert_eq!(client.ask(get("/one")).status(), 403);
     assert_eq!(client.ask(get("/two")).status(), 200);
-    // Nor does one that is gone.
+    // A missing file changes nothing either.
     fs::remove_file(&rules).unwrap();
     process.signal(Signal::HUP);
     process.logged("rules: cannot read the pattern file");
@@ -51,7 +51,7 @@ fn another_pattern_file_is_in_force_at_once_also_on_open_connections() {
 }
 
 #[test]
-fn a_request_in_service_is_not_touched() {
+fn a_reload_does_not_affect_active_requests() {
     let (go_on, wait) = mpsc::channel::<()>();
     let wait = Mutex::new(wait);
     let folder = tempfile::tempdir().unwrap();

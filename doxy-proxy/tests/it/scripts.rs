@@ -1,5 +1,5 @@
-//! Policy scripts, as the proxy asks them: what they are told, what is forwarded then, and what
-//! becomes of those that fail.
+//! Policy scripts in the proxy: what they see, what doxy then forwards, and what happens if they
+//! fail.
 
 use std::fs;
 
@@ -52,7 +52,7 @@ const CREATE: &str = r#"
 "#;
 
 #[test]
-fn what_a_script_leaves_to_the_rules_they_decide() {
+fn pass_leaves_the_decision_to_the_rules() {
     let setup = Scripted::with(CREATE, "/info\nPOST /containers/create", &[]);
     assert_eq!(
         setup.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
@@ -67,7 +67,7 @@ fn what_a_script_leaves_to_the_rules_they_decide() {
 }
 
 #[test]
-fn a_body_is_judged_and_the_very_bytes_are_forwarded() {
+fn the_judged_body_is_forwarded_byte_for_byte() {
     let setup = Scripted::with(CREATE, "/info", &[]);
     let odd = "{ \"Image\" : \"a\\u0062\",\n\t\"Labels\": {\"x\": \"y\"} }";
     let reply = setup.ask(post("/v1.41/containers/create?name=x", odd));
@@ -76,7 +76,7 @@ fn a_body_is_judged_and_the_very_bytes_are_forwarded() {
     assert_eq!(got.body, odd.as_bytes());
     assert_eq!(got.target(), "/v1.41/containers/create?name=x");
     assert_eq!(got.header("content-length"), [odd.len().to_string()]);
-    // In chunks, and cut anywhere: the same.
+    // The same in chunks, cut at any byte.
     let (one, two) = odd.split_at(7);
     let chunked = format!(
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nTrailer: X\r\n\
@@ -98,7 +98,7 @@ fn a_body_is_judged_and_the_very_bytes_are_forwarded() {
 }
 
 #[test]
-fn a_denied_body_reaches_nobody_and_the_connection_goes_on() {
+fn a_denied_body_is_not_forwarded_and_the_connection_continues() {
     let setup = Scripted::with(CREATE, "/info", &[]);
     let mut client = setup.doxy.connect();
     for (body, status, message) in [
@@ -109,7 +109,7 @@ fn a_denied_body_reaches_nobody_and_the_connection_goes_on() {
         ),
         (r#"{"Image":"teapot"}"#, 418, "short and stout"),
     ] {
-        // Another request behind it, in the same piece.
+        // With a second request in the same write.
         let get = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
         client.send(format!("{}{get}", post("/containers/create", body)));
         let reply = client.reply("POST").unwrap();
@@ -123,7 +123,7 @@ fn a_denied_body_reaches_nobody_and_the_connection_goes_on() {
 }
 
 #[test]
-fn what_the_engine_could_read_otherwise_is_denied() {
+fn a_body_that_the_engine_could_read_differently_is_denied() {
     let setup = Scripted::with(CREATE, "/info", &["--max-body", "1k"]);
     let large = format!(r#"{{"Image":"{}"}}"#, "x".repeat(1024));
     let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
@@ -143,7 +143,7 @@ fn what_the_engine_could_read_otherwise_is_denied() {
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: 2\r\n\r\n{}"
             .to_owned(),
-        // A body on start, whatever the policy says of it.
+        // A body on start is denied under every policy.
         post("/containers/x/start", r#"{"HostConfig":{}}"#),
     ] {
         let reply = setup.ask(&raw);
@@ -155,7 +155,7 @@ fn what_the_engine_could_read_otherwise_is_denied() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_gets_it_when_the_script_asks_for_the_body() {
+fn expect_100_continue_is_answered_when_the_script_reads_the_body() {
     let setup = Scripted::with(CREATE, "/info", &[]);
     let mut client = setup.doxy.connect();
     client.send(
@@ -170,7 +170,7 @@ fn a_client_that_waits_for_100_gets_it_when_the_script_asks_for_the_body() {
 }
 
 #[test]
-fn a_body_that_nobody_asks_for_is_streamed_however_large() {
+fn a_body_that_the_script_does_not_read_is_streamed() {
     let setup = Scripted::with(CREATE, "POST /images/load", &["--max-body", "1k"]);
     let body = "x".repeat(300_000);
     assert_eq!(setup.ask(post("/images/load", &body)).status(), 200);
@@ -179,7 +179,7 @@ fn a_body_that_nobody_asks_for_is_streamed_however_large() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_not_waited_for() {
+fn a_body_that_does_not_arrive_in_time_is_denied() {
     let setup = Scripted::with(CREATE, "/info", &["--head-timeout", "100ms"]);
     let mut client = setup.doxy.connect();
     client.send("POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n{");
@@ -194,7 +194,7 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
-fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
+fn held_bodies_share_a_limit_and_free_it_when_clients_close() {
     let setup = Scripted::with(CREATE, "/info", &["--max-body", "32M"]);
     let head = format!(
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: {}\r\n\r\n",
@@ -208,7 +208,7 @@ fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
         client
     };
     let stalled = [begun(), begun()];
-    // The third is answered as soon as it would be too much.
+    // The third is denied as soon as it would exceed the limit.
     let reply = begun().reply("POST").unwrap();
     assert_eq!(
         (reply.status(), &*reply.message()),
@@ -222,7 +222,7 @@ fn bodies_that_are_judged_share_a_limit_and_leave_room_when_they_go() {
 }
 
 #[test]
-fn who_asks_with_what_query_and_headers() {
+fn a_script_sees_peer_socket_query_and_headers() {
     let uid = getuid().as_raw();
     let script = format!(
         r#"fn decide(req) {{
@@ -247,7 +247,7 @@ fn who_asks_with_what_query_and_headers() {
 }
 
 #[test]
-fn a_script_that_fails_denies_and_says_where() {
+fn a_failing_script_denies_and_logs_the_place() {
     for (script, place) in [
         (
             "fn decide(req) { let n = 1; loop { n += 1; } }",
@@ -272,7 +272,7 @@ fn a_script_that_fails_denies_and_says_where() {
 }
 
 #[test]
-fn a_script_that_is_wrong_is_an_error_at_the_start() {
+fn an_invalid_script_is_an_error_at_start() {
     for (script, place) in [
         ("fn decide(req) {\n  pass(\n}", "policy.rhai:3:"),
         ("fn other(req) { pass() }", "policy.rhai"),
@@ -290,11 +290,11 @@ fn a_script_that_is_wrong_is_an_error_at_the_start() {
 }
 
 #[test]
-fn script_and_rules_are_reloaded_together_or_not_at_all() {
+fn script_and_rules_are_reloaded_together() {
     let setup = Scripted::with("fn decide(req) { pass() }", "/one", &[]);
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
     assert_eq!(setup.ask(get("/one")).status(), 200);
-    // New rules and a broken script: neither is taken.
+    // New rules and an invalid script: doxy loads neither.
     fs::write(setup.doxy.path("rules"), "/two").unwrap();
     fs::write(setup.doxy.path("policy.rhai"), "fn decide(req) { pass( }").unwrap();
     setup.doxy.process.signal(Signal::HUP);
@@ -315,7 +315,7 @@ fn script_and_rules_are_reloaded_together_or_not_at_all() {
 }
 
 #[test]
-fn what_a_script_prints_is_in_the_log_and_not_without_end() {
+fn the_output_of_a_script_is_logged_up_to_a_limit() {
     let script = r#"fn decide(req) { print("saw\n" + req.path); for n in 0..1000 { print("more"); } pass() }"#;
     let setup = Scripted::with(script, "/info", &[]);
     for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! `--threads`: connections are spread over the threads, and whatever holds for one holds for all.
+//! `--threads`: all threads serve connections, under the same policy and limits.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::{Client, Fake};
 const GET: &str = "GET /one HTTP/1.1\r\nHost: d\r\n\r\n";
 
 #[test]
-fn connections_are_spread_and_a_reload_reaches_every_thread() {
+fn every_thread_gets_connections_and_the_reloaded_policy() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules"), "/one\n").unwrap();
     let fake = Fake::at(&folder.path().join("engine.sock"), |_, stream| {
@@ -22,15 +22,14 @@ fn connections_are_spread_and_a_reload_reaches_every_thread() {
     });
     let arguments = ["--pattern-file", "rules", "--threads", "3"];
     let process = Process::start(doxy(folder.path()).args(arguments));
-    // Open all at once: each thread gets its share.
+    // All open at the same time, so that each thread gets some.
     let mut clients: Vec<_> = (0..6)
         .map(|_| Client::connect(&folder.path().join("doxy.sock")))
         .collect();
     for client in &mut clients {
         assert_eq!(client.ask(GET).status(), 200);
     }
-    // One after the other they would all use one connection to the engine, were it not that each
-    // thread has its own.
+    // Each thread has its own connection to the engine; one thread would reuse a single one.
     let used: BTreeSet<_> = fake
         .requests()
         .iter()
@@ -45,12 +44,12 @@ fn connections_are_spread_and_a_reload_reaches_every_thread() {
     for client in &mut clients {
         assert_eq!(client.ask(GET).status(), 403);
     }
-    // They end with their connections open.
+    // doxy ends although the connections are open.
     process.stop();
 }
 
 #[test]
-fn the_limit_on_connections_is_for_all_threads_together() {
+fn all_threads_share_the_connection_limit() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--threads", "2", "--max-connections", "3"];
     let process = Process::start(doxy(folder.path()).args(arguments));
@@ -63,7 +62,7 @@ fn the_limit_on_connections_is_for_all_threads_together() {
     process.stop();
 }
 
-/// How many of its threads are those that serve besides the first.
+/// The number of worker threads, without the first thread.
 fn workers(process: &Process) -> usize {
     let tasks = format!("/proc/{}/task", process.pid());
     fs::read_dir(tasks)

@@ -1,5 +1,5 @@
-//! Answers that come faster than they are read: not a byte is lost, written twice or out of order,
-//! wherever writing has to stop.
+//! Responses that come faster than the client reads them: no byte is lost, repeated or out of
+//! order, wherever doxy has to stop writing.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -7,14 +7,14 @@ use std::thread;
 
 use crate::support::{Client, Doxy, Fake, Recorded};
 
-/// How bodies are framed.
+/// The framing of bodies.
 const FRAMINGS: [&str; 5] = ["length", "chunked", "close", "pieces", "denied"];
-/// How large they are: nothing, next to nothing, a piece, about what a buffer holds, and more than that.
+/// The size of bodies: empty, tiny, a piece, about a buffer, and more than a buffer.
 const SIZES: [usize; 9] = [0, 1, 300, 3_000, 20_000, 65_000, 65_536, 66_000, 300_000];
-/// How often all of them are asked for. One round is more than sockets and buffers hold.
+/// How often each is requested. One round is more than sockets and buffers hold.
 const ROUNDS: usize = 3;
 
-/// A body that is like no other.
+/// A unique body.
 fn body(number: usize, size: usize) -> Vec<u8> {
     (0..size).map(|at| (at / 7 + number * 31) as u8).collect()
 }
@@ -62,7 +62,7 @@ fn answer(request: &Recorded, stream: &mut UnixStream) -> bool {
 }
 
 #[test]
-fn what_is_not_read_in_time_comes_whole_and_in_order() {
+fn responses_to_a_slow_reader_arrive_complete_and_in_order() {
     let fake = Fake::with(answer);
     let doxy = Doxy::with(fake.path(), "/.*\n!/denied/.*");
     let mut client = Client::connect(doxy.path());

@@ -1,4 +1,4 @@
-//! An engine that records what it gets, and answers in one of several styles.
+//! An engine that records what it receives, and responds in one of several styles.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::settle;
 use crate::wire::{self, Message};
 
-/// How the engine answers.
+/// How the engine responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Style {
     Length,
@@ -19,18 +19,18 @@ pub(crate) enum Style {
     Close,
     /// Version 1.0, and the connection ends.
     Old,
-    /// Before the body has come; then it reads on.
+    /// Before the body has arrived; then it reads on.
     Early,
-    /// Before the body has come; then it closes.
+    /// Before the body has arrived; then it closes.
     Curt,
     NoContent,
-    /// Two interim answers first.
+    /// Two interim responses first.
     Interim,
-    /// By switching, whatever was asked for.
+    /// By switching, whatever the request is.
     Switch,
-    /// By switching in the way of an attach without `Upgrade`.
+    /// By switching as for an attach without `Upgrade`.
     OldSwitch,
-    /// What the fuzzer likes.
+    /// Bytes from the fuzzer.
     Nonsense,
     /// Not at all.
     Hangup,
@@ -57,7 +57,7 @@ impl From<u8> for Style {
 }
 
 impl Style {
-    /// Does every request get one answer that is well framed?
+    /// Whether every request gets one well-framed response.
     pub(crate) fn is_http(self) -> bool {
         !matches!(self, Self::Switch | Self::OldSwitch | Self::Nonsense)
     }
@@ -93,21 +93,21 @@ impl Style {
     }
 }
 
-/// A request as the engine got it.
+/// A request as the engine received it.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    /// The error shows what doxy never writes.
+    /// The error contains a head that doxy never writes.
     pub(crate) request: Result<Message, String>,
-    /// What came on the connection after the engine had switched it.
+    /// The bytes on the connection after the engine had switched it.
     pub(crate) tunnel: Option<Vec<u8>>,
 }
 
-/// What all connections write to.
+/// The log that all connections share.
 #[derive(Debug)]
 struct Log {
     style: Style,
     nonsense: Vec<u8>,
-    /// In the order in which their heads came.
+    /// In the order in which their heads arrived.
     exchanges: Vec<Exchange>,
 }
 
@@ -115,7 +115,7 @@ struct Log {
 pub(crate) struct Engine {
     path: PathBuf,
     log: Arc<Mutex<Log>>,
-    /// Told at the end of an input, for every connection to be read out and closed.
+    /// Set at the end of an input: every connection is then read to its end and closed.
     finish: watch::Sender<bool>,
     connections: Arc<Mutex<JoinSet<()>>>,
 }
@@ -157,9 +157,9 @@ impl Engine {
         log.exchanges.clear();
     }
 
-    /// Takes what has come, closes every connection, and says what it was.
+    /// Reads the rest, closes every connection, and returns all requests.
     pub(crate) async fn finish(&self) -> Vec<Exchange> {
-        // What waits to be accepted is accepted meanwhile.
+        // Pending connections are accepted meanwhile.
         settle().await;
         self.finish.send_replace(true);
         let mut connections = std::mem::take(&mut *lock(&self.connections));
@@ -176,7 +176,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn serve(mut stream: UnixStream, log: Arc<Mutex<Log>>, mut finish: watch::Receiver<bool>) {
     let mut bytes = Vec::new();
-    // Of the requests on this connection: where each stands in the log, how many are answered.
+    // The places in the log of the requests on this connection, and how many have a response.
     let mut places: Vec<usize> = Vec::new();
     let mut answered = 0;
     let mut open = true;
@@ -212,13 +212,14 @@ async fn serve(mut stream: UnixStream, log: Arc<Mutex<Log>>, mut finish: watch::
                             matches!(&exchange.request, Ok(request) if wire::hijackable(request))
                         };
                         bytes.clear();
-                        // Where it may not, doxy takes that for a stream, and would wait for its end.
+                        // If hijacking is not possible here, doxy reads a body, and waits for its
+                        // end.
                         if !may {
                             let _ = stream.shutdown().await;
                         }
                         break;
                     }
-                    // It says no more, and takes what still comes.
+                    // It sends nothing more, and reads on.
                     Style::Early | Style::Close | Style::Old | Style::Nonsense => {
                         let _ = stream.shutdown().await;
                         open = false;
@@ -234,7 +235,7 @@ async fn serve(mut stream: UnixStream, log: Arc<Mutex<Log>>, mut finish: watch::
     }
 }
 
-/// Notes the requests that have come on a connection, of which `places` were known.
+/// Records the requests of a connection; those in `places` are known already.
 fn record(bytes: &[u8], places: &mut Vec<usize>, log: &Mutex<Log>) -> Style {
     let mut log = lock(log);
     let mut rest = bytes;
@@ -264,7 +265,7 @@ fn record(bytes: &[u8], places: &mut Vec<usize>, log: &Mutex<Log>) -> Style {
     log.style
 }
 
-/// The answer to the request at `place`, and whether the request is there to its end.
+/// The response to the request at `place`, and whether that request is complete.
 fn answer(place: usize, log: &Mutex<Log>) -> (Vec<u8>, bool) {
     let log = lock(log);
     let (head_only, whole) = match &log.exchanges[place].request {

@@ -1,11 +1,11 @@
-//! What a client got, taken apart: one answer for each request, well framed, and nothing else.
+//! Reads what a client received: one well-framed response for each request, and nothing else.
 
 use crate::wire::Message;
 
-/// For each answer the number that the engine put into it, or none if doxy made it.
+/// For each response the number that the engine put into it, or none if doxy made it.
 ///
 /// # Errors
-/// Says what is wrong with the answers to `sent`.
+/// Describes what is wrong with the responses to `sent`.
 pub(crate) fn read(mut output: &[u8], sent: &[Message]) -> Result<Vec<Option<usize>>, String> {
     let mut replies = Vec::new();
     while !output.is_empty() {
@@ -36,12 +36,12 @@ pub(crate) fn read(mut output: &[u8], sent: &[Message]) -> Result<Vec<Option<usi
         let head_only = sent
             .get(replies.len())
             .is_some_and(|request| request.method == "HEAD");
-        // What could not be read is told with its reason, even if it was meant as HEAD.
+        // The response to a malformed request has a body, even if the request was meant as HEAD.
         let told = number.is_none() && closes && length == Some(output.len());
         let length = if status == 204 || head_only && !told {
             0
         } else if value("transfer-encoding") == Some("chunked") {
-            // The engine's last chunk, or the one that doxy puts behind what has no length.
+            // The engine's last chunk, or the one that doxy adds if the engine gave no length.
             let ends = [&b"0\r\nx-sum: 1\r\n\r\n"[..], b"0\r\n\r\n"];
             let lower = output.to_ascii_lowercase();
             let find = |end: &[u8]| lower.windows(end.len()).position(|part| part == end);

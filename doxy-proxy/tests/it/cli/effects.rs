@@ -8,7 +8,7 @@ use super::{NONE, PING, folder};
 use crate::support::process::{Process, doxy};
 use crate::support::{Client, Fake, Need, needs};
 
-/// Settings that are right: what doxy says of them when it listens.
+/// Checks the line that doxy logs when it listens with these settings.
 #[track_caller]
 fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
     let folder = folder();
@@ -20,7 +20,7 @@ fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
 }
 
 #[test]
-fn the_line_at_the_start_says_what_is_in_force() {
+fn the_first_log_line_names_the_settings() {
     let version = env!("CARGO_PKG_VERSION");
     let line = format!(
         "doxy {version} listening on doxy.sock (mode 0660), Docker engine at engine.sock, \
@@ -50,7 +50,7 @@ fn the_line_at_the_start_says_what_is_in_force() {
     ];
     listens(&[], &named, &line);
     listens(&options, NONE, &line);
-    // An option beats its variable, even one that is wrong.
+    // An option overrides its variable, even an invalid one.
     let wrong = [
         ("DOXY_PROXY_SOCKET", "no/such/folder/d.sock"),
         ("DOXY_DOCKER_SOCKET", "http://nowhere"),
@@ -62,7 +62,7 @@ fn the_line_at_the_start_says_what_is_in_force() {
 }
 
 #[test]
-fn without_a_pattern_file_the_embedded_rules_are_used_and_it_is_said() {
+fn without_a_pattern_file_doxy_uses_the_embedded_rules_and_logs_it() {
     if !needs(Need::NoFile("/etc/doxy.pattern")) {
         return;
     }
@@ -73,7 +73,7 @@ fn without_a_pattern_file_the_embedded_rules_are_used_and_it_is_said() {
     );
 }
 
-/// Whether a request is logged with these settings.
+/// Checks whether a request is logged with these settings.
 #[track_caller]
 fn logs(args: &[&str], vars: &[(&str, &str)], expected: bool) {
     let folder = folder();
@@ -104,7 +104,7 @@ fn logs(args: &[&str], vars: &[(&str, &str)], expected: bool) {
 }
 
 #[test]
-fn a_line_a_request_if_asked_for() {
+fn debug_logs_one_line_per_request() {
     logs(&[], NONE, false);
     logs(&["--debug"], NONE, true);
     for (value, expected) in [

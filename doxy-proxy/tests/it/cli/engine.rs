@@ -5,7 +5,7 @@ use crate::support::process::{Process, doxy};
 use crate::support::sockets::{full, stale};
 
 #[test]
-fn the_engine_being_the_proxy() {
+fn the_engine_address_must_not_be_the_proxy_socket() {
     for path in [
         "doxy.sock",
         "./doxy.sock",
@@ -24,9 +24,9 @@ help: give doxy a path of its own with --proxy-socket
     }
 }
 
-/// The link leads to doxy once doxy listens: every request would go to doxy itself, without end.
+/// The link leads to doxy as soon as doxy listens: every request would loop for ever.
 #[test]
-fn the_engine_being_a_link_to_a_proxy_that_is_not_there_yet() {
+fn the_engine_address_must_not_link_to_the_future_proxy_socket() {
     says(
         "
 docker-socket dangling.sock
@@ -37,7 +37,7 @@ help: name the engine's own socket
 }
 
 #[test]
-fn the_engine_being_a_stale_socket_that_doxy_would_replace() {
+fn the_engine_address_must_not_be_the_stale_socket_that_doxy_replaces() {
     let folder = folder();
     let socket = folder.path().join("doxy.sock");
     stale(&socket);
@@ -96,9 +96,9 @@ help: write tcp://HOST:PORT, such as tcp://127.0.0.1:2375
     }
 }
 
-/// Doxy looks whether it may connect; an engine with no room for that is one that is busy.
+/// At start doxy checks that it may connect. An engine with a full queue is busy, not missing.
 #[test]
-fn an_engine_whose_queue_is_full_does_not_keep_doxy_from_starting() {
+fn doxy_starts_with_an_engine_whose_queue_is_full() {
     let folder = folder();
     let path = folder.path().join("engine.sock");
     let (_engine, _queued) = full(&path);

@@ -120,7 +120,7 @@ help: doxy removes nothing but its own sockets, choose another path or remove it
     }
 }
 
-/// The longest path has 107 bytes and the zero behind them: clients cannot reach a longer one.
+/// The longest path has 107 bytes and a terminating zero: clients cannot connect to a longer one.
 #[test]
 fn the_length_of_paths() {
     let longest = "x".repeat(107);
@@ -144,7 +144,7 @@ help: a socket's path has at most 107 bytes, choose a shorter one
     }
 }
 
-/// The highest number is nobody's: it means "leave it as it is" to the kernel.
+/// The highest number is no user: for the kernel it means "do not change".
 #[test]
 fn owners_groups_and_scripts() {
     says(

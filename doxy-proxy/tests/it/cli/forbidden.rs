@@ -9,7 +9,7 @@ use crate::support::process::{copy_binary, unprivileged};
 use crate::support::sockets::stale;
 
 #[test]
-fn what_is_forbidden() {
+fn missing_permissions() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     copy_binary(folder.path());
@@ -73,7 +73,7 @@ help: start doxy as root, or leave out --socket-owner and --socket-group
         assert_eq!(listing(&at("sub")), ["stale.sock".to_owned()].into());
         assert_eq!(listing(&at("open")), ["theirs.sock".to_owned()].into());
     }
-    // So that they can be removed by who is not root.
+    // Otherwise only root could remove them.
     for name in ["closed", "sub", "."] {
         chmod(&at(name), 0o755);
     }

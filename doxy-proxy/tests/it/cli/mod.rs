@@ -21,12 +21,12 @@ use tempfile::TempDir;
 use crate::support::files::listing;
 use crate::support::process::{Ended, Process, doxy};
 
-/// The environment, for cases that set nothing there.
+/// An empty environment.
 const NONE: &[(&str, &str)] = &[];
 
 const PING: &str = "GET /_ping?secret HTTP/1.1\r\nHost: d\r\n\r\n";
 
-/// A folder with everything in it that the cases name.
+/// A folder with all files that the cases name.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -47,15 +47,15 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Wrong settings: exit code 2, `words` in the line that says what is wrong, a line of help, and
-/// nothing done.
+/// Checks that doxy refuses these settings: it exits with status 2, prints a line with `words` and
+/// a line of help, and changes no file.
 #[track_caller]
 fn refused(args: &[&str], vars: &[(&str, &str)], words: &[&str]) -> String {
     let folder = folder();
     refused_by(doxy(folder.path()).args(args), vars, folder.path(), words)
 }
 
-/// The same of a command that is ready to be run in `folder`.
+/// The same for a command that is ready to run in `folder`.
 #[track_caller]
 fn refused_by(
     command: &mut Command,
@@ -80,7 +80,7 @@ fn refused_by(
     ended.stderr
 }
 
-/// The cases in a table: name and value of a setting, then the two lines that are said of it.
+/// The cases in a table: name and value of a setting, then the two lines that doxy prints.
 fn cases(table: &str) -> impl Iterator<Item = (&str, &str, String)> {
     table.split("\n\n").map(|case| {
         let (setting, said) = case.trim_start().split_once('\n').unwrap();
@@ -110,7 +110,7 @@ fn says(table: &str) {
     }
 }
 
-/// Runs a doxy that should end by itself. One that listens instead is stopped.
+/// Runs a doxy that should end by itself. If it listens instead, it is stopped.
 #[track_caller]
 fn start_to_end(command: &mut Command) -> Ended {
     let process = Process::spawn(command);

@@ -11,7 +11,7 @@ use crate::support::process::{Process, doxy};
 use crate::support::{Client, Fake};
 
 #[test]
-fn options_that_do_not_exist_or_have_no_value() {
+fn unknown_options_and_missing_values() {
     refused(&["--pattern", "good.pattern"], NONE, &["--pattern"]);
     refused(&["--socket-mode"], NONE, &["--socket-mode"]);
     refused(&["--docker-socket="], NONE, &["--docker-socket"]);
@@ -51,9 +51,8 @@ fn options_that_do_not_exist_or_have_no_value() {
     }
 }
 
-/// A path is bytes.
 #[test]
-fn paths_that_are_no_text() {
+fn paths_that_are_not_utf8() {
     let folder = folder();
     let odd = |name: &[u8]| OsStr::from_bytes(name).to_owned();
     let (socket, engine, rules) = (odd(b"d\xFF"), odd(b"e\xFF"), odd(b"r\xFF"));
@@ -74,9 +73,9 @@ fn paths_that_are_no_text() {
     drop(fake);
 }
 
-/// A full disk behind a log, or a pipe that nobody reads: no reason for another exit code.
+/// The log may go to a full disk, or to a pipe without a reader.
 #[test]
-fn an_error_that_cannot_be_printed_has_the_same_exit_code() {
+fn the_exit_code_is_the_same_when_the_error_cannot_be_printed() {
     for args in [&["--socket-mode", "rw"][..], &["--nope"]] {
         let folder = folder();
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
@@ -186,7 +185,7 @@ fn version_and_help() {
         let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(100), "{help}: {widest:?}");
     }
-    // Neither of them does anything, whatever else is wrong.
+    // --version and --help work even if other options are invalid.
     let ended = start_to_end(doxy(folder.path()).args(["--socket-mode", "rw", "--version"]));
     assert_eq!((ended.code, ended.stdout), (Some(0), version));
 }

@@ -20,7 +20,7 @@ enum Compare<'own> {
     /// engine promises none, and on an engine that others use their objects come and go. The
     /// columns CREATED and STATUS, which count seconds, are left out.
     OwnRows(&'own [&'own str]),
-    /// A table's first two columns, and how many there are: the others are measurements.
+    /// The first two columns of a table, and the number of columns: the others are measurements.
     Shape,
 }
 
@@ -68,8 +68,8 @@ impl Compare<'_> {
     }
 }
 
-/// The CLI's tables have two spaces or more between columns. An empty cell is lost; the columns
-/// left out of a table stand before the only one that may be empty.
+/// The cells of a row. The CLI separates columns by two spaces or more. Empty cells are lost, which
+/// does not matter: only a column behind the ones that are left out can be empty.
 fn cells(line: &str) -> Vec<&str> {
     let cells = line.split("  ").map(str::trim);
     cells.filter(|cell| !cell.is_empty()).collect()
@@ -91,11 +91,11 @@ fn check_same(engine: &Engine, doxy: &Binary, args: &[&str], compare: Compare<'_
     }
 }
 
-/// The command fails through doxy, and prints exactly these words as the engine's answer.
+/// Checks that the command fails through doxy, and prints exactly this message as the engine's.
 #[track_caller]
 fn check_denied(doxy: &Binary, args: &[&str], words: &str) {
     let output = docker(&doxy.socket(), args);
-    // Some versions of the CLI put `docker: ` before it and a full stop behind.
+    // Some versions of the CLI add `docker: ` in front, and a full stop at the end.
     let expected = format!(
         "Error response from daemon: {}",
         words.trim_end_matches('.')
@@ -107,8 +107,8 @@ fn check_denied(doxy: &Binary, args: &[&str], words: &str) {
     );
 }
 
-/// Everything on the engine that a denied command could have changed. Where others use the engine
-/// too, only what carries the test's names.
+/// Everything on the engine that a denied command could have changed. On an engine that others use,
+/// only objects with the test's names.
 #[track_caller]
 fn state(engine: &Engine, container: &Made, mark: &str) -> Vec<String> {
     let name = &*container.name;
@@ -149,7 +149,7 @@ fn state(engine: &Engine, container: &Made, mark: &str) -> Vec<String> {
     state
 }
 
-/// The API version the CLI agrees on with this engine: it stands in front of every path.
+/// The API version that the CLI negotiates with this engine, and puts in front of every path.
 #[track_caller]
 fn api_version(engine: &Engine) -> String {
     docker_ok(
@@ -159,7 +159,7 @@ fn api_version(engine: &Engine) -> String {
 }
 
 #[test]
-fn embedded_patterns_show_what_the_engine_shows() {
+fn with_the_embedded_patterns_the_cli_prints_what_it_prints_directly() {
     let Some(engine) = real::engine() else { return };
     let image = engine.image();
     let container = engine.container(&image);
@@ -194,7 +194,7 @@ fn embedded_patterns_show_what_the_engine_shows() {
         (&["container", "inspect", name], Compare::All),
         (&["port", name], Compare::All),
         (&["top", name], Compare::Shape),
-        // Without a name the CLI asks for `/events` too, which the embedded patterns do not allow.
+        // Without a name the CLI also requests `/events`, which the embedded patterns do not allow.
         (&["stats", "--no-stream", name], Compare::Shape),
     ];
     for (args, compare) in cases {
@@ -203,7 +203,7 @@ fn embedded_patterns_show_what_the_engine_shows() {
 }
 
 #[test]
-fn embedded_patterns_deny_the_rest_and_the_engine_is_unchanged() {
+fn the_embedded_patterns_deny_all_else_and_the_engine_is_unchanged() {
     let Some(engine) = real::engine() else { return };
     let image = engine.image();
     let container = engine.container(&image);
@@ -239,7 +239,7 @@ fn embedded_patterns_deny_the_rest_and_the_engine_is_unchanged() {
 
     let version = api_version(&engine);
     let inside = format!("{name}:/bin/sh");
-    // `docker logs` asks by id, whatever it was called with; older ones by what they were given.
+    // `docker logs` requests the log by id. Older CLIs use the argument, which is the id here.
     let id = &*docker_ok(&engine.socket, ["inspect", name, "--format", "{{.Id}}"]);
     let paths: &[(&[&str], &str)] = &[
         (&["export", name], &format!("containers/{name}/export")),
@@ -264,7 +264,7 @@ fn embedded_patterns_deny_the_rest_and_the_engine_is_unchanged() {
     );
 }
 
-/// Enough to make, start and remove a container, and nothing to see it with.
+/// Rules to create, start and remove a container, but not to see it.
 const MAKE: &str = r"
 # what `docker create`, `start`, `wait` and `rm` ask for
 ^/_ping$
@@ -274,7 +274,7 @@ DELETE ^/(v\d\.\d+/)?containers/\w+$
 ";
 
 #[test]
-fn a_rule_allows_the_methods_it_names_and_debug_shows_each_request() {
+fn a_rule_allows_its_methods_and_debug_logs_each_request() {
     let Some(engine) = real::engine() else { return };
     let image = engine.image();
     let (image, name) = (&*image.name, &*unique());
@@ -292,7 +292,7 @@ fn a_rule_allows_the_methods_it_names_and_debug_shows_each_request() {
 
     let not_allowed = |path: &str| format!("'/v{version}/{path}' is not allowed.");
     check_denied(&doxy, &["ps"], &not_allowed("containers/json"));
-    // POST is among the methods of some rule, but not for this path.
+    // Some rule allows POST, but none for this path.
     check_denied(
         &doxy,
         &["network", "create", name],
@@ -319,7 +319,7 @@ fn a_rule_allows_the_methods_it_names_and_debug_shows_each_request() {
 }
 
 #[test]
-fn an_engine_that_dies_is_reported_and_used_again_when_it_is_back() {
+fn a_dead_engine_is_reported_and_used_again_after_a_restart() {
     let Some(mut engine) = real::private() else {
         return;
     };
@@ -340,7 +340,7 @@ fn an_engine_that_dies_is_reported_and_used_again_when_it_is_back() {
 }
 
 #[test]
-fn sigterm_ends_doxy_with_a_stream_open() {
+fn sigterm_stops_doxy_with_a_stream_open() {
     let Some(engine) = real::engine() else { return };
     let patterns = "^/events$\n";
     let doxy = doxy(&engine.socket, patterns, &["--shutdown-grace", "1s"]);
@@ -350,7 +350,7 @@ fn sigterm_ends_doxy_with_a_stream_open() {
     stream
         .write_all(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n")
         .expect("ask for events");
-    // The head first: an event that happens before the engine listens for us is not told.
+    // Wait for the head first: the engine does not report events that happen before it.
     let mut answer = read_until(&mut stream, Vec::new(), "\r\n\r\n");
     assert!(
         answer.starts_with(b"HTTP/1.1 200 "),
@@ -363,7 +363,7 @@ fn sigterm_ends_doxy_with_a_stream_open() {
     let socket = doxy.socket();
     doxy.process.stop();
     assert!(!socket.exists(), "the socket is left behind");
-    // Whether the stream is ended or cut: it is over.
+    // The stream must be over, by an end or by a reset.
     let rest = stream.read_to_end(&mut answer);
     assert!(
         !rest.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
@@ -371,7 +371,7 @@ fn sigterm_ends_doxy_with_a_stream_open() {
     );
 }
 
-/// Reads on until `words` have come.
+/// Reads until `words` have arrived.
 #[track_caller]
 fn read_until(stream: &mut UnixStream, mut so_far: Vec<u8>, words: &str) -> Vec<u8> {
     let mut buffer = [0; 4096];

@@ -1,8 +1,8 @@
-//! What clients do, as shell scripts: each is run on the engine directly and through doxy, and has
-//! to print the same both times, and what is written under it.
+//! Shell scripts that do what clients do. Each runs directly on the engine and through doxy, and
+//! must print both times what the file says.
 //!
-//! A file of `jobs/` has any number of them, each a title (`===`), a script, and what it prints
-//! (`--- prints`). `jobs/prelude.sh` has what the scripts share, and says what they may use.
+//! A file in `jobs/` contains any number of jobs: a title (`===`), a script, and its output (`---
+//! prints`). `jobs/prelude.sh` runs before each, and describes what the scripts may use.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Nothing where there is no engine, and that has been told.
+    /// None if there is no engine; the reason has been printed.
     #[track_caller]
     pub(super) fn find() -> Option<Self> {
         let engine = real::engine()?;
@@ -43,7 +43,7 @@ impl Pair {
         })
     }
 
-    /// Both ways to the engine, and what to call them.
+    /// Both ways to the engine, with their names.
     pub(super) fn ways(&self) -> [(&'static str, &Path); 2] {
         [
             ("directly", &self.engine.socket),
@@ -51,8 +51,8 @@ impl Pair {
         ]
     }
 
-    /// Whether a script succeeds without doxy; where not, the test is not for this engine or
-    /// this CLI, and that is told.
+    /// Whether a script succeeds without doxy. If not, this engine or this CLI cannot run the test,
+    /// and the reason has been printed.
     #[track_caller]
     fn able(&self, what: &str, script: &str) -> bool {
         let engine = &self.engine.socket;
@@ -68,12 +68,12 @@ impl Pair {
         tried.success()
     }
 
-    /// Runs every job of a file both ways.
+    /// Runs every job of a file, directly and through doxy.
     #[track_caller]
     fn check(&self, file: &str) {
         let mut failed = Vec::new();
         for job in Job::all(file) {
-            // At the same time: most of a job is waiting for containers to start and to end.
+            // Both at the same time, because a job mostly waits for containers to start and to end.
             let (job, image, engine) = (&job, &*self.image.name, &*self.engine.socket);
             let outputs = thread::scope(|scope| {
                 let runs = self.ways().map(|(way, socket)| {
@@ -101,8 +101,8 @@ impl Pair {
     }
 }
 
-/// Runs a script in a folder of its own, and removes what it has left on the engine.
-/// What differs from run to run is replaced by words.
+/// Runs a script in a folder of its own, and removes what it leaves on the engine. In the output,
+/// names that differ from run to run are replaced by fixed words.
 #[track_caller]
 fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Ended {
     let dir = short_folder();
@@ -153,7 +153,7 @@ fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Ended {
     output
 }
 
-/// What a job may leave on the engine; removed when dropped.
+/// The objects that a job may leave on the engine. They are removed when this is dropped.
 struct Leftovers<'job> {
     engine: &'job Path,
     container: &'job str,
@@ -162,7 +162,7 @@ struct Leftovers<'job> {
 
 impl Drop for Leftovers<'_> {
     fn drop(&mut self) {
-        // Most leave nothing, and an older CLI calls that a failure.
+        // Most jobs leave nothing. Older CLIs report that as a failure.
         let _ = docker(self.engine, ["rm", "-f", "-v", self.container]);
         let _ = docker(self.engine, ["rmi", "-f", self.image]);
     }
@@ -210,7 +210,7 @@ fn terminals() {
     }
 }
 
-/// The bound is on memory that grows with what is sent, and far above what doxy needs.
+/// The bound is far above what doxy needs, and far below what a buffered body would take.
 #[test]
 fn large_bodies_in_little_memory() {
     let Some(pair) = Pair::find() else { return };
@@ -226,7 +226,7 @@ fn buildkit() {
     let Some(pair) = Pair::find() else { return };
     let file = include_str!("jobs/buildkit.jobs");
     if old_cli() {
-        // A CLI older than 23 has BuildKit's client in itself, if it is asked to.
+        // A CLI older than 23 contains the client of BuildKit.
         pair.check(&file.replace("docker $BUILD", "DOCKER_BUILDKIT=1 docker build"));
     } else if pair.able("no buildx", "docker buildx version") {
         pair.check(&file.replace("$BUILD", "build"));

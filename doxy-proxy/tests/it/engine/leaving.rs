@@ -1,4 +1,4 @@
-//! Either side goes away in the middle of a stream, and doxy itself.
+//! The client, the engine or doxy itself ends in the middle of a stream.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ fn listeners(engine: &Path) -> u64 {
     json["NEventsListener"].as_u64().expect("a number")
 }
 
-/// How many connections the engine has open, seen at its own end of them.
+/// How many open connections the engine has, counted at the engine's end.
 #[track_caller]
 fn connections(engine: &Path) -> u64 {
     let table = std::fs::read("/proc/net/unix").expect("the sockets of this machine");
@@ -48,7 +48,7 @@ fn sockets(doxy: &Binary) -> u64 {
     sockets.count() as u64
 }
 
-/// Something is counted for as long as a client is there.
+/// Checks that the count rises when a client comes, and falls again when it goes.
 #[track_caller]
 fn check_freed<C>(
     what: &str,
@@ -67,8 +67,8 @@ fn check_freed<C>(
     });
 }
 
-/// One connection fewer is counted when a client has gone. Of those that are open, some may wait
-/// for another request: a client need not have opened one to hold one.
+/// Checks that one connection fewer is open when a client has gone. It may have used an idle
+/// connection, so none need have been opened for it.
 #[track_caller]
 fn check_closed(what: &str, count: impl Fn() -> u64, go: impl FnOnce()) {
     let there = count();
@@ -90,7 +90,7 @@ fn end(process: Process, how: Signal) {
     process.end();
 }
 
-/// A raw client that has got the head of the answer to the first of its requests.
+/// A raw client that has read the head of the response to its first request.
 #[track_caller]
 fn ask(socket: &Path, requests: &str) -> Client {
     let mut client = Client::connect(socket);
@@ -104,7 +104,7 @@ fn ask(socket: &Path, requests: &str) -> Client {
     client
 }
 
-/// An attached connection through which bytes have gone, to `cat` and back.
+/// An attached connection that has sent bytes to `cat` and got them back.
 #[track_caller]
 fn tunnel(socket: &Path, container: &str) -> Client {
     let mut client = Client::connect(socket);
@@ -119,7 +119,7 @@ fn tunnel(socket: &Path, container: &str) -> Client {
 }
 
 #[test]
-fn the_engine_does_not_keep_a_client_that_has_gone() {
+fn the_engine_frees_what_a_closed_client_used() {
     let Some(pair) = Pair::find() else { return };
     let (engine, doxy) = (&*pair.engine.socket, &*pair.proxy);
     // On an engine that others use, their connections and listeners come and go: there doxy's own
@@ -173,8 +173,8 @@ fn the_engine_does_not_keep_a_client_that_has_gone() {
         child.prints();
         check_closed(command, open, || end(child, Signal::KILL));
     }
-    // The engine may keep an attached connection, also where it has it directly: it is counted
-    // in doxy, and what has lost its input ends.
+    // The engine may keep an attached connection even without doxy. So doxy's sockets are counted,
+    // and `cat` must end because its input has ended.
     let cat = pair.engine.running(&pair.image, &["-i"], &["cat"]);
     let come = || tunnel(doxy, &cat.name);
     check_freed("attach", own, come, drop);
@@ -188,10 +188,10 @@ fn the_engine_does_not_keep_a_client_that_has_gone() {
 }
 
 #[test]
-fn a_client_that_only_ends_its_requests_gets_its_answers() {
+fn a_client_that_half_closes_gets_its_responses() {
     let Some(pair) = Pair::find() else { return };
-    // Directly, the engine breaks off much of what it is asked when the requests end.
-    // Of `info` and of the list, what no other client of the engine changes.
+    // Without doxy, the engine aborts many requests when the client half-closes.
+    // Of `info` and of the list, only the ids are compared: other clients change the rest.
     let container = pair.cat();
     let list = format!(
         "containers/json?filters={{%22name%22:[%22{}%22]}}",
@@ -254,7 +254,7 @@ fn sigterm_ends_tunnels_and_streams() {
 }
 
 #[test]
-fn an_engine_that_dies_ends_its_streams_as_an_error() {
+fn a_dying_engine_ends_its_streams_with_an_error() {
     let Some(mut private) = real::private() else {
         return;
     };

@@ -1,8 +1,8 @@
 //! doxy in front of a real Docker engine, used by the real docker CLI.
 //!
-//! The rest of this test binary speaks bytes to a recording daemon; here is what only the real
-//! pair can show: that the CLI gets the same answers through doxy as without it, prints doxy's
-//! refusals as its own users know them, and that nothing refused has reached the engine.
+//! The other tests send raw bytes to a recording engine. These tests show what only a real CLI and
+//! a real engine can show: the CLI gets the same responses through doxy as directly, prints doxy's
+//! refusals as error messages, and no refused request reaches the engine.
 //!
 //! - `real`: finds or starts the engine, and says so loudly when there is none.
 //! - `cli`: what the CLI shows, and what of it is refused.
@@ -35,15 +35,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::support::process::{Ended, Process};
 use crate::support::{Binary, Setup};
 
-/// A name nobody else uses, of letters and digits only: the embedded patterns take names as `\w+`.
+/// A unique name of letters and digits only, because the embedded patterns match names by `\w+`.
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("doxytest{}x{count}", std::process::id())
 }
 
-/// Runs `command` to its end. If it does not end in time it is killed, with everything that it has
-/// started.
+/// Runs `command` to its end. If it does not end in time, it is killed with all its child
+/// processes.
 #[track_caller]
 fn run(command: &mut Command) -> Ended {
     Process::spawn_group(command).end()
@@ -55,7 +55,7 @@ fn named_path(variable: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
-/// Takes what would change what docker and its plugins do out of a command's environment.
+/// Removes the variables that configure docker and its plugins from a command's environment.
 fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let theirs = ["DOCKER_", "BUILDX_", "BUILDKIT_", "COMPOSE_"];
@@ -68,12 +68,12 @@ fn clean_environment(command: &mut Command) {
     }
 }
 
-/// The docker CLI, asking at `socket`, with nothing of the user's own configuration.
+/// The docker CLI with `socket` as its engine, without the user's configuration.
 fn docker_command(socket: &Path) -> Command {
     let program = named_path("DOXY_TEST_DOCKER").unwrap_or_else(|| "docker".into());
     let mut command = Command::new(program);
     clean_environment(&mut command);
-    // A folder that never exists counts as an empty configuration, and nothing here writes one.
+    // A folder that does not exist means an empty configuration. No test writes one.
     command
         .env("DOCKER_CONFIG", "/nonexistent/doxy-test")
         .env("DOCKER_HOST", format!("unix://{}", socket.display()));

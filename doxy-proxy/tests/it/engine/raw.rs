@@ -1,5 +1,5 @@
-//! Clients that speak bytes to a real engine, for what the docker CLI does not do: attaching
-//! without an upgrade, as dockerode does, being refused one, WebSocket, HTTP/2.
+//! Raw clients on a real engine, for what the docker CLI does not do: attach without an upgrade (as
+//! dockerode does), refused upgrades, WebSocket, HTTP/2.
 
 use std::fmt::Debug;
 
@@ -10,13 +10,13 @@ use super::jobs::Pair;
 use super::real::Made;
 
 impl Pair {
-    /// A container whose `cat` ends with its input: then everything of it ends.
+    /// A container that runs `cat`, and ends when its input ends.
     #[track_caller]
     pub(super) fn cat(&self) -> Made {
         self.engine.running(&self.image, &["-i"], &["cat"])
     }
 
-    /// The same is seen both ways.
+    /// Checks that `see` returns the same through doxy as directly.
     #[track_caller]
     fn same<T: Debug + PartialEq>(&self, what: &str, see: impl Fn(&mut Client) -> T) -> T {
         let [directly, through] = self
@@ -36,7 +36,7 @@ fn post(path: &str, headers: &str, body: &str) -> String {
     )
 }
 
-/// A head without the time of day, its lines in order: as one text to be compared and searched.
+/// A head as one comparable text: without `Date`, in lower case, with sorted lines.
 fn untimed(head: &[u8]) -> String {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     let mut lines: Vec<_> = head.trim_end().split("\r\n").collect();
@@ -48,7 +48,7 @@ fn untimed(head: &[u8]) -> String {
     lines.join("\n")
 }
 
-/// Makes an exec of `cat`, and gives its id.
+/// Creates an exec of `cat`, and returns its id.
 #[track_caller]
 fn exec(client: &mut Client, container: &str) -> String {
     let make = r#"{"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Cmd":["cat"]}"#;
@@ -61,7 +61,8 @@ const ATTACH: &str = "attach?stream=1&stdin=1&stdout=1&stderr=1";
 const START: &str = r#"{"Detach":false,"Tty":false}"#;
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
 
-/// What is typed and what comes back: frames of eight bytes, that say which output, and a line.
+/// Sends two lines, and returns what comes back: each line behind a frame header of 8 bytes, which
+/// names the output.
 #[track_caller]
 fn converse(client: &mut Client) -> (String, Vec<u8>, Vec<u8>) {
     let head = untimed(&client.until(b"\r\n\r\n"));
@@ -73,9 +74,9 @@ fn converse(client: &mut Client) -> (String, Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn a_connection_is_raw_after_an_attach_or_exec_in_every_form() {
+fn attach_and_exec_switch_to_a_raw_stream_in_every_form() {
     let Some(pair) = Pair::find() else { return };
-    // docker-modem says `chunked` and sends no chunk.
+    // docker-modem sends `chunked`, and then no chunk.
     let modem = format!("{UPGRADE}Transfer-Encoding: chunked\r\n");
     let attach = |headers: &str| {
         pair.same(headers, |client| {
@@ -111,7 +112,7 @@ fn a_connection_is_raw_after_an_attach_or_exec_in_every_form() {
 }
 
 #[test]
-fn http_goes_on_after_a_detached_exec() {
+fn http_continues_after_a_detached_exec() {
     let Some(pair) = Pair::find() else { return };
     let container = pair.cat();
     let seen = pair.same("a detached exec", |client| {
@@ -129,7 +130,7 @@ fn ping(client: &mut Client) -> String {
 }
 
 #[test]
-fn http_goes_on_after_a_refused_upgrade() {
+fn http_continues_after_a_refused_upgrade() {
     let Some(pair) = Pair::find() else { return };
     let container = pair.cat();
     let name = &*container.name;
@@ -162,14 +163,14 @@ fn http_goes_on_after_a_refused_upgrade() {
             let seen = see(&mut through);
             assert_eq!(seen, see(&mut directly), "{request}");
             assert_eq!(seen.0, *status, "{request}");
-            // Which the engine itself ends after some.
+            // The engine itself closes the connection after some of these.
             assert_eq!(ping(&mut through), "OK", "after {request}");
         }
     }
     docker_ok(&pair.engine.socket, ["unpause", name]);
 }
 
-/// The engine itself would lose them: it looks no more at what it has read before its `101`.
+/// The engine itself would lose these bytes: it ignores what it has read before its `101`.
 #[test]
 fn bytes_sent_with_the_request_arrive() {
     let Some(pair) = Pair::find() else { return };
@@ -186,7 +187,7 @@ fn bytes_sent_with_the_request_arrive() {
 }
 
 #[test]
-fn a_web_socket_gives_input_and_shows_output() {
+fn a_web_socket_carries_input_and_output() {
     let Some(pair) = Pair::find() else { return };
     let (head, frame) = pair.same("a web socket", |client| {
         let container = pair.cat();
@@ -197,12 +198,12 @@ fn a_web_socket_gives_input_and_shows_output() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         ));
         let head = untimed(&client.until(b"\r\n\r\n"));
-        // A last frame of text, masked by nought.
+        // A final text frame, masked with zeros.
         client.send(b"\x81\x84\0\0\0\0one\n");
         (head, client.until(b"one\n"))
     });
     assert!(head.starts_with("http/1.1 101 "), "{head}");
-    // The sample key of RFC 6455 and its answer.
+    // The response to the sample key of RFC 6455.
     assert!(head.contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
     assert!(frame.len() < 16, "{}", frame.escape_ascii());
 }
@@ -259,14 +260,15 @@ fn bodies_in_every_form_arrive() {
         let seen = see(&mut through);
         assert_eq!(seen, see(&mut directly), "{headers}");
         assert_eq!(seen.0, 200, "{headers}: {seen:?}");
-        // Which the engine itself may end, as it does not look for the end of what is no archive.
+        // The engine itself may close the connection: it does not read behind the end of the
+        // archive.
         assert_eq!(ping(&mut through), "OK", "after {headers}");
     }
 }
 
-/// What buildx does then is in `jobs/buildkit.jobs`.
+/// For what buildx does then see `jobs/buildkit.jobs`.
 #[test]
-fn http2_is_refused_in_words() {
+fn http2_is_refused_with_a_message() {
     let Some(pair) = Pair::find() else { return };
     let mut client = Client::connect(&pair.proxy);
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");

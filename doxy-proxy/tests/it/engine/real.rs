@@ -1,8 +1,9 @@
 //! Finds the real engine: the one named by `DOXY_TEST_ENGINE`, or a private `dockerd`.
 //!
-//! A private engine has its own folder, no network and no iptables rules, and ends with this test
-//! process, however that ends: `guardian.sh` says how. On an engine of the user's, only what these
-//! tests made is removed; what a killed test process left there carries the label `doxy.test`.
+//! A private engine has its own folder, no network and no iptables rules. It ends with this test
+//! process, even if that is killed; `guardian.sh` describes how. On an engine that the user names,
+//! the tests remove only their own objects. Objects that a killed test process left there have the
+//! label `doxy.test`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -21,17 +22,17 @@ use crate::support::wait;
 
 const GUARDIAN: &str = include_str!("guardian.sh");
 
-/// The engine all tests of this process share, held by one test at a time: they compare what the
-/// engine lists with and without doxy, so nobody else may change it meanwhile.
+/// The engine that all tests of this process share. One test at a time holds it: tests compare what
+/// it lists with and without doxy, so no other test may change it meanwhile.
 pub(super) struct Engine {
     pub(super) socket: PathBuf,
-    /// Whether nobody but this test process uses it.
+    /// Whether only this test process uses it.
     pub(super) private: bool,
     _turn: Option<MutexGuard<'static, Option<Result<Found, String>>>>,
 }
 
-/// The shared engine, or nothing where there is none: then this has said so, and the test ends.
-/// It is looked for once.
+/// The shared engine. None if there is no engine: the reason has been printed, and the test has to
+/// end. The search happens once.
 #[track_caller]
 pub(super) fn engine() -> Option<Engine> {
     static SHARED: Mutex<Option<Result<Found, String>>> = Mutex::new(None);
@@ -48,7 +49,7 @@ pub(super) fn engine() -> Option<Engine> {
     })
 }
 
-/// An engine for one test alone, to be killed and started again: never one of the user's.
+/// An engine for one test alone, which may kill it and start it again. It is never the user's.
 #[track_caller]
 pub(super) fn private() -> Option<Private> {
     match docker_cli().and_then(|()| Private::start()) {
@@ -57,8 +58,7 @@ pub(super) fn private() -> Option<Private> {
     }
 }
 
-/// Nothing; this has printed why, and how to change that. An engine that the user named, or CI,
-/// has to be there.
+/// Prints why there is no engine and how to get one. Fails in CI, and if the user named an engine.
 #[track_caller]
 fn no_engine<T>(reason: &str, named: bool) -> Option<T> {
     static TOLD: Once = Once::new();
@@ -119,8 +119,8 @@ fn answers(socket: &Path) -> bool {
     ask().unwrap_or(false)
 }
 
-/// A `dockerd` of our own. It ends, and its folder vanishes, when this is dropped or, for the one
-/// in a static, when the process ends and the guardian's standard input with it.
+/// A private `dockerd`. It ends and its folder is removed when this is dropped. The one in a static
+/// ends when this process ends, because that closes the guardian's standard input.
 pub(super) struct Private {
     socket: PathBuf,
     log: PathBuf,
@@ -140,7 +140,8 @@ impl Private {
         let mut guardian = Command::new("sh")
             .arg("-c")
             .arg(GUARDIAN)
-            // A group of its own: Ctrl-C ends the tests, and the guardian must outlive them.
+            // In a process group of its own: Ctrl-C ends the tests, and the guardian must outlive
+            // them.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -178,7 +179,7 @@ impl Private {
         &self.socket
     }
 
-    /// To make something on it; for as long as it is not killed.
+    /// The engine as tests use it, until it is killed.
     pub(super) fn engine(&self) -> Engine {
         Engine {
             socket: self.socket.clone(),
@@ -187,7 +188,7 @@ impl Private {
         }
     }
 
-    /// SIGKILL; the socket stays behind in the file system, as after a crash.
+    /// Kills it with SIGKILL. The socket remains in the file system, as after a crash.
     #[track_caller]
     pub(super) fn kill(&mut self) {
         self.command("kill");
@@ -231,13 +232,13 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        // The end of its standard input is the guardian's sign to clean up and end.
+        // At the end of its standard input the guardian cleans up and ends.
         self.commands = None;
         let _ = self.guardian.wait();
     }
 }
 
-/// Something made on the engine, and the command that removes it again.
+/// An object on the engine, and the command that removes it.
 pub(super) struct Made {
     socket: PathBuf,
     remove: &'static [&'static str],
@@ -245,7 +246,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Of an image's name what stands in the column TAG.
+    /// The tag of an image, as the column TAG shows it.
     pub(super) fn tag(&self) -> &str {
         self.name.split(':').next_back().unwrap_or_default()
     }
@@ -261,14 +262,14 @@ impl Drop for Made {
     }
 }
 
-/// What the jobs use inside of a container.
+/// The programs that jobs use inside a container.
 const APPLETS: [&str; 16] = [
     "cat", "echo", "head", "md5sum", "ping", "sed", "sh", "sleep", "stty", "tail", "test", "touch",
     "true", "wc", "wget", "yes",
 ];
 
 impl Engine {
-    /// A volume, for a test that needs the engine to do something.
+    /// A volume. Creating it also makes the engine send an event.
     #[track_caller]
     pub(super) fn volume(&self) -> Made {
         let name = unique();
@@ -285,7 +286,7 @@ impl Engine {
         self.running(image, &[], &["sleep", "86400"])
     }
 
-    /// A container that has been started, made with these options of `docker create`.
+    /// A running container, created with these options of `docker create`.
     #[track_caller]
     pub(super) fn running(&self, image: &Made, options: &[&str], command: &[&str]) -> Made {
         let name = unique();
@@ -304,7 +305,7 @@ impl Engine {
         made
     }
 
-    /// A small image with a shell: this machine's own static busybox, or else the registry's.
+    /// A small image with a shell: from this machine's static busybox, otherwise from the registry.
     #[track_caller]
     pub(super) fn image(&self) -> Made {
         let name = format!("doxy-test/busybox:{}", unique());
@@ -331,7 +332,7 @@ impl Engine {
         }
     }
 
-    /// Whether this machine has a busybox that runs in an image with nothing beside it.
+    /// Imports this machine's busybox. Returns false if there is none that runs without libraries.
     #[track_caller]
     fn import_busybox(&self, name: &str) -> bool {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -361,7 +362,7 @@ impl Engine {
             &self.socket,
             ["import", "--change", "LABEL doxy.test=1", &tar, name],
         );
-        // A dynamically linked one finds no loader in there.
+        // A dynamically linked busybox finds no loader there.
         let tried = docker(
             &self.socket,
             ["run", "--rm", "--network", "none", name, "true"],

@@ -1,10 +1,10 @@
-//! What a real engine routes a request to, and what doxy judged it as.
+//! The endpoint to which a real engine routes a request, compared with the one that doxy judged.
 //!
-//! Each family of endpoints answers in a way of its own, so that an answer tells which handler
-//! gave it. Odd targets are sent to the engine directly, and to doxies whose rules allow one
-//! family alone, or all but that one. A request that passes the first must not be answered by
-//! another family's handler; one that this family's handler answers must not pass the second.
-//! Only GET is used, and nothing that changes or waits for anything.
+//! Each family of endpoints has responses of its own, which identify the handler. Unusual targets
+//! go directly to the engine, and through two doxies for each family: one allows only that family,
+//! the other denies only that family. If the first lets a request pass, no other family's handler
+//! may respond to it. If this family's handler responds to a request, the second must refuse it.
+//! Only GET is used, for endpoints that neither change anything nor wait.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ use crate::support::{self, Client, Reply, wire};
 
 const CASES: u32 = 1000;
 
-/// The families, and rules for the paths that the engine's router gives to each.
+/// The families, with a rule for the paths that the engine routes to each.
 const FAMILIES: [(&str, &str); 8] = [
     ("info", "/(v[0-9.]+/)?info"),
     ("version", "/(v[0-9.]+/)?version"),
@@ -32,7 +32,7 @@ const FAMILIES: [(&str, &str); 8] = [
     ),
 ];
 
-/// Which handler an answer comes from, if any.
+/// The handler that a response comes from, if any.
 fn handler(reply: &Reply) -> String {
     let body = String::from_utf8_lossy(&reply.body);
     let has = |words: &str| body.contains(words);
@@ -65,7 +65,7 @@ fn handler(reply: &Reply) -> String {
     }
 }
 
-/// Doxy makes its answers in these words, and tells no server's name.
+/// Whether doxy made the response: it has these messages and no `Server` header.
 fn refused(reply: &Reply) -> bool {
     matches!(reply.status(), 400 | 403)
         && reply.header("server").is_empty()
@@ -74,7 +74,7 @@ fn refused(reply: &Reply) -> bool {
             .any(|words| String::from_utf8_lossy(&reply.body).contains(words))
 }
 
-/// One byte for a character, so that bytes that are no text can be written as text here.
+/// One byte for each character, so that bytes that are not UTF-8 can be written as text here.
 fn bytes(target: &str) -> Vec<u8> {
     let bytes = target.chars().map(|c| u8::try_from(c).unwrap_or(b'?'));
     bytes.collect()
@@ -117,7 +117,7 @@ const VERSIONS: [&str; 24] = [
     "http://x/v1.41",
 ];
 
-/// `$C`, `$I` and `$V` are there: a container, an image, a volume.
+/// `$C`, `$I` and `$V` stand for a container, an image and a volume that exist.
 const PATHS: [&str; 38] = [
     "/info",
     "/version",
@@ -159,7 +159,7 @@ const PATHS: [&str; 38] = [
     "/nodes",
 ];
 
-/// What is put in somewhere.
+/// Pieces to insert.
 const PIECES: [&str; 34] = [
     "/",
     "//",
@@ -202,7 +202,7 @@ enum Change {
     Insert(&'static str),
     /// A character is percent-encoded.
     Encode(bool),
-    /// All slashes but the first are.
+    /// All slashes but the first are percent-encoded.
     Slashes,
     Remove,
     Case,
@@ -220,7 +220,7 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// A target before the names of what there is are put into it, and what becomes of it then.
+/// A target with placeholders for names, and the changes to make.
 type Plan = (&'static str, &'static str, Vec<(Index, Change)>);
 
 fn plans() -> impl Strategy<Value = Plan> {
@@ -282,7 +282,7 @@ struct Judges {
 }
 
 #[test]
-fn the_engine_routes_a_request_to_what_doxy_judged_it_as() {
+fn the_engine_routes_a_request_to_the_endpoint_that_doxy_judged() {
     let Some(pair) = Pair::find() else { return };
     let engine = &*pair.engine.socket;
     let (container, volume) = (pair.cat(), pair.engine.volume());
@@ -301,7 +301,8 @@ fn the_engine_routes_a_request_to_what_doxy_judged_it_as() {
         let target = target(&plan, &names);
         let directly = ask(engine, &target);
         let of = handler(&directly);
-        // Where the engine says whom it did not find, that is in the path as doxy reads it.
+        // If the engine names an object that it did not find, the path as doxy reads it contains
+        // that name.
         let path = target.strip_prefix("http://x").unwrap_or(&target);
         let path = String::from_utf8(bytes(path.split('?').next().unwrap_or_default()));
         let path = path.ok().and_then(|path| wire::decoded(&path));
@@ -316,7 +317,8 @@ fn the_engine_routes_a_request_to_what_doxy_judged_it_as() {
             if !refused(&through) {
                 passed.fetch_add(1, Ordering::Relaxed);
                 let by = handler(&through);
-                // An address is passed on as the path in it; the engine may dislike the rest.
+                // doxy forwards only the path of an absolute target; the engine may refuse the
+                // whole.
                 let same = by == of || !target.starts_with('/') && of == "no request";
                 prop_assert!(same, "{target:?}: {by} instead of {of}");
                 let harmless = ["no version", "nothing", "no request", "no query"].contains(&&*by)
@@ -355,7 +357,7 @@ fn the_engine_routes_a_request_to_what_doxy_judged_it_as() {
     );
 }
 
-/// The name of what is not there, as the engine understood it.
+/// The name of the missing object, as the engine read it.
 fn not_found(reply: &Reply) -> Option<String> {
     let json: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
     let message = json["message"].as_str()?;

@@ -35,8 +35,8 @@ fn bodies_keep_their_framing() {
 }
 
 #[test]
-fn no_body_stays_no_body() {
-    // The engine refuses to start a container when a body is announced, be it empty.
+fn a_request_without_a_body_is_forwarded_without_one() {
+    // The engine refuses to start a container if a body is announced, even an empty one.
     let got = arrives("POST /containers/x/start HTTP/1.1\r\nHost: d\r\n\r\n");
     assert!(got.header("transfer-encoding").is_empty(), "{}", got.head);
     assert!(
@@ -47,7 +47,7 @@ fn no_body_stays_no_body() {
 }
 
 #[test]
-fn trailers_pass_both_ways() {
+fn trailers_are_forwarded_both_ways() {
     let got = arrives(
         "POST /x HTTP/1.1\r\nHost: d\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
          2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n",
@@ -72,7 +72,7 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
-fn a_client_that_waits_for_100_gets_it_when_the_engine_takes_the_body() {
+fn expect_100_continue_is_answered_when_the_request_is_allowed() {
     let fake = Fake::start();
     let doxy = Doxy::with(fake.path(), "POST /x\n!/no");
     let mut client = Client::connect(doxy.path());
@@ -88,14 +88,14 @@ fn a_client_that_waits_for_100_gets_it_when_the_engine_takes_the_body() {
     let got = fake.wait_for(1).remove(0);
     assert_eq!(got.body, b"hi");
     assert!(got.header("expect").is_empty());
-    // A denied one never sends its body.
+    // The client of a denied request never sends its body.
     let mut client = Client::connect(doxy.path());
     client.send(head("/no"));
     assert_eq!(client.reply("POST").unwrap().status(), 403);
 }
 
 #[test]
-fn a_body_cut_at_any_byte_arrives_whole() {
+fn a_body_cut_at_any_byte_arrives_complete() {
     let chunked =
         "Transfer-Encoding: chunked\r\n\r\n4\r\nwiki\r\n5;e\r\npedia\r\n0\r\nX: y\r\n\r\n";
     for sent in [chunked, "Content-Length: 9\r\n\r\nwikipedia"] {
@@ -115,7 +115,7 @@ fn a_body_cut_at_any_byte_arrives_whole() {
 }
 
 #[test]
-fn a_body_that_is_not_framed_correctly_is_not_completed() {
+fn a_badly_framed_body_is_never_completed() {
     for body in [
         "5\r\nhello0\r\n\r\n",
         "5\nhello\r\n0\r\n\r\n",
@@ -130,7 +130,7 @@ fn a_body_that_is_not_framed_correctly_is_not_completed() {
         ));
         assert_eq!(client.reply("POST").unwrap().status(), 400, "{body:?}");
         assert_eq!(client.rest(), b"", "{body:?}");
-        // It has the head and no end of the body, and nothing that came behind.
+        // The engine has the head, but neither the end of the body nor what follows it.
         fake.wait_closed(1);
         assert!(fake.requests().is_empty(), "{body:?}");
     }
@@ -160,7 +160,7 @@ fn large_bodies_pass_unchanged() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_body_reaches_the_client() {
+fn a_response_before_the_end_of_the_body_reaches_the_client() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();

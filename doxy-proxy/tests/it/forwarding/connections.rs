@@ -1,4 +1,4 @@
-//! Several requests on one connection, and connections that are used again.
+//! Several requests on one connection, and the reuse of connections.
 
 use std::io::Write as _;
 
@@ -10,7 +10,7 @@ fn every_request_on_a_connection_is_judged_by_itself() {
     let doxy = Doxy::start(fake.path());
     let mut client = Client::connect(doxy.path());
     let get = |path| format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
-    // One after the other, and all at once.
+    // One after the other, then pipelined.
     for pipelined in [false, true] {
         let paths = [
             "/info",
@@ -46,7 +46,7 @@ fn every_request_on_a_connection_is_judged_by_itself() {
 }
 
 #[test]
-fn connections_to_the_engine_are_used_again() {
+fn connections_to_the_engine_are_reused() {
     let fake = Fake::start();
     let doxy = Doxy::with(fake.path(), "GET,POST /.*");
     for _ in 0..5 {
@@ -68,7 +68,7 @@ fn connections_to_the_engine_are_used_again() {
 }
 
 #[test]
-fn a_client_that_has_said_all_it_wants_still_gets_its_answer() {
+fn a_client_that_half_closes_gets_its_response() {
     let fake = Fake::start();
     let doxy = Doxy::start(fake.path());
     let mut client = Client::connect(doxy.path());
@@ -79,8 +79,8 @@ fn a_client_that_has_said_all_it_wants_still_gets_its_answer() {
 }
 
 #[test]
-fn what_comes_behind_an_answer_reaches_nobody() {
-    // An engine that sends more than it says is not asked on that connection again.
+fn bytes_behind_a_response_are_dropped() {
+    // A connection on which the engine sends more than it announced is not reused.
     let fake = Fake::with(|request, stream| {
         let name = request.target().trim_start_matches('/');
         let answer = format!(
@@ -98,7 +98,7 @@ fn what_comes_behind_an_answer_reaches_nobody() {
 }
 
 #[test]
-fn what_is_behind_a_body_that_the_engine_had_is_not_taken_for_it() {
+fn bytes_behind_a_lost_body_are_not_read_as_a_request() {
     let fake = Fake::with(|request, stream| {
         let alive = request.target() != "/die";
         alive
@@ -116,7 +116,7 @@ fn what_is_behind_a_body_that_the_engine_had_is_not_taken_for_it() {
     assert_eq!(client.reply("POST").unwrap().status(), 502);
     assert_eq!(client.rest(), b"");
     assert_eq!(fake.requests().len(), 1);
-    // Without a body it is clear where the next one begins.
+    // Behind a request without a body, the start of the next one is clear.
     let mut client = Client::connect(doxy.path());
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
     client.send([get("/die"), get("/a")].concat());

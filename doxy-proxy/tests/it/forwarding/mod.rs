@@ -1,4 +1,4 @@
-//! What arrives at the engine, and what comes back to the client.
+//! What doxy forwards to the engine, and what it forwards back to the client.
 
 mod bodies;
 mod connections;
@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use crate::support::{Client, Doxy, Fake, Recorded};
 
-/// Sends a request through a doxy that allows everything; returns what the engine got.
+/// Sends a request through a doxy that allows everything. Returns the request at the engine.
 #[track_caller]
 fn arrives(raw: impl AsRef<[u8]>) -> Recorded {
     let fake = Fake::start();
@@ -21,8 +21,8 @@ fn arrives(raw: impl AsRef<[u8]>) -> Recorded {
     requests.remove(0)
 }
 
-/// Answers a request for `/x` with these bytes; returns what the client got until the end of
-/// the connection. The client's request asks to close it.
+/// Sends `request` to an engine that responds with these bytes. Returns everything that the client
+/// received until the end of the connection.
 #[track_caller]
 fn comes_back(request: &str, answer: &'static str) -> String {
     let fake = Fake::with(move |_, stream| {

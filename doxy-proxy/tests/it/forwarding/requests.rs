@@ -7,7 +7,7 @@ use super::arrives;
 use crate::support::{Client, Doxy, Fake};
 
 #[test]
-fn the_target_arrives_as_it_was_sent() {
+fn the_target_is_forwarded_unchanged() {
     for (sent, arrived) in [
         ("/info", "/info"),
         ("/info?", "/info?"),
@@ -36,7 +36,7 @@ fn the_target_arrives_as_it_was_sent() {
 }
 
 #[test]
-fn end_to_end_headers_arrive_and_hop_by_hop_headers_do_not() {
+fn end_to_end_headers_are_forwarded_and_hop_by_hop_headers_are_not() {
     let got = arrives(
         "POST /x HTTP/1.1\r\nHost: api.moby.localhost\r\nUser-Agent: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\
          Connection: keep-alive, X-Registry-Auth, Content-Length\r\nX-Registry-Auth: e30=\r\n\
@@ -63,7 +63,7 @@ fn end_to_end_headers_arrive_and_hop_by_hop_headers_do_not() {
 }
 
 #[test]
-fn an_upgrade_is_never_asked_for_and_never_passed_on() {
+fn no_upgrade_outside_of_the_hijacking_endpoints() {
     let fake = Fake::with(|_, stream: &mut UnixStream| {
         stream
             .write_all(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
@@ -73,7 +73,7 @@ fn an_upgrade_is_never_asked_for_and_never_passed_on() {
     let doxy = Doxy::with(fake.path(), "* /.*");
     let mut client = Client::connect(doxy.path());
     client.send("GET /info HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
-    // An engine that switches all the same has its answer dropped.
+    // If the engine switches all the same, doxy drops its response.
     assert_eq!(client.reply("GET").unwrap().status(), 502);
     assert!(fake.requests()[0].header("upgrade").is_empty());
 }

@@ -6,7 +6,7 @@ use super::comes_back;
 use crate::support::{Client, Doxy, Fake};
 
 #[test]
-fn answers_come_back_whole() {
+fn responses_come_back_complete() {
     let get = "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
     let old = "GET /x HTTP/1.0\r\n\r\n";
     let head = "HEAD /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
@@ -27,7 +27,7 @@ fn answers_come_back_whole() {
                 "HTTP/1.1 418 Short And Stout\r\n{DATE}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
             ),
         ),
-        // A length that only the end of the connection tells.
+        // The body ends with the connection.
         (
             get,
             "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\r\nhi",
@@ -35,7 +35,7 @@ fn answers_come_back_whole() {
                 "HTTP/1.1 200 OK\r\n{DATE}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
             ),
         ),
-        // A client of version 1.0 cannot read chunks.
+        // An HTTP/1.0 client cannot read chunks.
         (
             old,
             "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
@@ -51,7 +51,7 @@ fn answers_come_back_whole() {
             "HTTP/1.1 204 No Content\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\n\r\n",
             format!("HTTP/1.1 204 No Content\r\n{DATE}Connection: close\r\n\r\n"),
         ),
-        // What comes before the answer is the engine's and doxy's business.
+        // Interim responses are not forwarded.
         (
             get,
             "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
@@ -64,7 +64,7 @@ fn answers_come_back_whole() {
             .split("\r\n")
             .map(str::to_owned)
             .collect();
-        // The order of different headers means nothing.
+        // The order of different headers has no meaning.
         for lines in [&mut got, &mut expected] {
             let end = lines.iter().position(String::is_empty).unwrap();
             lines[1..end].sort();
@@ -74,7 +74,7 @@ fn answers_come_back_whole() {
 }
 
 #[test]
-fn an_answer_without_a_date_is_passed_on_without_one() {
+fn doxy_adds_no_date_to_a_response() {
     let answer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     let got = comes_back(
         "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
@@ -87,7 +87,7 @@ fn an_answer_without_a_date_is_passed_on_without_one() {
 }
 
 #[test]
-fn frames_are_passed_on_as_they_come() {
+fn chunks_are_forwarded_as_they_arrive() {
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
     let fake = Fake::with(move |_, stream| {
@@ -107,7 +107,7 @@ fn frames_are_passed_on_as_they_come() {
     client.send("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
     client.until(b"\r\n\r\n");
     for frame in ["3\r\none\r\n", "3\r\ntwo\r\n", "5\r\nthree\r\n"] {
-        // The engine writes the next only when this one has arrived.
+        // The engine writes the next chunk only when this one has arrived.
         assert_eq!(client.until(b"\r\n"), &frame.as_bytes()[..3]);
         assert_eq!(client.until(b"\r\n"), &frame.as_bytes()[3..]);
         go_on.send(()).unwrap();
@@ -116,8 +116,8 @@ fn frames_are_passed_on_as_they_come() {
 }
 
 #[test]
-fn chunks_keep_their_bounds_both_ways() {
-    // Some clients take a chunk for a message: two that come at once stay two.
+fn chunk_boundaries_are_kept() {
+    // Some clients read a chunk as a message: two chunks that arrive together stay two.
     let body = "4;x=y\r\n{\"a\"\r\n0003\r\n:1}\r\n0\r\n\r\n";
     let fake = Fake::with(move |_, stream| {
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -134,7 +134,7 @@ fn chunks_keep_their_bounds_both_ways() {
 }
 
 #[test]
-fn answers_of_which_the_end_is_not_clear_are_not_passed_on() {
+fn responses_with_ambiguous_framing_are_refused() {
     for answer in [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi",

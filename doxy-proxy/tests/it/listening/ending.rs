@@ -1,4 +1,4 @@
-//! Signals, the grace period, and what is left of the socket.
+//! Signals, the grace period, and the removal of the socket.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::process::{Process, doxy};
 use crate::support::{Client, Fake};
 
 #[test]
-fn either_signal_ends_it_and_nothing_is_left() {
+fn sigterm_and_sigint_stop_doxy_and_remove_the_socket() {
     for signal in [Signal::TERM, Signal::INT] {
         let folder = tempfile::tempdir().unwrap();
         let process = Process::start(&mut doxy(folder.path()));
@@ -27,7 +27,7 @@ fn either_signal_ends_it_and_nothing_is_left() {
 }
 
 #[test]
-fn somebody_elses_socket_is_not_removed_at_the_end() {
+fn a_socket_of_another_process_is_not_removed_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     let process = Process::start(&mut doxy(folder.path()));
@@ -37,7 +37,7 @@ fn somebody_elses_socket_is_not_removed_at_the_end() {
     let _client = UnixStream::connect(&path).unwrap();
     listener.accept().unwrap();
 
-    // Nor is it an error that there is nothing to be removed, not even the folder.
+    // A missing socket is no error, and neither is a missing folder.
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(&mut doxy(folder.path()));
     fs::remove_file(folder.path().join("doxy.sock")).unwrap();
@@ -46,7 +46,7 @@ fn somebody_elses_socket_is_not_removed_at_the_end() {
 }
 
 #[test]
-fn after_a_kill_the_same_path_can_be_used() {
+fn a_killed_doxy_can_be_started_again_on_the_same_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     for _ in 0..3 {
@@ -60,11 +60,11 @@ fn after_a_kill_the_same_path_can_be_used() {
     assert_eq!(listing(folder.path()), BTreeSet::new());
 }
 
-/// More than any test waits: what ends earlier was not ended by the clock.
+/// Longer than any test waits: if doxy ends earlier, no timeout ended it.
 const LONG: &str = "--shutdown-grace=600m";
 
 #[test]
-fn idle_clients_do_not_hold_up_the_end() {
+fn idle_clients_do_not_delay_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     let process = Process::start(doxy(folder.path()).arg(LONG));
@@ -77,7 +77,7 @@ fn idle_clients_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_stops_doxy_at_once() {
     for (first, second) in [
         (Signal::TERM, Signal::TERM),
         (Signal::INT, Signal::INT),
@@ -87,7 +87,7 @@ fn a_second_signal_ends_it_at_once() {
         let path = folder.path().join("doxy.sock");
         let engine = Fake::at(&folder.path().join("engine.sock"), |_, _| true);
         let process = Process::start(doxy(folder.path()).arg(LONG));
-        // One request half sent, one in service: the engine never answers it.
+        // One request is half sent. The other is active: the engine never responds to it.
         let mut half = Client::connect(&path);
         half.send("GET /_ping HTTP/1.1\r\nHost");
         let mut waiting = Client::connect(&path);
@@ -116,14 +116,14 @@ fn a_half_sent_request_does_not_outlive_a_second_signal() {
     idle.ask(PING);
     process.signal(Signal::TERM);
     process.logged("stopping; connections open: 2");
-    // Too late, if it has ended by then.
+    // doxy may have ended already.
     process.signal(Signal::TERM);
     let ended = process.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
 #[test]
-fn the_grace_is_what_was_said() {
+fn the_grace_period_is_as_configured() {
     for (args, vars) in [
         (&["--shutdown-grace", "0"][..], None),
         (&[], Some(("DOXY_SHUTDOWN_GRACE", "1ms"))),

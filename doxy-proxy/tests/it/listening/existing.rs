@@ -1,4 +1,4 @@
-//! What is at the path already: live sockets, stale ones, other files, another doxy.
+//! Something exists at the path already: a live socket, a stale one, another file, another doxy.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,8 @@ use crate::support::process::{Process, doxy};
 use crate::support::sockets::{full, stale};
 use crate::support::{Client, Fake};
 
-/// Doxy will not listen at `path` in `folder`, says `error` and `help`, and leaves it all alone.
+/// Checks that doxy does not listen in `folder`, prints `error` and `help`, and changes nothing
+/// there.
 #[track_caller]
 fn refused(folder: &Path, error: &str, help: &str) {
     let path = folder.join("doxy.sock");
@@ -38,14 +39,14 @@ const ALIVE: &str = "another process is listening there already";
 const STOP_IT: &str = "stop the other process, or choose another path with --proxy-socket";
 
 #[test]
-fn a_live_socket_is_refused_and_goes_on_working() {
+fn doxy_does_not_replace_a_live_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     let listener = UnixListener::bind(&path).unwrap();
     refused(folder.path(), ALIVE, STOP_IT);
     let client = UnixStream::connect(&path).unwrap();
     client.shutdown(std::net::Shutdown::Both).unwrap();
-    // Doxy may have knocked, and said nothing.
+    // doxy may have connected, but must have sent nothing.
     for _ in 0..2 {
         let mut heard = Vec::new();
         listener
@@ -66,14 +67,14 @@ fn a_live_socket_is_refused_and_goes_on_working() {
 }
 
 #[test]
-fn a_live_socket_that_is_too_busy_to_answer_is_refused_too() {
+fn doxy_does_not_replace_a_live_socket_with_a_full_queue() {
     let folder = tempfile::tempdir().unwrap();
     let _full = full(&folder.path().join("doxy.sock"));
     refused(folder.path(), ALIVE, STOP_IT);
 }
 
 #[test]
-fn what_is_no_socket_is_left_alone() {
+fn doxy_does_not_replace_other_files() {
     type Make = fn(&Path);
     let makes: [(&str, Make); 6] = [
         ("a file", |path| fs::write(path, "a file").unwrap()),
@@ -99,7 +100,7 @@ fn what_is_no_socket_is_left_alone() {
             "there is a file that is not a socket",
             "doxy removes nothing but its own sockets, choose another path or remove it",
         );
-        // A pipe would be waited for.
+        // Reading a pipe would block.
         if path.is_file() {
             assert_eq!(fs::read_to_string(&path).unwrap(), what);
         }
@@ -107,7 +108,7 @@ fn what_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn a_socket_of_another_kind_is_left_alone() {
+fn doxy_does_not_replace_a_datagram_socket() {
     let folder = tempfile::tempdir().unwrap();
     let _datagrams = UnixDatagram::bind(folder.path().join("doxy.sock")).unwrap();
     refused(
@@ -117,7 +118,7 @@ fn a_socket_of_another_kind_is_left_alone() {
     );
 }
 
-/// `count` doxys, all started on a path where a stale socket is: one of them gets it.
+/// Starts `count` processes on a path with a stale socket. Checks that exactly one of them listens.
 #[track_caller]
 fn one_wins(count: usize) {
     let folder = tempfile::tempdir().unwrap();
@@ -142,14 +143,15 @@ fn one_wins(count: usize) {
 }
 
 #[test]
-fn of_several_started_at_once_one_listens() {
+fn one_of_several_started_at_once_listens() {
     one_wins(2);
     one_wins(10);
 }
 
-/// Each ends while the next begins; whoever says that it listens can be reached.
+/// Each process ends while the next one starts. A process that logs that it listens must be
+/// reachable.
 #[test]
-fn a_path_that_passes_from_one_to_the_next() {
+fn one_doxy_takes_over_the_path_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     let mut process = Process::start(&mut doxy(folder.path()));
@@ -161,7 +163,7 @@ fn a_path_that_passes_from_one_to_the_next() {
         process = if next.listens() {
             next
         } else {
-            // It was too early, and said so.
+            // The old one still listened.
             let ended = next.end();
             assert_eq!(ended.code, Some(2), "{ended:?}");
             assert!(ended.stderr.contains(ALIVE), "{ended:?}");
@@ -174,13 +176,13 @@ fn a_path_that_passes_from_one_to_the_next() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_yet() {
+fn an_engine_that_starts_after_doxy() {
     let folder = tempfile::tempdir().unwrap();
     let engine = folder.path().join("engine.sock");
     let process = Process::start(doxy(folder.path()).arg("--docker-socket").arg(&engine));
     let socket = folder.path().join("doxy.sock");
     let mut client = Client::connect(&socket);
-    // Not there; then there, but dead; both times the words say which.
+    // First the socket is missing, then it is stale. The message names the reason.
     for reason in ["no such file or directory", "connection refused"] {
         let reply = client.ask(PING);
         assert_eq!(reply.status(), 502, "{reply:?}");

@@ -1,5 +1,5 @@
-//! The socket that doxy creates, through the binary: who may connect to it and since when, what
-//! is replaced and what is not, and what is left when doxy ends.
+//! The socket that the binary creates: who may connect to it, which existing files it replaces, and
+//! what remains when doxy ends.
 
 mod ending;
 mod existing;
@@ -11,7 +11,7 @@ use crate::support::Client;
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
 
-/// A client is answered at `path`, whatever the answer is.
+/// Checks that a client gets a response at `path`, allowed or not.
 #[track_caller]
 fn answers(path: &Path) {
     let reply = Client::connect(path).ask(PING);

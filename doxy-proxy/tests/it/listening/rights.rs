@@ -1,4 +1,4 @@
-//! Mode, owner and group of the socket, from its first moment on.
+//! Mode, owner and group of the socket, from the moment it is created.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn rights(path: &Path) -> Option<Rights> {
     Some((found.mode() & 0o7777, found.uid(), found.gid()))
 }
 
-/// Says that it is so when dropped.
+/// Sets the flag when it is dropped.
 struct Announce<'a>(&'a AtomicBool);
 
 impl Drop for Announce<'_> {
@@ -30,15 +30,16 @@ impl Drop for Announce<'_> {
     }
 }
 
-/// A doxy started under `umask` with `args` ends up with a socket of these rights, and never had
-/// one that gave more to anybody.
+/// Starts doxy under `umask` with `args`. Checks that its socket ends up with these rights, and
+/// never had wider ones before.
 #[track_caller]
 fn rights_are(umask: &str, args: &[&str], expected: Rights) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     let listening = AtomicBool::new(false);
     let observed = thread::scope(|scope| {
-        // Dropped in any case: the scope waits for the observer.
+        // This is dropped even after a panic; otherwise the scope would wait for the observer for
+        // ever.
         let announce = Announce(&listening);
         let observer = scope.spawn(|| {
             let mut observed = BTreeSet::new();
@@ -115,7 +116,7 @@ fn a_stale_socket_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("doxy.sock");
     stale(&path);
-    // Its mode is not taken over, and is no hindrance.
+    // The mode of the stale socket does not matter.
     chmod(&path, 0o777);
     let process = Process::start(&mut doxy(folder.path()));
     assert_eq!(rights(&path).unwrap().0, 0o660);

@@ -1,8 +1,8 @@
-//! What the sandbox forbids, tried from inside.
+//! Tries from inside what the sandbox must forbid.
 //!
-//! [`inside`] is this test binary started once more, in a process of its own, which enters the
-//! sandbox as doxy does and then tries what is forbidden. The binary `doxy` has nothing of the
-//! kind in it.
+//! Tests start this test binary again, to run [`inside`] in a process of its own. It enters the
+//! sandbox as doxy does, and then tries what must be forbidden. The binary `doxy` contains no such
+//! code.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -28,15 +28,15 @@ use crate::support::process::{Process, command};
 use crate::support::runtime::runtime;
 use crate::support::{Client, Fake};
 
-/// What the process inside is to do.
+/// The variable that tells the process which part to run.
 const ROLE: &str = "TEST_ROLE_OF_DOXY";
 
-/// Before what [`inside`] reports at its end.
+/// The line that [`inside`] prints at its end begins with this.
 const REPORT: &str = "inside the sandbox: ";
-/// How many attempts the sandbox has refused to this process.
+/// How many attempts of this process the sandbox has refused.
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
-/// This test binary once more, running only [`inside`], in `folder`.
+/// The command that runs only [`inside`], in `folder`.
 fn another(role: &str, folder: &Path) -> Command {
     let exe = std::env::current_exe().unwrap();
     let mut command = command(exe.to_str().unwrap(), folder);
@@ -61,8 +61,8 @@ fn inside() {
     eprintln!("{REPORT}{refused} attempts refused, Landlock {landlock}");
 }
 
-/// Runs [`inside`], and checks by its report that it has made all the attempts that the sandbox
-/// refuses: this many in all, and so many of them that only Landlock refuses.
+/// Runs [`inside`], and checks in its report that the sandbox refused `all` attempts. Without
+/// Landlock `by_landlock` of them cannot be made.
 #[track_caller]
 fn check_inside(role: &str, folder: &Path, all: usize, by_landlock: usize) {
     let ended = Process::spawn(&mut another(role, folder)).end();
@@ -92,7 +92,7 @@ fn forbidden<T>(what: &str, tried: std::io::Result<T>) {
 }
 
 #[test]
-fn from_inside_with_a_unix_engine() {
+fn the_sandbox_with_a_unix_engine_refuses_all_else() {
     let folder = tempfile::tempdir().unwrap();
     let _engine = Fake::at(&folder.path().join("engine.sock"), answer);
     for name in ["rules", "log", "sock"] {
@@ -118,7 +118,8 @@ fn inside_with_a_unix_engine() -> bool {
     needs.read_folders.push("/proc".into());
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let other = other.local_addr().unwrap();
-    // Somebody outside who replaces files: a thread that is there before is not in Landlock.
+    // This thread replaces files from outside: Landlock does not apply to threads that exist
+    // already.
     let (replace, replaced) = (mpsc::channel::<()>(), mpsc::channel());
     thread::spawn(move || {
         replace.1.recv().unwrap();
@@ -136,7 +137,7 @@ fn inside_with_a_unix_engine() -> bool {
             group: None,
         };
         let listener = Listener::Unix(bind.listen().unwrap());
-        // As doxy does; with some of them root sees more of other processes.
+        // As doxy does. Some capabilities would let root see more of other processes.
         let none = rustix::thread::CapabilitySet::empty();
         let none = rustix::thread::CapabilitySets {
             effective: none,
@@ -154,7 +155,7 @@ fn inside_with_a_unix_engine() -> bool {
         let served = serve(vec![(listener, service)], 1, Duration::ZERO, async {
             let _ = stopped.await;
         });
-        // A thread that is started later, and in the sandbox too.
+        // A thread that is started later is in the sandbox, too.
         let client = thread::spawn(move || {
             let ask = || {
                 Client::connect(Path::new("sock/doxy.sock"))
@@ -173,7 +174,7 @@ fn inside_with_a_unix_engine() -> bool {
             forbidden("TCP", TcpStream::connect(other));
             forbidden("UDP", UdpSocket::bind("127.0.0.1:0"));
             forbidden("listening", TcpListener::bind("127.0.0.1:0"));
-            // And it still serves.
+            // The proxy still serves.
             assert_eq!(ask(), 200);
             drop(stop);
             landlock
@@ -187,7 +188,8 @@ fn files(replace: impl FnOnce()) {
     for secret in ["secret", "/etc/passwd"] {
         forbidden(secret, fs::read(secret));
     }
-    // Of other processes what everybody may know, and no way round by their files or its own.
+    // It may read what is public about other processes, but reaches no file through their /proc
+    // entries or its own.
     let parent = format!("/proc/{}", getppid().unwrap());
     assert!(!fs::read(format!("{parent}/comm")).unwrap().is_empty());
     forbidden("environ", fs::read(format!("{parent}/environ")));
@@ -200,7 +202,7 @@ fn files(replace: impl FnOnce()) {
     forbidden("a new rule", fs::write("rules/b.pattern", "/.*"));
     forbidden("a changed rule", fs::write("rules/a.pattern", "/.*"));
     forbidden("removing a rule", fs::remove_file("rules/a.pattern"));
-    // Another error there, as if the folders were on two disks.
+    // Landlock returns another error here (EXDEV), as between two file systems.
     assert!(fs::hard_link("secret", "log/secret").is_err());
     forbidden("a folder", fs::create_dir("log/x"));
     let append = || {
@@ -215,7 +217,7 @@ fn files(replace: impl FnOnce()) {
 }
 
 fn programs() {
-    // By the call itself, and as a program would be run.
+    // By execve alone, and by fork and execve.
     forbidden::<()>("exec", Err(Command::new("/bin/true").exec()));
     forbidden("a process", Command::new("/bin/true").spawn());
     let parent = getppid().unwrap();
@@ -224,7 +226,7 @@ fn programs() {
         kill_process(parent, Signal::WINCH).map_err(Into::into),
     );
     let own = rustix::process::getuid();
-    // Which is allowed to everybody otherwise.
+    // Without the sandbox every user may call this.
     forbidden(
         "setuid",
         rustix::thread::set_thread_uid(own).map_err(Into::into),
@@ -234,7 +236,7 @@ fn programs() {
 }
 
 #[test]
-fn from_inside_with_a_tcp_engine() {
+fn the_sandbox_with_a_tcp_engine_refuses_all_else() {
     let folder = tempfile::tempdir().unwrap();
     check_inside("tcp", folder.path(), 9, 4);
 }
@@ -244,7 +246,7 @@ fn inside_with_a_tcp_engine() -> bool {
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (engine, other) = (listen(), listen());
     let [engine_at, other_at] = [&engine, &other].map(|it| it.local_addr().unwrap());
-    // By name, in a thread that is in no sandbox's way afterwards but shares the filter's first one.
+    // By name: in a thread of its own, because a sandbox applies to its thread for good.
     let named = thread::spawn(move || {
         let needs = Needs::of(&UpstreamAddr::Tcp(format!(
             "localhost:{}",
@@ -279,7 +281,7 @@ fn inside_with_a_tcp_engine() -> bool {
     landlock
 }
 
-/// Becomes a doxy for which a system call does not exist.
+/// Replaces this process by a doxy for which one system call does not exist.
 fn without(refused: &str) -> ! {
     let call = match refused {
         "without-landlock" => libc::SYS_landlock_create_ruleset,
@@ -302,7 +304,7 @@ fn without(refused: &str) -> ! {
 }
 
 #[test]
-fn what_the_kernel_lacks_is_said_or_refused() {
+fn a_missing_kernel_feature_is_logged_or_an_error() {
     for (role, missing) in [
         (
             "without-landlock",

@@ -1,4 +1,5 @@
-//! What doxy gives up: tried from inside, and seen from outside on the running binary.
+//! The privileges that doxy gives up: tried from inside, and seen from outside on the running
+//! binary.
 
 mod inside;
 mod outside;

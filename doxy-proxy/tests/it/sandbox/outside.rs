@@ -10,7 +10,7 @@ use crate::support::process::{Process, doxy};
 use crate::support::{Client, Fake};
 
 #[test]
-fn everything_goes_on_under_the_default_sandbox() {
+fn doxy_serves_under_the_default_sandbox() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let process = Process::start(doxy(folder.path()).arg("--debug"));
@@ -32,7 +32,7 @@ fn everything_goes_on_under_the_default_sandbox() {
 }
 
 #[test]
-fn an_engine_over_tcp_is_reached_by_address_and_by_name() {
+fn the_sandbox_permits_a_tcp_engine_by_address_and_by_name() {
     let engine = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = engine.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -56,7 +56,7 @@ fn an_engine_over_tcp_is_reached_by_address_and_by_name() {
 }
 
 #[test]
-fn it_can_be_switched_off() {
+fn the_sandbox_can_be_switched_off() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(doxy(folder.path()).args(["--sandbox", "off"]));
     assert!(process.logged("sandbox: ").ends_with("sandbox: off"));

@@ -1,4 +1,4 @@
-//! Another user: what doxy still has then, and what it will not start with.
+//! Running as another user: what doxy keeps, and when it refuses to start.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -10,17 +10,17 @@ use crate::support::files::{chmod, listing};
 use crate::support::process::{Process, command, copy_binary, doxy, unprivileged};
 use crate::support::{Client, Fake, Need, needs};
 
-/// A group that is nobody's.
+/// A group without members.
 const GROUP: u32 = 47_110;
 
-/// A folder that everybody may pass through, and in `mode` do more.
+/// A folder with this mode, which lets every user pass.
 fn open_folder(mode: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     chmod(folder.path(), mode);
     folder
 }
 
-/// An engine whose socket is for root and a group.
+/// An engine whose socket belongs to root and a group.
 fn engine(folder: &Path, group: u32, mode: u32) -> Fake {
     let path = folder.join("engine.sock");
     let engine = Fake::at(&path, answer);
@@ -30,7 +30,7 @@ fn engine(folder: &Path, group: u32, mode: u32) -> Fake {
 }
 
 #[test]
-fn root_is_given_up_for_a_user_with_no_more_than_the_engines_group() {
+fn user_and_group_replace_root_and_only_the_engines_group_is_kept() {
     if !needs(Need::Root) {
         return;
     }
@@ -73,7 +73,7 @@ fn root_is_given_up_for_a_user_with_no_more_than_the_engines_group() {
 }
 
 #[test]
-fn what_the_user_will_not_be_able_to_do_is_said_at_the_start() {
+fn doxy_warns_at_start_of_what_the_user_may_not_do() {
     if !needs(Need::Root) {
         return;
     }
@@ -86,7 +86,7 @@ fn what_the_user_will_not_be_able_to_do_is_said_at_the_start() {
         command.args(["--pattern-file", "a.pattern"]);
         let process = Process::start(command.args(["--user", "4710", "--group", "4711"]));
         process.logged("WARN as user 4710: a.pattern cannot be read again");
-        // It stays, and the next start replaces it.
+        // The socket stays, and the next start replaces it.
         process.logged("WARN as user 4710: doxy.sock stays behind when doxy stops");
         let mut client = Client::connect(&folder.path().join("doxy.sock"));
         assert_eq!(client.ask(GET).status(), 200);
@@ -111,7 +111,7 @@ fn refused_by(mut command: Command, folder: &Path, args: &[&str]) -> String {
 }
 
 #[test]
-fn users_that_there_are_not() {
+fn unknown_users_and_groups_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for (args, said) in [
         (
@@ -149,7 +149,7 @@ fn users_that_there_are_not() {
 }
 
 #[test]
-fn users_that_cannot_reach_the_engine() {
+fn a_user_without_access_to_the_engine_is_an_error() {
     if !needs(Need::Root) {
         return;
     }
@@ -162,7 +162,7 @@ fn users_that_cannot_reach_the_engine() {
         "doxy: --user nobody: engine.sock does not exist, so the group that may open it is unknown\n\
          help: start the engine first, or name the group of its socket with --group\n"
     );
-    // With a group named it may come later.
+    // With --group, the engine may start later.
     Process::start(doxy(folder.path()).args(user)).stop();
     fs::remove_file(folder.path().join("doxy.sock")).unwrap();
 
@@ -185,7 +185,7 @@ fn users_that_cannot_reach_the_engine() {
 }
 
 #[test]
-fn who_is_not_root_can_only_stay_who_it_is() {
+fn without_root_doxy_cannot_become_another_user() {
     let folder = open_folder(0o777);
     copy_binary(folder.path());
     let Some(command) = unprivileged(folder.path()) else {
@@ -259,9 +259,9 @@ fn a_root_without_capabilities_is_told_which_ones_it_lacks() {
     }
 }
 
-/// What belongs to others is opened by a capability, which then is the only one left.
+/// Only a capability lets root open what other users own. doxy keeps that one and no other.
 #[test]
-fn root_keeps_the_one_capability_that_opens_what_is_not_its_own() {
+fn root_keeps_dac_override_only_for_an_engine_of_another_user() {
     if !needs(Need::Root) {
         return;
     }

@@ -1,4 +1,4 @@
-//! An engine that judges what it gets, and remembers one bit of each request.
+//! An engine that checks every request against the rules, and stores one bit for each.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,7 +11,7 @@ use doxy_filter::{DEFAULT_PATTERNS, Request, RuleSet, Verdict};
 use super::{BIG, RULES};
 use crate::support::wire::{self, Message};
 
-/// An engine that judges what it gets, and remembers of each request no more than a bit.
+/// An engine that checks every request against the rules, and stores one bit for each.
 pub(super) struct Engine {
     pub(super) path: PathBuf,
     pub(super) state: Arc<State>,
@@ -78,7 +78,7 @@ impl State {
                 }
                 Ok(part) => match stream.read(&mut chunk) {
                     Ok(read @ 1..) => bytes.extend_from_slice(&chunk[..read]),
-                    // What has broken off must have been allowed, too.
+                    // An incomplete request must have been allowed, too.
                     Ok(0) | Err(_) => {
                         if let Some(request) = part {
                             self.judge(&request);
@@ -122,7 +122,7 @@ fn id(request: &Message) -> Option<usize> {
     std::str::from_utf8(id).ok()?.parse().ok()
 }
 
-/// Says whether the connection goes on.
+/// Responds. Returns whether the connection stays open.
 fn answer(request: &Message, stream: &mut UnixStream) -> bool {
     let id = id(request).map_or(String::new(), |id| format!("X-Good: {id}\r\n"));
     match request.path.as_str() {
@@ -130,7 +130,7 @@ fn answer(request: &Message, stream: &mut UnixStream) -> bool {
             let head = format!("HTTP/1.1 200 OK\r\n{id}Transfer-Encoding: chunked\r\n\r\n");
             let pieces = "5\r\nfirst\r\n6\r\nsecond\r\n5\r\nthird\r\n";
             let _ = stream.write_all((head + pieces).as_bytes());
-            // It goes on for as long as somebody listens.
+            // The stream stays open until the client closes.
             while matches!(stream.read(&mut [0; 64]), Ok(1..)) {}
             false
         }

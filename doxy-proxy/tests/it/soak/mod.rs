@@ -1,10 +1,10 @@
-//! The binary under a mix of everything that clients do, good and bad, from several threads.
+//! The binary under a mix of everything that clients do, valid and invalid, from several threads.
 //!
-//! Its memory and its descriptors must come back to what they were after the first rounds. The
-//! engine must never get what the rules deny, nor anything twice, nor in another form than doxy's
-//! own; and no client may get an answer that is not to its own request.
+//! Memory and descriptors must return to the level of the first round. The engine must never
+//! receive a request that the rules deny, a request twice, or a request in another form than doxy
+//! writes. No client may get the response to another request.
 //!
-//! The short one is a test like all others; the long one is for when there is time:
+//! The short run is a normal test. The long run takes minutes:
 //! `DOXY_SOAK=3000000 cargo test --release -p doxy-proxy --test it soak -- --ignored --nocapture`
 
 mod engine;
@@ -26,27 +26,27 @@ const RULES: &str = "GET /(events|big)\nPOST /containers/[^/]+/(attach|upload)\n
 
 const BIG: usize = 700_000;
 
-/// What resident memory may grow by after the first rounds: what the allocator keeps of the
-/// largest buffers that were ever in use at once, and not a byte a request.
+/// The limit for the growth of resident memory after the first round. The allocator keeps the
+/// largest buffers that were in use at once; nothing may remain of a request.
 const GROWTH_KIB: u64 = 6 * 1024;
 
-/// Descriptors beside one for the client and one for the engine in each thread: the runtime's, the
-/// listener, the standard streams, pipes for splicing, connections that are kept.
+/// One descriptor for the client and one for the engine in each thread, and 24 for the runtime, the
+/// listener, the standard streams, the pipes for splicing, and idle connections.
 const DESCRIPTORS: usize = 2 * THREADS + 24;
 
 #[test]
-fn a_short_mix_of_everything_leaves_nothing_behind() {
+fn a_short_mix_of_everything_leaks_nothing() {
     soak(6_000, 3);
 }
 
 #[test]
 #[ignore = "takes minutes: for a release, or after a change of the proxy's core"]
-fn a_long_mix_of_everything_leaves_nothing_behind() {
+fn a_long_mix_of_everything_leaks_nothing() {
     let requests = std::env::var("DOXY_SOAK").map_or(3_000_000, |n| n.parse().unwrap());
     soak(requests, 12);
 }
 
-/// Sends so many requests, in so many rounds, and measures behind each.
+/// Sends `requests` requests in `rounds` rounds, and measures after each round.
 fn soak(requests: usize, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::start(&folder.path().join("engine.sock"), requests);
@@ -81,7 +81,7 @@ fn soak(requests: usize, rounds: usize) {
     }
     eprintln!("{arrived} of them arrived at the engine");
     assert!(arrived > requests / 3, "only {arrived} arrived");
-    // The first round fills what is kept for use again.
+    // The first round fills pools and caches.
     let (first, last) = (figures[1], figures[rounds]);
     assert!(
         last.resident_kib <= first.resident_kib + GROWTH_KIB,
@@ -89,7 +89,7 @@ fn soak(requests: usize, rounds: usize) {
     );
 }
 
-/// What a process holds.
+/// The memory and the descriptors of a process.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     resident_kib: u64,
@@ -101,14 +101,14 @@ struct Figures {
 impl Figures {
     fn of(doxy: &Binary) -> Self {
         Self {
-            // `status` is out of date by some pages for each processor.
+            // `status` may lag by some pages for each processor.
             resident_kib: doxy.process.kib("smaps_rollup", "Rss:"),
             peak_kib: doxy.process.kib("status", "VmHWM:"),
             descriptors: doxy.process.descriptors().len(),
         }
     }
 
-    /// When all clients have gone.
+    /// The figures when all clients have closed.
     #[track_caller]
     fn settled(doxy: &Binary) -> Self {
         wait::until("few descriptors", || {

@@ -1,4 +1,4 @@
-//! What one thread's clients do, in an order that looks random and is the same in every run.
+//! The clients of one thread, in a pseudo-random order that is the same in every run.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::BIG;
 use super::engine::Engine;
 use crate::support::{Client, Reply};
 
-/// Numbers that look random and are the same in every run (xorshift).
+/// Pseudo-random numbers that are the same in every run (xorshift).
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
@@ -20,12 +20,12 @@ impl Random {
     }
 }
 
-/// One thread's clients, one after the other.
+/// The clients of one thread, one after the other.
 pub(super) struct User<'s> {
     pub(super) socket: &'s Path,
     pub(super) corpus: &'s [Vec<u8>],
     pub(super) engine: &'s Engine,
-    /// The connection that is kept.
+    /// The connection that is reused.
     pub(super) client: Option<Client>,
     pub(super) random: Random,
 }
@@ -49,7 +49,7 @@ impl User<'_> {
         Client::connect(self.socket)
     }
 
-    /// Sends on the connection that is kept, and takes the answer.
+    /// Sends a request on the reused connection, and returns the response.
     #[track_caller]
     fn ask(&mut self, method: &str, raw: impl AsRef<[u8]>) -> Reply {
         let mut client = self.client.take().unwrap_or_else(|| self.fresh());
@@ -121,7 +121,7 @@ impl User<'_> {
         reply.message();
     }
 
-    /// Good and bad ones; what of it may arrive the engine knows by the rules.
+    /// Valid and invalid requests. The engine checks by the rules which of them may arrive.
     fn sends_from_the_corpus(&mut self) {
         let raw = &self.corpus[self.random.below(self.corpus.len())];
         let mut client = self.fresh();
@@ -141,7 +141,7 @@ impl User<'_> {
         }
     }
 
-    /// Closes the connection somewhere in a request.
+    /// Closes the connection in the middle of a request.
     fn breaks_off(&mut self, id: usize) {
         let (head, body) = [
             ("GET /info", ""),
@@ -187,7 +187,7 @@ impl User<'_> {
         assert_eq!(client.rest(), b"");
     }
 
-    /// Takes an answer that is large, or a part of it.
+    /// Reads a large response, or a part of it.
     fn loads(&mut self, id: usize) {
         let mut client = self.fresh();
         client.send(format!(
@@ -200,7 +200,7 @@ impl User<'_> {
             answered(&reply, id);
             assert_eq!(reply.body.len(), BIG);
         }
-        // What the engine has found wrong ends the run here, not after millions of requests.
+        // A fault that the engine found ends the run here, not after millions of requests.
         self.engine.check();
     }
 }

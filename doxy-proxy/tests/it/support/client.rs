@@ -1,4 +1,4 @@
-//! A client that speaks bytes.
+//! A client that sends and receives raw bytes.
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ pub(crate) struct Client {
     unread: Vec<u8>,
 }
 
-/// An answer, its body with the framing removed.
+/// A response. The framing of its body is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     pub(crate) head: String,
@@ -34,7 +34,7 @@ impl Reply {
             .collect()
     }
 
-    /// The `message` of an answer that doxy made.
+    /// The `message` of a response that doxy made.
     #[track_caller]
     pub(crate) fn message(&self) -> String {
         assert_eq!(
@@ -67,7 +67,7 @@ impl Client {
         sockets::offer(&self.stream, bytes, work)
     }
 
-    /// How many bytes have come that are not read yet.
+    /// How many bytes have arrived and are not read yet.
     pub(crate) fn waiting(&self) -> usize {
         usize::try_from(rustix::io::ioctl_fionread(&self.stream).unwrap()).unwrap()
     }
@@ -77,12 +77,12 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sends what the other side may have stopped reading.
+    /// Sends bytes; false if the other side has closed.
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
-    /// Says that nothing more will be sent.
+    /// Half-closes: sends nothing more.
     pub(crate) fn end(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
@@ -95,14 +95,14 @@ impl Client {
         }
     }
 
-    /// One request and its answer, to anything but HEAD.
+    /// Sends a request, and returns its response. Not for HEAD.
     #[track_caller]
     pub(crate) fn ask(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
         self.send(bytes);
         self.reply("GET").expect("an answer")
     }
 
-    /// The next answer; none when the connection has ended.
+    /// The next response. None if the connection has ended.
     #[track_caller]
     pub(crate) fn reply(&mut self, method: &str) -> Option<Reply> {
         let head = loop {
@@ -157,13 +157,13 @@ impl Client {
         Some(reply)
     }
 
-    /// Everything until the connection ends.
+    /// Reads until the connection ends.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.read() {}
         std::mem::take(&mut self.unread)
     }
 
-    /// Waits for bytes that end in `end`, and takes them.
+    /// Reads up to and including `end`.
     #[track_caller]
     pub(crate) fn until(&mut self, end: &[u8]) -> Vec<u8> {
         loop {
@@ -183,7 +183,7 @@ impl Client {
         String::from_utf8(self.until(b"\r\n")).unwrap()
     }
 
-    /// This many bytes.
+    /// Reads this many bytes.
     #[track_caller]
     pub(crate) fn take(&mut self, count: usize) -> Vec<u8> {
         while self.unread.len() < count {
@@ -207,7 +207,7 @@ impl Client {
                 true
             }
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
-            // A process that was stopped and goes on finds its reads with a time limit interrupted.
+            // When a stopped process continues, its reads with a timeout are interrupted.
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => self.read(),
             Err(error) => panic!("{error}, after {:?}", String::from_utf8_lossy(&self.unread)),
         }

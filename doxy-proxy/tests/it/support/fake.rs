@@ -1,4 +1,4 @@
-//! A Docker engine that records what it is sent and answers by script.
+//! A fake Docker engine that records requests, and responds as a test tells it.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -10,13 +10,13 @@ use std::thread;
 
 use super::TIMEOUT;
 
-/// A request as the engine got it: the head as sent, the body with its framing removed.
+/// A request as the engine received it. The framing of the body is removed.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: String,
-    /// Which connection it came on, counted from 1.
+    /// The number of its connection, counted from 1.
     pub(crate) connection: usize,
 }
 
@@ -45,8 +45,8 @@ pub(crate) fn headers(head: &str) -> impl Iterator<Item = (&str, &str)> {
         .map(|(n, v)| (n, v.trim()))
 }
 
-/// How the engine answers a request: it gets the connection and writes what it likes. When it
-/// returns false the connection is closed.
+/// Responds to a request by writing to the connection. When it returns false, the connection is
+/// closed.
 type Script = dyn Fn(&Recorded, &mut UnixStream) -> bool + Send + Sync;
 
 #[derive(Default)]
@@ -58,14 +58,14 @@ struct State {
     closed: AtomicUsize,
 }
 
-/// The engine. Dropped, it closes its socket and all its connections.
+/// The engine. When this is dropped, it closes its socket and all its connections.
 pub(crate) struct Fake {
     path: PathBuf,
     state: Arc<State>,
     _folder: Option<tempfile::TempDir>,
 }
 
-/// The answer to everything that has no script.
+/// The default response.
 pub(crate) const OK: &[u8] =
     b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2001 00:00:00 GMT\r\nContent-Length: 2\r\n\r\nOK";
 
@@ -122,12 +122,12 @@ impl Fake {
         &self.path
     }
 
-    /// What has arrived so far.
+    /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.state.requests.lock().unwrap().clone()
     }
 
-    /// Waits until `count` requests have arrived whole.
+    /// Waits until `count` complete requests have arrived.
     #[track_caller]
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Recorded> {
         let requests = self.state.requests.lock().unwrap();
@@ -143,7 +143,7 @@ impl Fake {
         requests.clone()
     }
 
-    /// Waits until `count` connections have been closed by the other side, or by the script.
+    /// Waits until doxy or the engine has closed `count` connections.
     #[track_caller]
     pub(crate) fn wait_closed(&self, count: usize) {
         let requests = self.state.requests.lock().unwrap();
@@ -164,7 +164,7 @@ impl Fake {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// Cuts every open connection, as an engine that is killed does.
+    /// Closes every open connection, as when the engine is killed.
     pub(crate) fn cut(&self) {
         for stream in self.state.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(std::net::Shutdown::Both);
@@ -193,7 +193,7 @@ fn serve(mut stream: UnixStream, connection: usize, state: &State, script: &Scri
         }
     }
     let _ = stream.shutdown(std::net::Shutdown::Both);
-    // Under the lock, so that nobody who waits can miss it.
+    // Under the lock, so that no waiting thread can miss it.
     let _guard = state.requests.lock().unwrap();
     state.closed.fetch_add(1, Ordering::SeqCst);
     state.arrived.notify_all();
@@ -248,7 +248,7 @@ impl Input {
         (0..count).map(|_| self.byte()).collect()
     }
 
-    /// The next request, whole; none when the connection ends before.
+    /// The next complete request. None if the connection ends first.
     fn request(&mut self) -> Option<Recorded> {
         let head = self.lines()?;
         let mut recorded = Recorded {

@@ -1,8 +1,8 @@
-//! What the tests are made of: a recording engine, doxy in this process and as the binary, a raw
-//! client, a second reading of HTTP.
+//! The parts of the tests: a recording engine, doxy in this process and as the binary, a raw
+//! client, a second reader of HTTP.
 //!
-//! Nothing here has a fixed name or port. What is waited for is an event wherever there is one, and
-//! one time limit turns a hang into a failure.
+//! Nothing here has a fixed name or port. Tests wait for events wherever there are any, and one
+//! timeout turns a hang into a failure.
 
 mod binary;
 mod client;

@@ -1,4 +1,4 @@
-//! What a test needs from the machine, and what happens where it is missing.
+//! What a test needs from the machine, and what happens if that is missing.
 //!
 //! A developer's machine may lack root or a Docker engine. A test that needs one then prints why it
 //! does not run. Under `CI=true` it fails instead: a green run in CI has run every test.
@@ -18,7 +18,7 @@ pub(crate) enum Need {
     NoFile(&'static str),
 }
 
-/// Whether the need is met. Where it is not, the test has to end, and this has printed why.
+/// Whether the machine has this. If not, the reason is printed, and the test has to end.
 #[track_caller]
 pub(crate) fn needs(need: Need) -> bool {
     match need {
@@ -43,7 +43,7 @@ pub(crate) fn missing(reason: &str) -> bool {
     false
 }
 
-/// Prints what the test harness does not capture, as it would capture `eprintln!`.
+/// Prints to standard error, past the test harness, which captures `eprintln!`.
 pub(crate) fn say(text: &str) {
     let _ = std::io::stderr().write_all(format!("\n{text}\n").as_bytes());
 }
@@ -52,7 +52,7 @@ fn in_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
-/// Whether a program is on the `PATH`, or where Debian keeps those of administrators.
+/// Whether a program is on the `PATH` or in one of Debian's folders for administrators.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -1,4 +1,4 @@
-//! The binary, running: what it prints, and how it ends.
+//! A running process: its output, and its end.
 
 use std::fmt;
 use std::fs;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 
 use super::{Need, TIMEOUT, needs};
 
-/// In the line that doxy logs when it listens.
+/// Part of the line that doxy logs when it listens.
 const LISTENS: &str = " listening on ";
 
 /// The binary, to be run in `folder`: sockets `doxy.sock` and `engine.sock`, no other settings.
@@ -21,7 +21,7 @@ pub(crate) fn doxy(folder: &Path) -> Command {
     command(env!("CARGO_BIN_EXE_doxy"), folder)
 }
 
-/// Another program in place of the binary: one that ends up running it.
+/// The command line of another program, with the same folder and environment.
 pub(crate) fn command(program: &str, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command
@@ -37,11 +37,11 @@ pub(crate) struct Process {
     child: Child,
     stdout: Arc<Printed>,
     stderr: Arc<Printed>,
-    /// It leads a process group, and all of that is killed with it.
+    /// Whether it leads a process group, which is killed with it.
     group: bool,
 }
 
-/// What has been printed so far, and whether that is all.
+/// The output so far, and whether the process has closed it.
 #[derive(Default)]
 struct Printed {
     output: Mutex<(Vec<u8>, bool)>,
@@ -87,14 +87,14 @@ impl Printed {
             .more
             .wait_timeout_while(output, TIMEOUT, |output| !enough(output))
             .unwrap();
-        // The lock goes first: a panic of the caller would poison it for the reader.
+        // The lock is released first: a panic of the caller would poison it for the reader.
         let timed_out = waited.1.timed_out();
         drop(waited);
         (!timed_out).then(|| self.text())
     }
 }
 
-/// What a process has left.
+/// The exit code and the whole output of a process.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     /// None if a signal ended it.
@@ -129,7 +129,7 @@ impl Process {
         Self::spawn_with_stderr(command, Stdio::piped())
     }
 
-    /// A process, and all that it starts itself: they end together.
+    /// Starts a process as the leader of a group. When this is dropped, the whole group is killed.
     #[track_caller]
     pub(crate) fn spawn_group(command: &mut Command) -> Self {
         let mut process = Self::spawn(command.process_group(0));
@@ -153,7 +153,7 @@ impl Process {
         }
     }
 
-    /// A doxy that has logged that it listens.
+    /// Starts doxy, and waits until it logs that it listens.
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
         let process = Self::spawn(command);
@@ -216,11 +216,11 @@ impl Process {
         kib.unwrap().parse().unwrap()
     }
 
-    /// What its descriptors lead to.
+    /// The targets of its open descriptors.
     #[track_caller]
     pub(crate) fn descriptors(&self) -> Vec<PathBuf> {
         let open = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
-        // One may be closed between the two looks.
+        // A descriptor may be closed in between.
         open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
             .collect()
     }
@@ -270,7 +270,7 @@ impl Drop for Process {
     }
 }
 
-/// The command line of doxy as another user than root; none where that is not possible.
+/// The command line of doxy as a user other than root. None if that is not possible here.
 pub(crate) fn unprivileged(folder: &Path) -> Option<Command> {
     if !rustix::process::geteuid().is_root() {
         return Some(doxy(folder));
@@ -283,10 +283,10 @@ pub(crate) fn unprivileged(folder: &Path) -> Option<Command> {
     Some(command)
 }
 
-/// Puts the binary where everybody can run it.
+/// Copies the binary to a place where every user can run it.
 pub(crate) fn copy_binary(folder: &Path) {
-    // By another process: a file that this one writes cannot be run while a fork of it, in
-    // another test, still has it open.
+    // By another process: a fork of this process, in another test, could still have the file open
+    // for writing, and then nobody can run it.
     let copied = Command::new("cp")
         .args([
             env!("CARGO_BIN_EXE_doxy").as_ref(),

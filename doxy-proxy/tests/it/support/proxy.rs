@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::runtime::on_thread;
 
-/// A running proxy; dropped, it is stopped and its end awaited.
+/// A running proxy. When this is dropped, the proxy is stopped, and the test waits for its end.
 pub(crate) struct Doxy {
     path: PathBuf,
     stop: Option<oneshot::Sender<()>>,
@@ -38,7 +38,7 @@ impl Doxy {
         Self::run(unix(engine), parse(rules), grace)
     }
 
-    /// A proxy that waits long for an engine to accept, and long for requests to end.
+    /// A proxy with long timeouts, for connecting to the engine and for the grace period.
     pub(crate) fn patient(engine: &Path, rules: &str, long: Duration) -> Self {
         Self::run_with(unix(engine), parse(rules), long, long)
     }
@@ -92,14 +92,14 @@ impl Doxy {
         &self.path
     }
 
-    /// Tells it to stop, without waiting for the end.
+    /// Stops the proxy, without waiting for its end.
     pub(crate) fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    /// Waits for the end. A fault in the proxy is a fault of the test.
+    /// Waits for the end. A panic in the proxy fails the test.
     pub(crate) fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();

@@ -1,4 +1,4 @@
-//! Unix sockets in states that are hard to come by: stale, full, or with a reader that has stopped.
+//! Unix sockets in special states: stale, full, or with a reader that has stopped.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -19,7 +19,7 @@ fn socket() -> OwnedFd {
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
 }
 
-/// A listener that has no room for another connection, and what fills it.
+/// A listener with a full queue, and the connections in the queue.
 pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
     let (listener, address) = socket_at(path);
     rustix::net::listen(&listener, 0).unwrap();
@@ -34,10 +34,10 @@ pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
     }
 }
 
-/// Leaves a socket at `path` that nobody listens on.
+/// Creates a stale socket at `path`: no process listens on it.
 ///
-/// Nobody ever has: a listener that is dropped lives on for as long as another test's thread
-/// takes from `fork` to `exec`.
+/// No process ever did. A listener that is dropped can stay open for a moment, in a fork that
+/// another test makes before its `exec`.
 pub(crate) fn stale(path: &Path) {
     drop(socket_at(path));
 }
@@ -59,7 +59,7 @@ pub(crate) fn offer(socket: &UnixStream, bytes: &[u8], mut work: impl FnMut()) -
                 work();
                 rounds += 1;
             }
-            // It has gone, which is for the test to judge.
+            // The reader has closed; the test has to judge that.
             Err(Errno::PIPE | Errno::CONNRESET) => break,
             Err(error) => panic!("{error}"),
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify;
 
-/// When a test gives up waiting: a hang becomes a failure. Far above what is ever needed.
+/// When a test stops waiting and fails. Far longer than any wait takes.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How often [`until`] looks.
 const INTERVAL: Duration = Duration::from_millis(5);
@@ -20,7 +20,7 @@ pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     try_until(look).unwrap_or_else(|| panic!("waited in vain: {what}"))
 }
 
-/// As [`until`]; none when the time is over.
+/// As [`until`], but returns none after [`TIMEOUT`].
 pub(crate) fn try_until<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + TIMEOUT;
     loop {

@@ -1,4 +1,4 @@
-//! How a tunnel ends: by half-closes, by a close, by a failure of either side.
+//! The end of a tunnel: half-closes, closes, failures of either side.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -7,8 +7,8 @@ use std::thread;
 use super::{open, pattern, read, rest};
 
 #[test]
-fn either_side_may_end_first() {
-    // The client ends: `echo x | docker run -i … cat`.
+fn either_side_may_half_close_first() {
+    // The client half-closes: `echo x | docker run -i … cat`.
     let (_engine, _doxy, mut client, mut stream) = open();
     client.send("input");
     client.end();
@@ -17,7 +17,7 @@ fn either_side_may_end_first() {
     stream.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.rest(), b"output");
 
-    // The engine ends while the client may still send.
+    // The engine half-closes while the client may still send.
     let (_engine, _doxy, mut client, mut stream) = open();
     stream.write_all(b"output").unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
@@ -29,8 +29,8 @@ fn either_side_may_end_first() {
 }
 
 #[test]
-fn an_engine_that_takes_no_more_input_still_gives_all_its_output() {
-    // `docker run image < large-file` of a program that does not read it all.
+fn all_output_arrives_from_an_engine_that_stops_reading() {
+    // `docker run -i image < large-file`, where the program does not read all of it.
     for round in 0..20 {
         let (_engine, _doxy, mut client, mut stream) = open();
         let output = pattern(1 << 20);
@@ -57,19 +57,19 @@ fn an_engine_that_takes_no_more_input_still_gives_all_its_output() {
 }
 
 #[test]
-fn a_client_that_goes_ends_the_tunnel() {
+fn a_client_that_closes_ends_the_tunnel() {
     // All at once.
     let (_engine, _doxy, client, mut stream) = open();
     drop(client);
     assert_eq!(rest(&mut stream), b"");
-    // Having ended its input before: told from one that waits only by the hang-up.
+    // After a half-close. Only the hang-up tells this client from one that waits for output.
     let (engine, doxy, mut client, stream) = open();
     client.send("x");
     client.end();
     drop(client);
     let mut probe = stream.try_clone().unwrap();
     assert_eq!(rest(&mut probe), b"x");
-    // Doxy closes its end: writing fails sooner or later.
+    // doxy closes its end, so writing fails at last.
     while probe.write_all(&[0; 4096]).is_ok() {}
     drop((engine, doxy));
 }
@@ -80,16 +80,16 @@ fn an_engine_that_dies_ends_the_tunnel() {
     drop(stream);
     engine.fake.cut();
     assert_eq!(client.rest(), b"");
-    // Nobody is left to send to.
+    // Writing fails at last.
     while client.try_send(&[0; 4096]) {}
 }
 
 #[test]
-fn what_a_client_sent_before_it_went_is_delivered_also_to_an_engine_that_talks() {
+fn input_sent_before_a_close_reaches_an_engine_that_keeps_sending() {
     let (_engine, doxy, mut client, mut stream) = open();
     let mut talking = stream.try_clone().unwrap();
     let talk = thread::spawn(move || while talking.write_all(&[0; 1000]).is_ok() {});
-    // More than fits on the way: some of it is still with the client's socket when it goes.
+    // Some of this is still in the client's socket when it closes.
     let sent = pattern(400_000);
     assert!(client.try_send(&sent));
     drop(client);

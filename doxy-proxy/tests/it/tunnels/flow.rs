@@ -8,12 +8,12 @@ use super::{ATTACH, MUCH, SWITCH, Switching, open, pattern, read, rest};
 use crate::support::sockets::offer;
 use crate::support::{Client, Doxy};
 
-/// The most that may be on its way through a tunnel to a client that does not read: what two
-/// sockets and a pipe hold.
+/// The most that may be in a tunnel to a client that does not read: what two sockets and a pipe
+/// hold.
 const HELD: usize = 1 << 20;
 
 #[test]
-fn much_passes_both_ways_at_once_unchanged() {
+fn large_streams_pass_both_ways_at_once() {
     let (_engine, _doxy, mut client, mut stream) = open();
     let (up, down) = (pattern(MUCH), pattern(MUCH + 12_345));
     let (expected, sent) = (up.clone(), down.clone());
@@ -41,13 +41,13 @@ fn a_client_that_does_not_read_stops_the_engine_and_loses_nothing() {
     let (_engine, _doxy, mut client, mut stream) = open();
     let output = pattern(MUCH);
     let engine = stream.try_clone().unwrap();
-    // The other direction goes on meanwhile, and is the work that doxy does in between.
+    // The other direction continues; it is the work that doxy does in between.
     let taken = offer(&engine, &output, || {
         client.send("still here");
         assert_eq!(read(&mut stream, 10), b"still here");
     });
     assert!(taken < output.len(), "no back-pressure");
-    // Between the engine and the client's socket: the engine's own socket, and what doxy holds.
+    // Bytes that have not reached the client's socket: in the engine's socket, or held by doxy.
     let held = taken - client.waiting();
     assert!(
         held <= HELD,
@@ -63,7 +63,7 @@ fn a_client_that_does_not_read_stops_the_engine_and_loses_nothing() {
 }
 
 #[test]
-fn two_hundred_tunnels_with_slow_readers_among_them_all_get_on() {
+fn slow_readers_among_two_hundred_tunnels_delay_no_other() {
     let engine = Switching::with(SWITCH);
     let doxy = Doxy::with(engine.fake.path(), "* /.*");
     let mut pairs = Vec::new();
@@ -73,7 +73,7 @@ fn two_hundred_tunnels_with_slow_readers_among_them_all_get_on() {
         client.until(b"\r\n\r\n");
         pairs.push((n, client, engine.stream()));
     }
-    // Half of the clients do not read what their engine floods them with.
+    // Half of the clients do not read, while their engine floods them.
     let mut floods = Vec::new();
     for (n, _, stream) in &pairs {
         if n % 2 == 0 {

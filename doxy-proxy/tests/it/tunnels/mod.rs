@@ -1,5 +1,5 @@
-//! Connections that the engine switches: what opens a tunnel and what does not, bytes split at
-//! every position, either end closing first, readers that stop reading.
+//! Connections that the engine hijacks: which requests open a tunnel, bytes split at every
+//! position, either side closing first, readers that stop.
 
 mod ending;
 mod flow;
@@ -16,10 +16,11 @@ const ATTACH: &str = "POST /v1.41/containers/x/attach?stream=1&stdin=1 HTTP/1.1\
                       Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n\
                       Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
-/// More than all the buffers on the way hold.
+/// More than all buffers between client and engine hold.
 const MUCH: usize = 8 << 20;
 
-/// An engine that switches every connection with these bytes, and hands its end to the test.
+/// An engine that answers every request with these bytes, and hands its end of the connection to
+/// the test.
 struct Switching {
     fake: Fake,
     streams: mpsc::Receiver<UnixStream>,
@@ -77,14 +78,14 @@ fn read(stream: &mut UnixStream, count: usize) -> Vec<u8> {
 fn rest(stream: &mut UnixStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
-        // Closed with bytes unread, a socket ends in this, behind all that it has delivered.
+        // A peer that closes with unread bytes causes this, after all that it sent has been read.
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         ended => drop(ended.unwrap()),
     }
     bytes
 }
 
-/// Bytes that show where they came from.
+/// Bytes that show their position.
 fn pattern(count: usize) -> Vec<u8> {
     (0..count as u64)
         .map(|n| (n ^ (n >> 8) ^ (n >> 16)) as u8)

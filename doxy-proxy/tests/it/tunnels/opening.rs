@@ -6,7 +6,7 @@ use super::{ATTACH, SWITCH, Switching, read};
 use crate::support::{Client, Doxy, Fake, Recorded};
 
 #[test]
-fn every_endpoint_that_hijacks_is_switched() {
+fn every_hijacking_endpoint_opens_a_tunnel() {
     for (request, upgrade) in [
         ("POST /containers/x/attach", "tcp"),
         ("POST /v1.51/containers/a.b-c/attach?stdin=1", "tcp"),
@@ -14,7 +14,7 @@ fn every_endpoint_that_hijacks_is_switched() {
         ("GET /v1.41/containers/x/attach/ws", "websocket"),
         ("POST /session", "h2c"),
         ("POST /v1.51/grpc", "h2c"),
-        // The engine looks only at whether there is one.
+        // The engine only checks that the header exists.
         ("POST /containers/x/attach", ""),
     ] {
         let engine = Switching::with(SWITCH);
@@ -39,7 +39,7 @@ fn every_endpoint_that_hijacks_is_switched() {
 }
 
 #[test]
-fn nothing_else_opens_a_tunnel() {
+fn no_other_endpoint_opens_a_tunnel() {
     let second = "POST /containers/nosuch/start HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n";
     let up = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
     let fake = Fake::start();
@@ -55,7 +55,8 @@ fn nothing_else_opens_a_tunnel() {
         assert_eq!(client.reply("GET").unwrap().status(), 200, "{request}");
         assert_eq!(client.reply("POST").unwrap().status(), 403, "{request}");
     }
-    // Where it is possible but refused, the connection goes on as HTTP, and is judged.
+    // If the engine refuses the upgrade, the connection continues as HTTP, and doxy judges the next
+    // request.
     let mut client = Client::connect(doxy.path());
     client.send(format!(
         "POST /containers/x/attach HTTP/1.1\r\nHost: d\r\n{up}\r\n{second}"
@@ -67,7 +68,7 @@ fn nothing_else_opens_a_tunnel() {
 }
 
 #[test]
-fn a_refused_upgrade_leaves_the_connection_as_it_was() {
+fn http_continues_after_a_refused_upgrade() {
     let fake = Fake::with(|request, stream| {
         let answer = if request.target().contains("attach") {
             "HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}"
@@ -89,7 +90,7 @@ fn a_refused_upgrade_leaves_the_connection_as_it_was() {
 }
 
 #[test]
-fn an_answer_with_a_length_or_chunks_is_no_switch() {
+fn a_response_with_a_body_opens_no_tunnel() {
     for (framing, body) in [
         ("Content-Length: 2", "hi"),
         ("Transfer-Encoding: chunked", "2\r\nhi\r\n0\r\n\r\n"),

@@ -1,4 +1,4 @@
-//! The forms of a switch: bytes around the heads, the old way without an upgrade, an engine at a
+//! Ways to open a tunnel: bytes around the heads, a raw stream without an upgrade, an engine at a
 //! TCP address.
 
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,7 @@ use super::{ATTACH, MUCH, SWITCH, Switching, pattern, read, rest};
 use crate::support::{Client, Doxy, Fake, TIMEOUT};
 
 #[test]
-fn bytes_that_come_with_the_head_of_either_side_are_not_lost() {
+fn bytes_behind_either_head_go_through_the_tunnel() {
     let early_engine = [SWITCH.as_bytes(), b"hello"].concat();
     for split in 0..=early_engine.len() {
         // The engine writes its head and its first bytes in two pieces, cut anywhere.
@@ -37,7 +37,7 @@ fn bytes_that_come_with_the_head_of_either_side_are_not_lost() {
 }
 
 #[test]
-fn a_request_cut_at_any_byte_is_switched_all_the_same() {
+fn a_request_cut_at_any_byte_opens_the_tunnel() {
     let sent = format!("{ATTACH}early");
     for split in 0..=sent.len() {
         let engine = Switching::with(SWITCH);
@@ -55,7 +55,7 @@ fn a_request_cut_at_any_byte_is_switched_all_the_same() {
 }
 
 #[test]
-fn the_old_way_without_upgrade() {
+fn a_raw_stream_response_without_upgrade_opens_a_tunnel() {
     let raw = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
     for early in ["", "hello"] {
         let engine = Switching::with(format!("{raw}{early}"));
@@ -78,8 +78,8 @@ fn the_old_way_without_upgrade() {
 }
 
 #[test]
-fn a_body_that_is_never_ended_does_not_hold_up_the_switch() {
-    // docker-modem announces chunks and sends none.
+fn a_body_that_never_ends_does_not_delay_the_tunnel() {
+    // docker-modem announces chunks, and sends none.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.sock");
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
@@ -108,7 +108,7 @@ fn a_body_that_is_never_ended_does_not_hold_up_the_switch() {
 }
 
 #[test]
-fn an_engine_over_tcp_is_answered_and_switched_alike() {
+fn a_tunnel_to_a_tcp_engine() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let doxy = Doxy::over_tcp(listener.local_addr().unwrap(), "* /.*");
     let engine = thread::spawn(move || {

@@ -1,9 +1,9 @@
-//! A second reading of HTTP, which shares no code with doxy's.
+//! A second reader of HTTP, which shares no code with doxy's.
 //!
-//! [`sent()`] reads what a client has sent as the documentation says that doxy reads it.
-//! [`received()`] reads what the engine has been sent, and takes nothing but the one form in which
-//! doxy writes. Held against each other they say whether the engine got what was judged, and
-//! nothing else. The fuzz target of the whole proxy uses this module, too.
+//! [`sent()`] reads what a client has sent, as the documentation says that doxy reads it.
+//! [`received()`] reads what the engine has received, and accepts only the form in which doxy
+//! writes. Comparing the two shows whether the engine received what was judged, and nothing else.
+//! The fuzz target `proxy` uses this module, too.
 
 mod received;
 mod sent;
@@ -11,7 +11,7 @@ mod sent;
 pub(crate) use received::received;
 pub(crate) use sent::sent;
 
-/// A request, by either reading.
+/// A request, as either function reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) method: String,
@@ -19,18 +19,18 @@ pub(crate) struct Message {
     pub(crate) target: String,
     /// The path, decoded once.
     pub(crate) path: String,
-    /// The header lines that go from end to end, in order.
+    /// The end-to-end header lines, in order.
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    /// Its framing removed.
+    /// Without its framing.
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Vec<u8>,
-    /// It is there to its end.
+    /// It is complete.
     pub(crate) whole: bool,
-    /// The sender has said, or has to know, that no other one follows it.
+    /// The sender has announced, or must assume, that no further request follows.
     pub(crate) last: bool,
 }
 
-/// Lines that concern one connection alone, and those that doxy writes itself.
+/// Hop-by-hop header lines, and those that doxy writes itself.
 const NOT_END_TO_END: [&str; 11] = [
     "connection",
     "keep-alive",
@@ -45,7 +45,7 @@ const NOT_END_TO_END: [&str; 11] = [
     "content-length",
 ];
 
-/// Those are gone where nobody may ask for an upgrade.
+/// These are removed where no upgrade is possible.
 const OF_UPGRADES: [&str; 6] = [
     "http2-settings",
     "sec-websocket-accept",
@@ -58,7 +58,7 @@ const OF_UPGRADES: [&str; 6] = [
 /// A line's name in lower case, and its value.
 type Line = (String, Vec<u8>);
 
-/// May the engine take the connection over?
+/// Whether the engine may hijack the connection.
 pub(crate) fn hijackable(message: &Message) -> bool {
     let mut segments: Vec<_> = message.path.split('/').skip(1).collect();
     let version = |text: &str| {
@@ -80,7 +80,7 @@ pub(crate) fn hijackable(message: &Message) -> bool {
     }
 }
 
-/// A path, decoded once; none where it could be read in two ways.
+/// A path, decoded once. None if it is ambiguous.
 pub(crate) fn decoded(raw: &str) -> Option<String> {
     let mut pieces = raw.split('%');
     let mut bytes = pieces.next()?.as_bytes().to_vec();
@@ -102,19 +102,19 @@ pub(crate) fn decoded(raw: &str) -> Option<String> {
     plain.then_some(path)
 }
 
-/// The lines that go from end to end, sorted by their names.
+/// The end-to-end header lines, sorted by name.
 pub(crate) fn end_to_end(mut lines: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     lines.retain(|(name, _)| !NOT_END_TO_END.contains(&name.as_str()));
     lines.sort_by(|(a, _), (b, _)| a.cmp(b));
     lines
 }
 
-/// A line of a trailer section, with its end.
+/// A line of a trailer section, with its line end.
 pub(crate) fn trailer(line: &[u8]) -> Option<(String, Vec<u8>)> {
     header(line.strip_suffix(b"\r\n")?)
 }
 
-/// Exactly three words, with one blank between them.
+/// Exactly three words, separated by single spaces.
 fn words(line: &[u8]) -> Option<[&[u8]; 3]> {
     let mut words = line.split(|byte| *byte == b' ');
     let three = [words.next()?, words.next()?, words.next()?];
@@ -148,15 +148,15 @@ fn lists<'v>(values: impl Iterator<Item = &'v [u8]>, word: &str) -> bool {
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Why a chunked body is not read to its end.
+/// Why a chunked body cannot be read to its end.
 enum Stop {
-    /// There is not more of it.
+    /// The bytes end before the body.
     Short,
-    /// It is not well framed.
+    /// The framing is invalid.
     Bad,
 }
 
-/// Takes a chunked body, as far as it is there and well framed, and gives its trailers.
+/// Reads a chunked body as far as its framing is valid, and returns its trailers.
 fn chunks(
     bytes: &mut &[u8],
     body: &mut Vec<u8>,
@@ -196,7 +196,7 @@ fn chunks(
     }
 }
 
-/// A line that ends in CR LF, without them, and with no LF before.
+/// A line that ends in CR LF, without them.
 fn line<'b>(bytes: &mut &'b [u8]) -> Result<&'b [u8], Stop> {
     let end = bytes
         .iter()

@@ -1,14 +1,14 @@
-//! What the engine has been sent, in the one form in which doxy writes.
+//! Reads what the engine has received, in the one form in which doxy writes.
 
 use super::{
     Line, Message, NOT_END_TO_END, Stop, chunks, decoded, find, header, hijackable, text, words,
 };
 
-/// Takes the next request of what a connection to the engine has carried: in the one form that doxy
-/// gives them. None where its head is not there to its end.
+/// Reads the next request from the bytes of a connection to the engine. None if its head is
+/// incomplete.
 ///
 /// # Errors
-/// Says what was in another form.
+/// Returns the head that is in another form.
 pub(crate) fn received(bytes: &mut &[u8]) -> Result<Option<Message>, String> {
     let Some(end) = find(bytes, b"\r\n\r\n") else {
         return Ok(None);
@@ -27,7 +27,7 @@ fn one_received(head: &[u8], bytes: &mut &[u8]) -> Option<Message> {
     for line in head.split(|byte| *byte == b'\n') {
         lines.push(line.strip_suffix(b"\r").unwrap_or(line));
     }
-    // Every line but the last lost a CR with its LF, and there is no other of either.
+    // Every line but the last ended in CR LF, and there is no other CR or LF.
     let ends = head.iter().filter(|byte| **byte == b'\r').count();
     if ends + 1 != lines.len() || lines.iter().any(|line| line.contains(&b'\r')) {
         return None;

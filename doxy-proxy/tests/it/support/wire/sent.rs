@@ -1,12 +1,12 @@
-//! What a client has sent, as the documentation says that doxy reads it.
+//! Reads what a client has sent, as the documentation says that doxy reads it.
 
 use super::{
     Line, Message, NOT_END_TO_END, OF_UPGRADES, chunks, decoded, header, hijackable, lists, text,
     words,
 };
 
-/// The requests at the beginning of `bytes` that can be read in one way, up to the first that
-/// cannot: behind it there is nothing that anybody may act upon.
+/// The unambiguous requests at the beginning of `bytes`, up to the first ambiguous one. Nothing
+/// behind that may be forwarded.
 pub(crate) fn sent(mut bytes: &[u8]) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     while messages.last().is_none_or(|last| last.whole && !last.last) {

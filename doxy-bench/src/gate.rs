@@ -42,7 +42,7 @@ impl Counts {
                 continue;
             }
             let count = rest.trim().parse();
-            let count = count.map_err(|_| format!("line {number}: no number behind `{name}`"))?;
+            let count = count.map_err(|_| format!("line {number}: no number after `{name}`"))?;
             counts.paths.push((name.to_owned(), count));
         }
         Ok(counts)
@@ -140,10 +140,7 @@ impl Row {
 }
 
 /// The difference in percent.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "counts are far below what is exact"
-)]
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn percent(recorded: u64, now: u64) -> f64 {
     // Any count exceeds a recorded zero by an infinite percentage.
     (now as f64 - recorded as f64) / recorded as f64 * 100.0
@@ -177,27 +174,27 @@ impl fmt::Display for Report {
                 Finding::More => "  FAILED\n",
                 Finding::Fewer => "  fewer\n",
                 Finding::NotRecorded => "  FAILED: not recorded\n",
-                Finding::NotCounted => "  FAILED: recorded, but nothing of this name is counted\n",
+                Finding::NotCounted => "  FAILED: recorded, but not counted any more\n",
             })?;
         }
         if self.failed() {
             writeln!(
                 f,
-                "error: a path takes over {TOLERANCE} % more instructions than recorded, or is new or gone\n\
-                 help: find what costs them; if it is worth that, record the counts with `--record`, \
-                 commit them, and say why"
+                "error: a path takes over {TOLERANCE} % more instructions than recorded, or is missing on one side\n\
+                 help: find the cause; if the cost is justified, record the counts with `--record` \
+                 and commit them with the reason"
             )?;
         }
         if self.has(Finding::Fewer) {
             writeln!(
                 f,
-                "hint: a path takes over {TOLERANCE} % fewer; record that with `--record`, or the gain can be lost unseen"
+                "hint: a path takes over {TOLERANCE} % fewer; record it with `--record`, or a later loss goes unnoticed"
             )?;
         }
         if let Some([recorded, now]) = &self.elsewhere {
             writeln!(
                 f,
-                "note: counts depend on these, and they are not the same: if the code is, record anew\n\
+                "note: counts depend on compiler, libraries and processor, which differ; if the code is the same, record again\n\
                  recorded with {recorded}\n\
                  counted  with {now}"
             )?;
@@ -249,9 +246,9 @@ mod tests {
     #[test]
     fn recorded_counts_that_are_none() {
         for (text, error) in [
-            ("a 1\n\nb x", "line 3: no number behind `b`"),
-            ("a", "line 1: no number behind `a`"),
-            ("a -1", "line 1: no number behind `a`"),
+            ("a 1\n\nb x", "line 3: no number after `b`"),
+            ("a", "line 1: no number after `a`"),
+            ("a -1", "line 1: no number after `a`"),
         ] {
             assert_eq!(Counts::parse(text).unwrap_err(), error);
         }
@@ -315,16 +312,16 @@ mod tests {
     fn a_failure_says_what_where_and_what_to_do() {
         let recorded = counts("rustc 1", &[("a", 1000), ("b", 1000), ("c", 1000)]);
         let now = counts("rustc 2", &[("a", 1000), ("b", 1100), ("c", 900)]);
-        let said = recorded.compare(&now).to_string();
+        let output = recorded.compare(&now).to_string();
         for part in [
             "b                          1000       1100  +10.00 %  FAILED\n",
             "c                          1000        900  -10.00 %  fewer\n",
             "--record",
             "recorded with rustc 1\ncounted  with rustc 2\n",
         ] {
-            assert!(said.contains(part), "{said}");
+            assert!(output.contains(part), "{output}");
         }
-        let said = recorded.compare(&recorded).to_string();
-        assert_eq!(said.lines().count(), 4, "{said}");
+        let output = recorded.compare(&recorded).to_string();
+        assert_eq!(output.lines().count(), 4, "{output}");
     }
 }

@@ -137,7 +137,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| "not a time in seconds".to_owned())
+        .ok_or_else(|| "not a duration in seconds".to_owned())
 }
 
 fn main() -> ExitCode {

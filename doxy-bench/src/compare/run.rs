@@ -112,7 +112,7 @@ async fn attempt(workload: Workload, peer: &mut Peer, sizes: &Sizes) -> Outcome 
     match timeout(LIMIT, workload.run(peer, sizes)).await {
         Ok(Ok(figures)) => Outcome::Measured(figures),
         Ok(Err(error)) => Outcome::Failed(error.to_string()),
-        Err(_) => Outcome::Failed(format!("not done in {} s", LIMIT.as_secs())),
+        Err(_) => Outcome::Failed(format!("not finished after {} s", LIMIT.as_secs())),
     }
 }
 

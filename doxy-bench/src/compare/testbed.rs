@@ -54,7 +54,7 @@ impl Cpus {
             (Some(driver), Some(proxy)) => {
                 format!("engine and driver on CPU {driver}, proxies on CPU {proxy}")
             }
-            _ => "nothing pinned: there is one CPU only".to_owned(),
+            _ => "nothing is pinned: there is only one CPU".to_owned(),
         }
     }
 }
@@ -148,14 +148,14 @@ impl Guests {
     fn are_named(peers: &[Peer], only: &[String], missing: &[&str]) -> io::Result<()> {
         let count = |name: &str| peers.iter().filter(|peer| peer.name == name).count();
         if let Some(twice) = peers.iter().find(|peer| count(&peer.name) > 1) {
-            let text = format!("two peers are called {}", twice.name);
+            let text = format!("two peers have the name {}", twice.name);
             return Err(io::Error::other(text));
         }
         let unknown = |name: &&String| {
             count(name) == 0 && !missing.iter().any(|missing| name.starts_with(missing))
         };
         match only.iter().find(unknown) {
-            Some(name) => Err(io::Error::other(format!("no peer is called {name}"))),
+            Some(name) => Err(io::Error::other(format!("no peer has the name {name}"))),
             None => Ok(()),
         }
     }

@@ -34,16 +34,20 @@ impl Expected {
         let status = head.words().nth(1).and_then(parse_number);
         if status != Some(self.status) {
             return Err(io::Error::other(format!(
-                "answered {status:?} instead of {}",
+                "the status is {status:?} instead of {}",
                 self.status
             )));
         }
         let got = to_u64(rest.len());
         let size = match head.framing()? {
-            Framing::None => return Err(io::Error::other("an answer without a length")),
+            Framing::None => return Err(io::Error::other("the answer has no length")),
             Framing::Length(length) if got < length => return Ok(None),
             Framing::Length(length) if got == length => length,
-            Framing::Length(_) => return Err(io::Error::other("more than the answer came")),
+            Framing::Length(_) => {
+                return Err(io::Error::other(
+                    "bytes arrived after the end of the answer",
+                ));
+            }
             Framing::Chunked => {
                 let mut chunked = Chunked::new();
                 let taken = chunked.feed(rest)?;
@@ -51,13 +55,15 @@ impl Expected {
                     return Ok(None);
                 }
                 if taken < rest.len() {
-                    return Err(io::Error::other("more than the answer came"));
+                    return Err(io::Error::other(
+                        "bytes arrived after the end of the answer",
+                    ));
                 }
                 chunked.data
             }
         };
         if self.size.is_some_and(|wanted| wanted != size) {
-            return Err(io::Error::other(format!("a body of {size} bytes")));
+            return Err(io::Error::other(format!("the body has {size} bytes")));
         }
         let last = head
             .field("connection")

@@ -27,7 +27,7 @@ impl Answer {
     fn read(head: Head<'_>) -> io::Result<Self> {
         let status = head.words().nth(1).and_then(parse_number);
         Ok(Self {
-            status: status.ok_or_else(|| io::Error::other("an answer without a status"))?,
+            status: status.ok_or_else(|| io::Error::other("the answer has no status"))?,
             framing: head.framing()?,
             size: head.field("x-size").and_then(parse_number),
         })
@@ -60,7 +60,7 @@ impl Client {
         match answer.size {
             Some(arrived) if arrived == size => Ok(()),
             arrived => Err(io::Error::other(format!(
-                "of {size} bytes {arrived:?} arrived"
+                "{arrived:?} of {size} bytes arrived"
             ))),
         }
     }
@@ -79,7 +79,9 @@ impl Client {
         client.wire.write(request.as_bytes()).await?;
         match client.answer(200).await?.framing {
             Framing::Chunked => Ok(client.wire),
-            framing => Err(io::Error::other(format!("a stream as {framing:?}"))),
+            framing => Err(io::Error::other(format!(
+                "a stream must be chunked, not {framing:?}"
+            ))),
         }
     }
 
@@ -98,7 +100,7 @@ impl Client {
         match self.wire.head(Answer::read).await? {
             Some(answer) if answer.status == status => Ok(answer),
             Some(answer) => Err(io::Error::other(format!(
-                "answered {} instead of {status}",
+                "the status is {} instead of {status}",
                 answer.status
             ))),
             None => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -79,7 +79,7 @@ impl<'a> Head<'a> {
             None => Ok(Framing::None),
             Some(length) => parse_number(length)
                 .map(Framing::Length)
-                .ok_or_else(|| io::Error::other("no number in Content-Length")),
+                .ok_or_else(|| io::Error::other("Content-Length is not a number")),
         }
     }
 }
@@ -131,7 +131,7 @@ impl Wire {
                 return Ok(Some(made));
             }
             if self.held.len() > HEAD {
-                return Err(io::Error::other("a head without an end"));
+                return Err(io::Error::other("the head is too long"));
             }
             seen = self.held.len().saturating_sub(3);
             self.held.reserve(4096);

@@ -192,7 +192,7 @@ impl Peer {
             running,
         } = &mut self.process
         else {
-            return Err(io::Error::other("not started here"));
+            return Err(io::Error::other("this peer is not started here"));
         };
         let log = self.socket.with_extension("log");
         let since = Instant::now();
@@ -253,9 +253,9 @@ async fn ready(name: &str, socket: &Path, running: &mut Running, log: &Path) -> 
             return Ok(());
         };
         if running.has_ended() || since.elapsed() > START_TIMEOUT {
-            let said = fs::read_to_string(log).unwrap_or_default();
+            let output = fs::read_to_string(log).unwrap_or_default();
             return Err(io::Error::other(format!(
-                "{name} does not serve: {error}\n{said}"
+                "{name} does not serve: {error}\n{output}"
             )));
         }
         sleep(Duration::from_millis(5)).await;
@@ -264,7 +264,7 @@ async fn ready(name: &str, socket: &Path, running: &mut Running, log: &Path) -> 
 
 /// The first line that a program prints about its version.
 pub(crate) fn version(command: &[OsString], flag: &str) -> String {
-    let said = command.split_first().and_then(|(program, arguments)| {
+    let printed = command.split_first().and_then(|(program, arguments)| {
         let output = Command::new(program)
             .args(arguments)
             .arg(flag)
@@ -273,6 +273,6 @@ pub(crate) fn version(command: &[OsString], flag: &str) -> String {
         // nginx prints it to standard error.
         String::from_utf8([output.stdout, output.stderr].concat()).ok()
     });
-    let first = said.as_deref().and_then(|said| said.lines().next());
+    let first = printed.as_deref().and_then(|printed| printed.lines().next());
     first.unwrap_or("unknown").to_owned()
 }

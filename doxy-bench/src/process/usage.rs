@@ -43,7 +43,7 @@ pub(crate) fn cpu(pid: u32) -> io::Result<Duration> {
         }
     }
     if total == 0 {
-        return Err(io::Error::other(format!("process {pid} is gone")));
+        return Err(io::Error::other(format!("process {pid} has exited")));
     }
     Ok(Duration::from_nanos(total))
 }
@@ -56,7 +56,7 @@ pub(crate) fn resident(pid: u32) -> io::Result<u64> {
         total += field_kib(&status, "VmRSS").unwrap_or(0);
     }
     if total == 0 {
-        return Err(io::Error::other(format!("process {pid} is gone")));
+        return Err(io::Error::other(format!("process {pid} has exited")));
     }
     Ok(total)
 }

@@ -52,7 +52,7 @@ const PLOTS: [Plot; 7] = [
     Plot {
         file: "requests-per-second.svg",
         title: "Requests per second",
-        unit: "thousands; rate-32 is given",
+        unit: "thousands; the rate of rate-32 is fixed",
         of: catalogue::Group::Requests,
         rows: Rows::Workloads(requests::RATE),
         scale: 0.001,
@@ -81,8 +81,8 @@ const PLOTS: [Plot; 7] = [
     },
     Plot {
         file: "memory-per-connection.svg",
-        title: "Memory of a connection that does nothing",
-        unit: "KiB of resident memory each",
+        title: "Memory per idle connection",
+        unit: "KiB of resident memory per connection",
         of: catalogue::Group::Memory,
         rows: Rows::Workloads(EACH),
         scale: 1.0,

@@ -67,7 +67,7 @@ fn left_out(samples: &[Sample]) -> String {
     for ((peer, reason), workloads) in reasons {
         let workloads: Vec<&str> = workloads.into_iter().collect();
         let workloads = workloads.join(", ");
-        text.push_str(&format!("\nNot asked of {peer}: {workloads} ({reason})"));
+        text.push_str(&format!("\nSkipped for {peer}: {workloads} ({reason})"));
     }
     text.push('\n');
     text
@@ -267,7 +267,7 @@ mod tests {
             outcome: Outcome::Skipped("why"),
         };
         let samples = [skipped("b"), skipped("a"), skipped("b")];
-        assert_eq!(left_out(&samples), "\nNot asked of direct: a, b (why)\n");
+        assert_eq!(left_out(&samples), "\nSkipped for direct: a, b (why)\n");
     }
 
     #[test]

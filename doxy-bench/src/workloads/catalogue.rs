@@ -150,7 +150,7 @@ impl Workload {
         if found.is_empty() {
             let groups = Group::ALL.map(Group::name).join(", ");
             let all = Self::ALL.map(Self::name).join(", ");
-            return Err(format!("there are the groups {groups}, and {all}"));
+            return Err(format!("the groups are {groups}; the workloads are {all}"));
         }
         Ok(found)
     }
@@ -177,7 +177,7 @@ impl Workload {
             (_, Group::Memory | Group::Start) if peer.is_direct() => {
                 Some("the engine is not measured")
             }
-            (_, Group::Start) if !peer.is_own() => Some("it runs already"),
+            (_, Group::Start) if !peer.is_own() => Some("it is already running"),
             _ => None,
         }
     }

@@ -94,7 +94,9 @@ pub(crate) async fn run(peer: &Peer, sizes: &Sizes) -> io::Result<Figures> {
     // They run until they are ended here: one that has ended by itself was cut off.
     if let Some(ended) = tasks.try_join_next() {
         let error = ended.map_err(io::Error::other)?;
-        return Err(io::Error::other(format!("a stream of the crowd: {error}")));
+        return Err(io::Error::other(format!(
+            "a stream of the crowd failed: {error}"
+        )));
     }
     tasks.shutdown().await;
     sleep(SETTLE_TIME).await;

@@ -114,7 +114,7 @@ pub(crate) async fn growth(peer: &Peer, bytes: u64) -> io::Result<Figures> {
 
 fn own(peer: &Peer) -> io::Result<u32> {
     peer.pid()
-        .ok_or_else(|| io::Error::other("no process of its own"))
+        .ok_or_else(|| io::Error::other("the peer has no process"))
 }
 
 fn growth_kib(before: u64, after: u64) -> f64 {

@@ -37,7 +37,7 @@ pub(crate) async fn run(peer: &mut Peer) -> io::Result<Figures> {
     sleep(SETTLE_TIME).await;
     let pid = peer
         .pid()
-        .ok_or_else(|| io::Error::other("no process of its own"))?;
+        .ok_or_else(|| io::Error::other("the peer has no process"))?;
     let memory = resident(pid)?;
     let binary = fs::metadata(format!("/proc/{pid}/exe"))?.len();
     // The other workloads need it as a child that ends with this process.
@@ -71,12 +71,12 @@ fn asked(socket: &Path) -> io::Result<()> {
     while !answer.ends_with(b"OK") {
         let read = stream.read(&mut room)?;
         if read == 0 || answer.len() > room.len() {
-            return Err(io::Error::other("no answer to /_ping"));
+            return Err(io::Error::other("/_ping was not answered"));
         }
         answer.extend_from_slice(room.get(..read).unwrap_or_default());
     }
     match answer.starts_with(b"HTTP/1.1 200 ") {
         true => Ok(()),
-        false => Err(io::Error::other("not 200 to /_ping")),
+        false => Err(io::Error::other("/_ping was not answered with 200")),
     }
 }

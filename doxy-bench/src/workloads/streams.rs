@@ -54,7 +54,7 @@ pub(crate) async fn down(peer: &Peer, path: &str, bytes: u64) -> io::Result<Figu
         for size in parts(bytes) {
             let got = client.fetch(&format!("{path}?n={size}")).await?;
             if got != size {
-                return Err(io::Error::other(format!("of {size} bytes {got} came")));
+                return Err(io::Error::other(format!("{got} of {size} bytes arrived")));
             }
         }
         Ok(())
@@ -100,7 +100,9 @@ pub(crate) async fn echo(peer: &Peer, trips: usize) -> io::Result<Figures> {
 async fn at_end(wire: &mut Wire) -> io::Result<()> {
     match wire.some(READ_SIZE).await? {
         0 => Ok(()),
-        more => Err(io::Error::other(format!("{more} bytes too many"))),
+        more => Err(io::Error::other(format!(
+            "{more} bytes arrived after the end"
+        ))),
     }
 }
 

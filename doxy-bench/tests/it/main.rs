@@ -40,8 +40,8 @@ fn all_workloads() {
         .env("TMPDIR", dir.path())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{said}");
+    let output = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{output}");
 
     let lines: Vec<Value> = fs::read_to_string(out.join("runs.jsonl"))
         .unwrap()
@@ -81,7 +81,7 @@ fn all_workloads() {
     let summary = fs::read_to_string(out.join("summary.md")).unwrap();
     assert!(table.contains("| tunnel-down ") && summary.contains("| tunnel-down "));
     assert!(
-        summary.contains("Not asked of direct: denied-32"),
+        summary.contains("Skipped for direct: denied-32"),
         "{summary}"
     );
     // What shows the cost of a proxy takes one.
@@ -99,9 +99,9 @@ fn all_workloads() {
 #[test]
 fn names_that_there_are_not() {
     for (arguments, expected) in [
-        (["--only", "squid"], "no peer is called squid"),
-        (["--workloads", "keep"], "there are the groups requests, "),
-        (["--secs", "0"], "not a time in seconds"),
+        (["--only", "squid"], "no peer has the name squid"),
+        (["--workloads", "keep"], "the groups are requests, "),
+        (["--secs", "0"], "not a duration in seconds"),
     ] {
         let done = Command::new(BENCH)
             .arg("compare")
@@ -109,8 +109,8 @@ fn names_that_there_are_not() {
             .output()
             .unwrap();
         assert!(!done.status.success());
-        let said = String::from_utf8_lossy(&done.stderr);
-        assert!(said.contains(expected), "{said}");
+        let output = String::from_utf8_lossy(&done.stderr);
+        assert!(output.contains(expected), "{output}");
     }
 }
 
@@ -123,8 +123,8 @@ fn interrupted() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(bench.stderr.take().unwrap()).lines();
-    assert!(said.next().unwrap().unwrap().starts_with("repetition 1"));
+    let mut output = BufReader::new(bench.stderr.take().unwrap()).lines();
+    assert!(output.next().unwrap().unwrap().starts_with("repetition 1"));
     let children = children(bench.id());
     assert!(!children.is_empty());
 

@@ -273,6 +273,8 @@ pub(crate) fn version(command: &[OsString], flag: &str) -> String {
         // nginx prints it to standard error.
         String::from_utf8([output.stdout, output.stderr].concat()).ok()
     });
-    let first = printed.as_deref().and_then(|printed| printed.lines().next());
+    let first = printed
+        .as_deref()
+        .and_then(|printed| printed.lines().next());
     first.unwrap_or("unknown").to_owned()
 }

@@ -574,32 +574,6 @@ fn other_endpoints() {
 }
 
 #[test]
-fn forms_that_the_engine_would_read_over_the_query() {
-    for policy in all() {
-        for kind in [
-            "application/x-www-form-urlencoded",
-            "Application/X-WWW-Form-Urlencoded; charset=x",
-            "multipart/form-data; boundary=x",
-            // Go folds and trims by Unicode's rules.
-            "mult\u{130}part/form-data; boundary=x",
-            "\u{a0}application/x-www-form-urlencoded",
-        ] {
-            for target in ["/images/create?fromImage=busybox", "/build?t=x"] {
-                let ask = Ask::new("POST", target)
-                    .header("content-type", kind)
-                    .body("fromImage=evil");
-                let decision = ask.of(&policy.script, policy.rules.as_ref());
-                assert!(
-                    matches!(decision, Decision::Deny { status: 415, .. }),
-                    "{}",
-                    policy.name
-                );
-            }
-        }
-    }
-}
-
-#[test]
 fn unwelcome_fields_are_denied_by_someone() {
     for (field, value) in UNWELCOME {
         let deniers: Vec<_> = all()

@@ -38,7 +38,8 @@ struct Call {
     limits: Limits,
     /// Steps that are left beyond those of [`NEXT_LOOK`].
     reserve: u32,
-    deadline: Option<Instant>,
+    /// When the clock was read first.
+    began: Option<Instant>,
     stop: Option<Stop>,
     at: Position,
     printed: Vec<String>,
@@ -55,7 +56,7 @@ pub(crate) fn begin(limits: Limits) {
     CALL.with_borrow_mut(|call| {
         call.limits = limits;
         call.reserve = limits.steps;
-        call.deadline = None;
+        call.began = None;
         call.stop = None;
         call.at = Position::NONE;
         call.printed.clear();
@@ -102,10 +103,9 @@ impl Call {
         if self.stop.is_some() {
             return false;
         }
-        let now = Instant::now();
-        // Most calls end before they would have looked at a clock at all.
-        let deadline = *self.deadline.get_or_insert(now + self.limits.time);
-        if now > deadline {
+        // Most calls end before they would have read a clock at all.
+        let began = *self.began.get_or_insert_with(Instant::now);
+        if began.elapsed() > self.limits.time {
             self.stop = Some(Stop::Time);
         } else if self.reserve == 0 {
             self.stop = Some(Stop::Steps);

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_reference_names_every_function() {
-        let reference = include_str!("../REFERENCE.md");
+        let reference = include_str!("../../docs/scripts.md");
         for (name, ..) in CALLABLE {
             let called =
                 reference.contains(&format!("{name}(")) || reference.contains(&format!("`{name}`"));

@@ -27,5 +27,5 @@ mod policies;
 mod properties;
 /// What the README says of policies.
 mod readme;
-/// The examples of `REFERENCE.md`.
+/// The examples of `docs/scripts.md`.
 mod reference;

@@ -1,11 +1,11 @@
-//! Takes the examples out of `REFERENCE.md` and runs them: each line of a `rhai` block is true for the request in the
+//! Takes the examples out of `docs/scripts.md` and runs them: each line of a `rhai` block is true for the request in the
 //! `request` block, each `policy` block allows it.
 
 use doxy_script::{Decision, Peer, Script};
 
 use crate::support::Ask;
 
-const REFERENCE: &str = include_str!("../../REFERENCE.md");
+const REFERENCE: &str = include_str!("../../../docs/scripts.md");
 
 fn blocks(kind: &str) -> impl Iterator<Item = &'static str> {
     let open = format!("```{kind}\n");

@@ -10,11 +10,11 @@ mod tree;
 
 use std::sync::{Arc, OnceLock};
 
-use rhai::{AST, Engine, ImmutableString, Position};
+use rhai::{Engine, Expr, ImmutableString, Module, Position, Shared, StmtBlock};
 
 use crate::error::Fault;
 use crate::request::UsedProperties;
-use crate::run;
+use crate::run::{self, PolicyId};
 
 /// The longest policy, in bytes.
 const MAX_SOURCE: usize = 256 << 10;
@@ -22,7 +22,10 @@ const MAX_SOURCE: usize = 256 << 10;
 /// A policy that can be run.
 pub(crate) struct Compiled {
     pub(crate) engine: Engine,
-    pub(crate) ast: AST,
+    /// The functions of the policy, and the body of `decide`.
+    pub(crate) functions: Shared<Module>,
+    pub(crate) body: Expr,
+    pub(crate) id: PolicyId,
     /// Where `decide` begins, and what it calls the request.
     pub(crate) decide: Position,
     pub(crate) request: ImmutableString,
@@ -47,11 +50,13 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
     let (decide, request) = decide
         .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
         .unwrap_or_default();
-    // The body of `decide` runs in the scope that the desk keeps: a call would make another.
     let mut body = Vec::new();
     tree::outermost_statements(&ast, "decide", 1, |statement| body.push(statement.clone()));
+    let body = StmtBlock::new(body, Position::NONE, Position::NONE);
     Ok(Compiled {
-        ast: AST::new(body, ast.shared_lib().clone()),
+        functions: ast.shared_lib().clone(),
+        body: Expr::Stmt(Box::new(body)),
+        id: PolicyId::default(),
         decide,
         request,
         engine,

@@ -8,4 +8,4 @@ mod request_cell;
 pub(crate) use self::depth::check as check_depth;
 pub(crate) use self::engine::build as engine;
 pub(crate) use self::failure::{explain, lower};
-pub(crate) use self::request_cell::Desk;
+pub(crate) use self::request_cell::{PolicyId, RequestCell};

@@ -11,7 +11,7 @@ use crate::decision::{Decision, Outcome, Place};
 use crate::error::ScriptError;
 use crate::limits::Limits;
 use crate::request::{Body, Input, refuse_framing};
-use crate::run::{Desk, explain};
+use crate::run::{RequestCell, explain};
 
 /// What a client is told of a policy that fails.
 const PUBLIC: &str = "the policy failed on this request, so it is not allowed";
@@ -77,10 +77,10 @@ impl Script {
                 by: None,
             };
         }
-        let mut desk = Desk::lay(&self.policy.request, input, body, self.policy.used);
+        let policy = &self.policy;
+        let mut cell = RequestCell::acquire(&policy.id, &policy.request, input, body, policy.used);
         budget::begin(self.limits);
-        let Compiled { engine, ast, .. } = &self.policy;
-        let result = engine.eval_ast_with_scope::<Dynamic>(desk.scope(), ast);
+        let result = cell.run(&policy.engine, &policy.functions, &policy.body);
         let (stop, printed) = budget::end();
         let again = matches!(stop, Some((Stop::NeedsBody, _)));
         if let Some(sink) = self.sink.as_ref().filter(|_| !again) {
@@ -90,7 +90,7 @@ impl Script {
             Some((stop, at)) => self.stopped(stop, at, result.err()),
             None => self.ended(result),
         };
-        desk.clear();
+        cell.release();
         decision
     }
 

@@ -26,8 +26,12 @@ pub(crate) fn check(value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
 /// Whether a value is not nested deeper than this. One that is being changed just now cannot be looked at; Rhai will
 /// not let it be read either.
 fn fits(value: &Dynamic, most: u32) -> bool {
+    // Most values hold no others.
+    if !(value.is_array() || value.is_map() || value.is_fnptr()) {
+        return true;
+    }
     let Some(inside) = most.checked_sub(1) else {
-        return !(value.is_array() || value.is_map() || value.is_fnptr());
+        return false;
     };
     if let Ok(list) = value.as_array_ref() {
         let beyond = list.iter().skip(ENDS).rev().take(ENDS);

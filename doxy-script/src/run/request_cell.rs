@@ -1,12 +1,16 @@
-//! What a thread keeps from one call for the next: memory, never what was in it.
+//! What a thread keeps from one call for the next: memory and found functions, never a request.
 //!
-//! The request has to be the script's own, in a value of Rhai's in a scope of Rhai's: six allocations that every
-//! call would make and give back.
+//! The request has to belong to the script, in a value of Rhai's in a scope of Rhai's: six
+//! allocations that every call would make and give back. And Rhai looks for each function by a hash
+//! in several modules, unless it has found it before.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rhai::{Dynamic, ImmutableString, Scope};
+use rhai::{
+    Caches, Dynamic, Engine, EvalAltResult, EvalContext, Expr, ImmutableString, Module, Scope,
+    Shared,
+};
 
 use crate::request::{Body, Facts, Input, UsedProperties};
 use crate::view::Req;
@@ -15,26 +19,34 @@ use crate::view::Req;
 const MAX_KEPT: usize = 8 << 10;
 
 thread_local! {
-    static DESK: Cell<Option<Desk>> = const { Cell::new(None) };
+    static KEPT: Cell<Option<RequestCell>> = const { Cell::new(None) };
 }
 
 /// A scope with the request in it, and nothing else.
-pub(crate) struct Desk {
+pub(crate) struct RequestCell {
+    policy: PolicyId,
     request: ImmutableString,
     scope: Scope<'static>,
+    /// The functions that calls of this policy have found, by name and types of arguments.
+    caches: Caches,
 }
 
-impl Desk {
-    /// Lays out a request under the name that the script has for it.
-    pub(crate) fn lay(
+/// Tells one compiled policy from another, for as long as anything holds it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PolicyId(Arc<()>);
+
+impl RequestCell {
+    /// Puts a request under the name that the policy has for it.
+    pub(crate) fn acquire(
+        policy: &PolicyId,
         name: &ImmutableString,
         input: &Input<'_>,
         body: Body<'_>,
         used: UsedProperties,
     ) -> Self {
         let fill = |facts: &mut Facts| facts.fill(input, body, used);
-        if let Some(mut kept) = DESK.take()
-            && kept.request == *name
+        if let Some(mut kept) = KEPT.take()
+            && Arc::ptr_eq(&kept.policy.0, &policy.0)
             && kept.facts(fill).is_some()
         {
             return kept;
@@ -44,24 +56,40 @@ impl Desk {
         let mut scope = Scope::new();
         scope.push_dynamic(name.as_str(), Dynamic::from(Req(Arc::new(facts))));
         Self {
+            policy: policy.clone(),
             request: name.clone(),
             scope,
+            caches: Caches::new(),
         }
     }
 
-    /// What the script runs in.
-    pub(crate) fn scope(&mut self) -> &mut Scope<'static> {
-        &mut self.scope
+    /// Runs the body of a function. It runs without a call, which would need a scope of its own.
+    pub(crate) fn run(
+        &mut self,
+        engine: &Engine,
+        functions: &Shared<Module>,
+        body: &Expr,
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
+        let mut global = engine.new_global_runtime_state();
+        global.lib.push(functions.clone());
+        let mut context =
+            EvalContext::new(engine, &mut global, &mut self.caches, &mut self.scope, None);
+        let result = context.eval_expression_tree(&body.into());
+        result.or_else(|error| match *error {
+            EvalAltResult::Return(value, _) => Ok(value),
+            _ => Err(error),
+        })
     }
 
     /// Keeps the memory for the next call, unless it is too much.
-    pub(crate) fn clear(mut self) {
+    pub(crate) fn release(mut self) {
         self.scope.rewind(1);
+        self.caches.rewind_fn_resolution_caches(1);
         if self
             .facts(Facts::forget)
             .is_some_and(|left| left <= MAX_KEPT)
         {
-            DESK.set(Some(self));
+            KEPT.set(Some(self));
         }
     }
 

@@ -1,20 +1,20 @@
-//! The Docker API as one table: every endpoint of the engine and of Podman, and what there is to
-//! know of each.
+//! The Docker API as one table: every endpoint of the Docker engine and of Podman, and the facts
+//! about each.
 //!
-//! Whoever needs to know an endpoint asks here: no other product file of doxy has an endpoint's
-//! path in it.
-//! [`endpoint_of`] finds the endpoint of a request, [`endpoints`] goes through all of them.
+//! All code that needs to know an endpoint reads this table. No other product file of doxy contains
+//! an endpoint's path, except the embedded default patterns.
+//! [`endpoint_of`] finds the endpoint of a request, [`endpoints`] iterates over all of them.
 //!
 //! # To add an endpoint
 //!
-//! 1. Write its row into `docker.rs` or `libpod.rs`, in the group of its first segment; `table.rs`
-//!    has the form of a row. Where an endpoint above it matches the same paths with the same
-//!    method, it has to stand before that one.
-//! 2. If it reads JSON, describe the body in `schema/`, as moby's `api/types` has it, and name the
+//! 1. Add a row to `docker.rs` or `libpod.rs`, in the group named after the first segment of its
+//!    path. `table.rs` documents the format. The first row that matches wins, so a fixed path
+//!    stands before a template that also matches it.
+//! 2. If it reads JSON, describe the body in `schema/`, after moby's `api/types`, and name the
 //!    schema in the row.
-//! 3. Add a request that finds it, and one that just does not, to `tests/data/endpoints.cases`.
-//! 4. Run `cargo test -p doxy-filter`. The tests hold the table against a slow router made from its
-//!    templates, and say so if a row can never be found.
+//! 3. Add a request that matches it, and one that nearly does, to `tests/data/endpoints.cases`.
+//! 4. Run `cargo test -p doxy-filter`. The tests compare the classifier with a slow router built
+//!    from the templates, and fail for a row that no request can reach.
 
 mod classify;
 mod docker;
@@ -30,13 +30,14 @@ pub use self::classify::endpoint_of;
 pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
 pub use self::filters::FILTERS;
 
-/// All endpoints: Docker's first, then libpod's, each in the order of the table.
+/// All endpoints in the order of the table: Docker's, then libpod's.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let groups = docker::GROUPS.iter().chain(libpod::GROUPS);
     std::iter::once(&docker::ANY_PATH).chain(groups.flat_map(|group| group.endpoints))
 }
 
-/// The names of all fields of all bodies, and whether the keys behind each are their author's own.
+/// The names of all fields of all bodies, each with whether its value has free keys (a map such as
+/// `Labels`).
 #[must_use]
 pub fn field_names() -> Vec<(&'static str, bool)> {
     let mut names = Vec::new();

@@ -1,28 +1,28 @@
-//! What is wrong with a rule file, in the words of whoever wrote it.
+//! Errors in rule files, worded for the person who wrote the file.
 //!
-//! Messages are lower case without a full stop, quote the user's own text in backticks, and never speak of
-//! this crate's types. Every one comes with what to do about it.
+//! A message is lower case without a full stop, quotes the user's text in backticks and never names
+//! a type of this crate. Every message has a help text that says how to fix the error.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a rule file was refused: where, what, and what to do.
+/// Why a rule file was refused: where the error is, what it is, and how to fix it.
 ///
-/// Displayed as exactly two lines, `FILE:LINE:COLUMN: what is wrong` and `help: what to do`.
+/// Displayed as exactly two lines, `FILE:LINE:COLUMN: what is wrong` and `help: how to fix it`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     /// The name that the rules were parsed under, usually the path of their file.
     pub source_name: String,
-    /// The line, counted from 1; 0 if the file as a whole is at fault.
+    /// The line, counted from 1; 0 if the error concerns the whole file.
     pub line: usize,
-    /// The column in characters, counted from 1; 0 if the file as a whole is at fault.
+    /// The column in characters, counted from 1; 0 if the error concerns the whole file.
     pub column: usize,
     message: String,
     help: String,
 }
 
 impl RuleError {
-    /// A fault in one line of the file. `text` is that line.
+    /// An error in one line of the file. `text` is that line.
     pub(crate) fn in_line(source: &str, line: usize, text: &str, fault: Fault) -> Self {
         let before = text
             .char_indices()
@@ -37,7 +37,7 @@ impl RuleError {
         }
     }
 
-    /// A fault of the file as a whole.
+    /// An error that concerns the whole file.
     pub(crate) fn in_file(source: &str, message: &str, help: &str) -> Self {
         Self {
             source_name: source.to_owned(),
@@ -67,10 +67,10 @@ impl fmt::Display for RuleError {
 
 impl Error for RuleError {}
 
-/// A fault in a piece of text whose place in the file is known to the caller alone.
+/// An error in a piece of text. Only the caller knows where that text is in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// Where in the text, in bytes.
+    /// The byte offset in the text.
     pub(crate) at: usize,
     pub(crate) message: String,
     pub(crate) help: String,
@@ -85,7 +85,7 @@ impl Fault {
         }
     }
 
-    /// The same fault, seen from a text in which this one begins at `start`.
+    /// The same error, as an offset in a longer text that has this one at byte `start`.
     pub(crate) fn shifted(self, start: usize) -> Self {
         Self {
             at: self.at.saturating_add(start),

@@ -1,11 +1,11 @@
-//! Go's pattern language to Rust's, in one pass.
+//! Translates a pattern of Go's regexp package to one of Rust's regex crate, in one pass.
 //!
-//! Go patterns mean something slightly different to Rust in many small places, and a rule that allows more
-//! than its author wrote is a hole. So every construct is read here as Go's `regexp/syntax` reads it, and
-//! written down in a form that Rust can read in one way only. What Go refuses and what cannot be written so
-//! is refused. Whether groups are closed and repetitions have something to repeat is left to Rust's parser.
+//! The two languages differ in many details, and a rule that allows more than its author meant is a
+//! security hole. So this module reads each construct as Go's `regexp/syntax` does, and writes it
+//! in a form that has one meaning in Rust. It refuses what Go refuses and what has no such form.
+//! Rust's parser checks that groups are closed and that repetitions have something to repeat.
 //!
-//! Nothing is compiled here.
+//! It must never compile a pattern.
 
 mod class;
 mod escape;
@@ -20,7 +20,7 @@ use self::reader::Reader;
 pub(crate) use self::translated::Translated;
 use crate::error::Fault;
 
-/// Translates a pattern. Offsets in faults are bytes of `pattern`.
+/// Translates a pattern. Offsets in errors are bytes of `pattern`.
 pub(crate) fn translate(pattern: &str) -> Result<Translated, Fault> {
     let mut reader = Reader::new(pattern);
     let mut out = Translated::default();
@@ -30,7 +30,7 @@ pub(crate) fn translate(pattern: &str) -> Result<Translated, Fault> {
         let start = reader.at();
         out.mark(start);
         if let Some(operator) = repetition::read(&mut reader)? {
-            // Rust would repeat the repetition; readers of other dialects expect `a*+` to mean something else.
+            // Rust would repeat the repetition. In other dialects `a*+` means something else.
             if repeated {
                 return Err(Fault::new(
                     start,

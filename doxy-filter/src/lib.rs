@@ -1,17 +1,20 @@
 //! The rules of doxy: which requests may reach a Docker engine.
 //!
 //! A [`RuleSet`] is an allow-list of regular expressions over method and path. It is compiled once
-//! and then asked about every request:
+//! and then judges every request:
 //!
-//! 1. [`canonical_path`] turns the path as sent into the path as the engine's router sees it, or
+//! 1. [`canonical_path`] turns the path as sent into the path that the engine's router sees, or
 //!    refuses it;
-//! 2. [`RuleSet::decide`] gives a [`Verdict`], which names the rule it rests on.
+//! 2. [`RuleSet::decide`] returns a [`Verdict`] with the rule that decided.
 //!
-//! Invariants: what no rule allows is denied; a `!` rule beats every other; a rule matches the
-//! whole path; a pattern means what it means to Go's regexp package, or the file does not load.
+//! [`api`] is the table of the Docker API, for every other part of doxy that must know an endpoint.
 //!
-//! Absent on purpose: files, sockets, the environment, clocks, HTTP types, async. `clippy.toml`
-//! keeps them out.
+//! Invariants: a request that no rule allows is denied; a `!` rule overrides all others; a rule
+//! matches the whole path; a pattern means what it means in Go's regexp package, or the file does
+//! not load.
+//!
+//! This crate must never use files, sockets, the environment, clocks, HTTP types or async;
+//! `clippy.toml` bans them.
 //!
 //! # Map
 //!

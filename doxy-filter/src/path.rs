@@ -1,22 +1,22 @@
-//! The path of a request, as the engine's router will see it.
+//! The path of a request as the engine's router sees it.
 //!
-//! The engine decodes the path once, cleans it, and matches the result; what it would clean it answers with
-//! a redirect and never serves. So a path that decodes to something unclean, or that two readers could
-//! read differently, is refused here, before any rule is asked. Nothing is ever repaired: a path that was
-//! changed on the way to the rules would be judged as one thing and sent as another.
+//! The engine decodes the path once and matches the result. If the decoded path is not clean (`//`,
+//! `.`, `..`), the engine redirects and does not serve it. This module refuses such paths, and
+//! paths that two readers could interpret differently, before any rule is asked. It never repairs a
+//! path: doxy would then judge one path and forward another.
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// The longest path that is judged, in bytes after decoding.
+/// The longest path that is accepted, in bytes after decoding.
 pub const MAX_PATH: usize = 4096;
 
-/// Why a path cannot be judged.
+/// Why a path is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathError {
-    /// Empty, or something else than a path: `*`, `host:port`, `http://…`.
+    /// Empty, or not a path: `*`, `host:port`, `http://…`.
     #[error("the path does not begin with `/`")]
     NotAbsolute,
     /// More than [`MAX_PATH`] bytes.
@@ -25,36 +25,36 @@ pub enum PathError {
     /// A `%` without two hexadecimal digits.
     #[error("the path has a `%` that is not followed by two hexadecimal digits")]
     BadEscape,
-    /// A `%` that decoding leaves behind, as in `%2563`.
+    /// A `%` that remains after decoding, as in `%2563`.
     #[error("the path is percent-encoded twice")]
     EncodedTwice,
-    /// Bytes that are not UTF-8 once decoded.
+    /// The decoded bytes are not UTF-8.
     #[error("the path is not valid UTF-8")]
     NotUtf8,
-    /// A control character, the newline among them.
+    /// A control character, such as a newline.
     #[error("the path has a control character")]
     Control,
-    /// A backslash, which some readers take for a slash.
+    /// A backslash, which some parsers treat as a slash.
     #[error("the path has a backslash")]
     Backslash,
     /// Two slashes in a row.
     #[error("the path has an empty segment (`//`)")]
     EmptySegment,
-    /// A segment that stands for a folder.
+    /// A `.` or `..` segment.
     #[error("the path has a `.` or `..` segment")]
     DotSegment,
 }
 
 /// The path of a request target, without its query, as the engine's router sees it.
 ///
-/// Percent-encodings are decoded exactly once; an encoded slash becomes a slash and is judged as one. The
-/// canonical form of a canonical path is that path itself.
+/// Percent-encoding is decoded exactly once. An encoded slash becomes a slash and counts as a
+/// separator. A canonical path is its own canonical form.
 ///
 /// # Errors
 ///
-/// If the path is ambiguous, or is none. Such a request must not be passed on.
+/// If the path is ambiguous or is not a path. Such a request must not be forwarded.
 pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
-    // Asked of the path as sent: the engine wants its first slash bare.
+    // Checked before decoding: the engine requires the first slash unencoded.
     if !raw.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }
@@ -76,8 +76,8 @@ pub fn canonical_path(raw: &str) -> Result<Cow<'_, str>, PathError> {
     Ok(path)
 }
 
-/// Has the path nothing that would have to be decoded or looked at twice? Most have not. Asked of every
-/// byte, without stopping: so they are looked at by the dozen.
+/// Whether the path needs neither decoding nor a closer check; most paths do not. The loop has no
+/// early exit, so that the compiler can vectorize it.
 fn is_plain(path: &[u8]) -> bool {
     let Some((_, behind)) = path.split_first() else {
         return false;
@@ -89,7 +89,8 @@ fn is_plain(path: &[u8]) -> bool {
     path.len() <= MAX_PATH && found == 0
 }
 
-/// Whether a byte needs a closer look, behind this one: 1 or 0. No two of the conditions hold at once.
+/// 1 if `byte`, which follows `before`, needs a closer check, else 0. At most one of the conditions
+/// is true.
 fn is_odd(before: u8, byte: u8) -> u8 {
     let odd = u8::from(!(b' '..=b'~').contains(&byte));
     let coded = u8::from(byte == b'%') | u8::from(byte == b'\\');
@@ -97,9 +98,9 @@ fn is_odd(before: u8, byte: u8) -> u8 {
     odd | coded | unclean & u8::from(before == b'/')
 }
 
-/// Looks for what makes a path ambiguous.
+/// Refuses an ambiguous path.
 fn clean(path: &str) -> Result<(), PathError> {
-    // Of the segment so far: its length, and how many of its bytes are dots.
+    // The length of the current segment, and how many of its bytes are dots.
     let (mut length, mut dots) = (0_usize, 0_usize);
     let mut before = b'/';
     for byte in path.bytes().skip(1) {
@@ -110,7 +111,7 @@ fn clean(path: &str) -> Result<(), PathError> {
             b'%' => return Err(PathError::EncodedTwice),
             b'\\' => return Err(PathError::Backslash),
             0..=0x1F | 0x7F => return Err(PathError::Control),
-            // U+0080 to U+009F are control characters as well.
+            // U+0080 to U+009F are control characters too.
             0x80..=0x9F if before == 0xC2 => return Err(PathError::Control),
             _ => {
                 length += 1;
@@ -119,15 +120,15 @@ fn clean(path: &str) -> Result<(), PathError> {
         }
         before = byte;
     }
-    // A slash at the end has an empty segment behind it, which is none.
+    // After a trailing slash the length is 0; that is not an empty segment.
     if length > 0 && length == dots && length <= 2 {
         return Err(PathError::DotSegment);
     }
     Ok(())
 }
 
-/// The API version in front of a canonical path, and the rest, which is the endpoint: `("1.41", "/info")`.
-/// Without a version the first is empty. The engine takes anything made of digits and dots for one.
+/// Splits a canonical path into API version and endpoint: `("1.41", "/info")`. The version is empty
+/// if there is none. Like the engine, accepts any digits and dots as a version.
 #[must_use]
 pub fn split_version(path: &str) -> (&str, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
@@ -140,7 +141,7 @@ pub fn split_version(path: &str) -> (&str, &str) {
 }
 
 fn decode(raw: &str) -> Result<String, PathError> {
-    // Three bytes at most become one; whatever is longer need not be decoded to be refused.
+    // Decoding turns at most three bytes into one, so a longer path is too long in any case.
     if raw.len() > 3 * MAX_PATH {
         return Err(PathError::TooLong);
     }
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_plain_path_is_clean_in_every_way() {
-        // Every path of up to six of these.
+        // All paths of up to six of these characters.
         let pieces = [
             '/', '.', 'a', '%', '\\', ' ', '~', '\u{7f}', '\u{1f}', '\u{85}',
         ];
@@ -198,7 +199,7 @@ mod tests {
         assert!(!is_plain(format!("/{}", "x".repeat(MAX_PATH)).as_bytes()));
     }
 
-    /// So `|` could as well be `^` or `+` in `is_odd`: the list of mutants not to be tried relies on it.
+    /// So `|` and `^` mean the same in `is_odd`. `.cargo/mutants.toml` relies on this.
     #[test]
     fn no_two_reasons_to_look_closer_hold_at_once() {
         for (before, byte) in (0..=255).flat_map(|before| (0..=255).map(move |byte| (before, byte)))
@@ -336,7 +337,7 @@ mod tests {
             Err(PathError::TooLong)
         );
 
-        // Whatever could not be short enough is not decoded.
+        // A path that cannot be short enough is refused without decoding.
         let broken = format!("/%zz{}", "a".repeat(3 * MAX_PATH - 4));
         assert_eq!(canonical_path(&broken), Err(PathError::BadEscape));
         let longer = broken + "a";

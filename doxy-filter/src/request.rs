@@ -1,12 +1,12 @@
-//! What is judged. It borrows from the request as it came, so that judging allocates nothing.
+//! The request that rules judge. It borrows its fields, so that a verdict allocates nothing.
 
-/// A request as it is judged.
+/// What the rules know of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// The method as sent. Methods are compared exactly, as the engine does: `get` is not `GET`.
+    /// The method as sent. Like the engine, rules compare it exactly: `get` is not `GET`.
     pub method: &'a str,
-    /// The path as [`canonical_path`](crate::canonical_path) gave it.
+    /// The path as [`canonical_path`](crate::canonical_path) returns it.
     pub path: &'a str,
-    /// The query as sent, without its `?`. Rules never look at it.
+    /// The query as sent, without its `?`. Rules ignore it.
     pub query: Option<&'a str>,
 }

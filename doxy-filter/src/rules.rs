@@ -1,7 +1,7 @@
-//! Rules: a file of them read, compiled and asked.
+//! Rule files: parsed, compiled and matched.
 //!
-//! `line` reads one line, `method` holds sets of methods, `pattern` compiles and bounds a pattern, `automaton`
-//! matches many at once, `set` puts them together.
+//! `line` parses one line, `method` has sets of methods, `pattern` compiles a pattern within
+//! limits, `automaton` matches many patterns at once, `set` is the whole file.
 
 mod automaton;
 mod line;

@@ -1,7 +1,8 @@
-//! Patterns for any text, in the language of the rules.
+//! Patterns that match any text, in the pattern language of the rules.
 //!
-//! For policy scripts: what is written there reads like a rule, so it must mean what it means in a rule. A
-//! [`TextPattern`] is compiled once, by the same translator and within the same bounds, and never per request.
+//! For policy scripts: a pattern there looks like a rule's, so it must mean the same. A
+//! [`TextPattern`] is compiled once, not per request, by the same translator and with the same
+//! limits.
 
 use std::ops::Range;
 
@@ -12,33 +13,33 @@ use thiserror::Error;
 use crate::error::Fault;
 use crate::rules::pattern;
 
-/// Why a pattern was refused, in the words of a rule file's messages.
+/// Why a pattern was refused, worded as in the messages for rule files.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct PatternError {
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: String,
 }
 
-/// A compiled pattern for text of any kind.
+/// A compiled pattern for any text.
 #[derive(Debug)]
 pub struct TextPattern {
     regex: Regex,
 }
 
 impl TextPattern {
-    /// A pattern that matches a whole text, as a rule matches a whole path.
+    /// A pattern that must match the whole text, as a rule must match the whole path.
     ///
     /// # Errors
     ///
-    /// If a rule could not have that pattern either, but that it need not begin with `/`.
+    /// If the pattern is not valid in a rule, except that it need not begin with `/`.
     pub fn whole(text: &str) -> Result<Self, PatternError> {
         Self::build(text, true)
     }
 
-    /// A pattern that is looked for anywhere in a text.
+    /// A pattern that may match anywhere in the text.
     ///
     /// # Errors
     ///
@@ -63,13 +64,13 @@ impl TextPattern {
         self.regex.is_match(text)
     }
 
-    /// Where the first match is, in bytes.
+    /// The byte range of the first match.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Range<usize>> {
         self.regex.find(text).map(|found| found.range())
     }
 
-    /// The first match and its groups, in bytes: the whole of it first, `None` for a group that took no part.
+    /// The byte ranges of the first match and of its groups; `None` for a group that did not match.
     #[must_use]
     pub fn captures(&self, text: &str) -> Option<Vec<Option<Range<usize>>>> {
         let mut groups = self.regex.create_captures();

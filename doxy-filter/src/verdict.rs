@@ -1,15 +1,15 @@
-//! The words for a judgement: what came out, and which rule it rests on.
+//! Verdicts: whether a request is allowed, why, and by which rule.
 //!
-//! They borrow from the rules, so that judging allocates nothing.
+//! They borrow from the rule set, so that a verdict allocates nothing.
 
 use std::fmt;
 
-/// What the rules say of a request.
+/// The result of judging a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'s> {
-    /// This rule allows it.
+    /// Allowed by this rule.
     Allow(RuleRef<'s>),
-    /// It is denied.
+    /// Denied.
     Deny(Reason<'s>),
 }
 
@@ -19,17 +19,17 @@ pub enum Verdict<'s> {
 pub enum Reason<'s> {
     /// No rule allows this method on any path.
     Method {
-        /// The methods that are allowed somewhere, for a message: `GET` or `GET, POST`. HEAD is not named
-        /// where it goes with GET.
+        /// The methods that some rule allows, for a message: `GET` or `GET, POST`. HEAD is left out
+        /// if GET is listed.
         allowed: &'s str,
     },
     /// No rule allows this path with this method.
     NoRule,
-    /// This `!` rule denies it.
+    /// Denied by this `!` rule.
     Rule(RuleRef<'s>),
 }
 
-/// Where a rule stands. Displayed as `file:12`.
+/// The position of a rule. Displayed as `file:12`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleRef<'s> {
     /// The name that the rules were parsed under, usually the path of their file.

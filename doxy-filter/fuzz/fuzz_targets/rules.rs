@@ -119,7 +119,7 @@ fn check_error(error: &RuleError, text: &[u8]) {
         "{words}"
     );
     if error.line == 0 {
-        let whole = ["there are no rules in it", "too large", "together"];
+        let whole = ["the file has no rules", "too large", "together"];
         assert!(whole.iter().any(|part| place.contains(part)), "{words}");
         return;
     }

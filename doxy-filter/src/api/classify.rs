@@ -1,24 +1,24 @@
-//! Which endpoint a request is for, found as the engine's router finds it.
+//! Finds the endpoint of a request as the engine's router does.
 //!
-//! A look at the first segment of the path, then at the endpoints that begin with it, in their
-//! order. It allocates nothing and costs less than a verdict of the rules.
+//! The first segment of the path selects a group; the first row of the group that matches is the
+//! endpoint. Nothing is allocated, and the cost is about that of a verdict.
 
 use super::endpoint::{Endpoint, Group};
 use super::method::Method;
 use super::{docker, libpod};
 use crate::path::split_version;
 
-/// The endpoint of a request, if the engine has one there. `path` is a canonical one, as
-/// [`canonical_path`](crate::canonical_path) gives it, with its version.
+/// The endpoint of a request, or `None` if no engine serves one there. `path` is what
+/// [`canonical_path`](crate::canonical_path) returns, with its version.
 ///
-/// An endpoint of Docker's is found as Docker's router finds it: under any version made of digits
-/// and dots or under none, by the decoded path, in the order of the table.
+/// Docker endpoints follow the rules of Docker's router: it matches the decoded path, without a
+/// version or with any version of digits and dots, and the first route wins.
 ///
-/// Podman's router looks at the path before it is decoded, which cannot be seen any more here. So a
-/// `/` that was sent as `%2F` is taken for the separator it decodes to: `/libpod%2Finfo` is found
-/// here, where Podman would answer 404; and a container whose name has a `/` in it is not found,
-/// and does not exist either. Podman takes more for a version (`/v5.0.0-dev`), and wants one in
-/// front of everything but its ping.
+/// libpod endpoints need a version, except for the ping, and Podman accepts more forms of it
+/// (`/v5.0.0-dev`). Podman matches the path before decoding, which a canonical path no longer
+/// shows. Here an encoded slash (`%2F`) counts as a separator. So `/libpod%2Finfo` is found,
+/// although Podman answers 404 to it, and a name with an encoded slash is not found where `{name}`
+/// is one segment; no such object exists.
 #[must_use]
 pub fn endpoint_of(method: &str, path: &str) -> Option<&'static Endpoint> {
     let method = Method::of(method)?;
@@ -52,7 +52,7 @@ fn first_segment(path: &str) -> Option<&str> {
     path.get(..end.unwrap_or(path.len()))
 }
 
-/// The version in front of a libpod path, and the rest. Without a version the first is empty.
+/// Splits a libpod path into version and the rest. The version is empty if there is none.
 fn split_libpod_version(path: &str) -> (&str, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
         let is_version = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';

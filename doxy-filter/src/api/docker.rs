@@ -1,14 +1,12 @@
-//! The endpoints of the Docker Engine API: what the engine's own router serves, of all versions
-//! together.
+//! The endpoints of the Docker Engine API: all routes of the engine's router, of all versions.
 //!
-//! The order counts within a folder: the first endpoint that matches is the one, as in the engine's
-//! router. So the removal of a checkpoint stands before the removal of a container, whose name may
-//! hold slashes.
+//! As in the engine's router, the first endpoint of a group that matches wins. So the removal of a
+//! checkpoint stands before the removal of a container, whose name may contain slashes.
 //!
-//! Three things that a row cannot say. Engines up to 27 answer `/debug/…` to any method, and
-//! without a version only. From API 1.53 on the engine also speaks HTTP/2 on its socket, where
-//! BuildKit's gRPC passes this table by; doxy never speaks HTTP/2 to it. And a version in the path
-//! is no gate: an engine serves most of what it knows under any version that it accepts.
+//! Three facts are not in the rows. Engines up to 27 serve `/debug/…` for any method, but only
+//! without a version. From API 1.53 on, the engine also accepts HTTP/2 on its socket and serves
+//! BuildKit's gRPC there at any path; doxy never forwards HTTP/2. The version in a path is not a
+//! limit: an engine serves most endpoints under any version that it accepts.
 
 use super::endpoint::{Answer, Api, Body, Effect, Endpoint, Group, Risk, Version};
 use super::method::Method;
@@ -16,7 +14,7 @@ use super::schema;
 use super::table::{endpoints, groups};
 use super::template::Template;
 
-/// The remnant of CORS: an empty answer to OPTIONS on any path at all.
+/// The engine answers OPTIONS on any path with an empty 200, a remnant of CORS.
 pub(super) static ANY_PATH: Endpoint = {
     let [any] = endpoints! { Docker OPTIONS "/{anyroute:.*}" 1.0 Empty []; };
     any

@@ -1,4 +1,4 @@
-//! What there is to know of an endpoint: the words of the table's rows.
+//! The types of a row: what the table records about an endpoint.
 
 use super::method::Method;
 use super::schema::{ANY, Schema};
@@ -8,25 +8,25 @@ use super::template::Template;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Whose endpoint it is.
+    /// The API that it belongs to.
     pub api: Api,
-    /// The only method that it answers to. HEAD does not go with GET here: the engine's router
-    /// keeps them apart.
+    /// The only method that it serves. Unlike in rules, GET does not include HEAD: the engine's
+    /// router has separate routes.
     pub method: &'static str,
-    /// Its path without a version, as the router spells it: `/containers/{name:.*}/json`.
+    /// Its path without a version, as the engine's router spells it: `/containers/{name:.*}/json`.
     pub template: &'static str,
-    /// The first version that has it: of the API for Docker, of Podman for libpod. Podman before
-    /// 4.3 was not looked at, so 4.3 may mean an older one.
+    /// The first version that has it: for Docker the API version, for libpod the Podman release.
+    /// 4.3 is the oldest release that was examined.
     pub first: Version,
-    /// The last version that has it, if it is gone from later ones.
+    /// The last version that has it, if later ones do not.
     pub last: Option<Version>,
-    /// What its answer is.
+    /// The kind of a successful answer.
     pub answer: Answer,
-    /// What it reads from the body of the request.
+    /// The kind of body that it reads.
     pub body: Body,
-    /// What whoever may call it can do or learn. None means harmless.
+    /// What a client can do or learn with it. Empty if it is harmless.
     pub risks: &'static [Risk],
-    /// What a GET or HEAD does besides reading.
+    /// A side effect of a GET or HEAD.
     pub effect: Option<Effect>,
     pub(super) verb: Method,
     pub(super) query: &'static str,
@@ -34,13 +34,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The parameters that some engine reads from its query. Not recorded for libpod: none there
-    /// means unknown.
+    /// The query parameters that some engine reads. Not recorded for libpod.
     pub fn query(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.query.split_ascii_whitespace()
     }
 
-    /// Whether it is the endpoint of this method and canonical path, without a version.
+    /// Whether it serves this method and this canonical path, given without a version.
     #[inline(always)]
     pub(super) fn serves(&self, method: Method, path: &str) -> bool {
         self.verb == method
@@ -50,8 +49,7 @@ impl Endpoint {
                 .is_some_and(|rest| self.path.matches(rest))
     }
 
-    /// Whether the engine may take the connection out of HTTP here, and both sides then send bytes
-    /// as they like.
+    /// Whether the engine may hijack the connection: after the answer, both sides send raw bytes.
     #[must_use]
     pub fn hijacks(&self) -> bool {
         matches!(
@@ -61,10 +59,10 @@ impl Endpoint {
     }
 }
 
-/// Whose API an endpoint belongs to.
+/// The API that an endpoint belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
-    /// The Docker Engine API, which Podman serves for the most part too.
+    /// The Docker Engine API. Podman serves most of it too.
     Docker,
     /// Podman's own API, under `/libpod`.
     Libpod,
@@ -73,15 +71,15 @@ pub enum Api {
 /// A version: `1.41` of Docker's API, `5.8` of Podman. Ordered as numbers: 1.9 is before 1.10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// What stands before the dot.
+    /// The number before the dot.
     pub major: u8,
-    /// What stands behind it.
+    /// The number after the dot.
     pub minor: u8,
 }
 
 impl Version {
-    /// Reads `1.41` in the table. Anything else is an error of the compiler.
-    #[expect(clippy::panic, reason = "it would be the compiler's error")]
+    /// Parses `1.41` at compile time. Anything else does not compile.
+    #[expect(clippy::panic, reason = "evaluated at compile time")]
     pub(super) const fn new(text: &str) -> Self {
         let (mut major, mut minor) = (None, 0);
         let mut rest = text.as_bytes();
@@ -100,48 +98,47 @@ impl Version {
     }
 }
 
-/// What an answer is when all goes well.
+/// The kind of a successful answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// One JSON value.
     Json,
-    /// JSON values, one after the other, for as long as it takes.
+    /// A stream of JSON values, possibly endless.
     JsonStream,
-    /// The output of a program, in frames or as it is.
+    /// The output of a program, raw or multiplexed in frames.
     RawStream,
     /// A tar archive.
     Tar,
     /// Plain text or HTML.
     Text,
-    /// A status and no body.
+    /// No body.
     Empty,
     /// The connection becomes a stream of bytes in both directions.
     Hijack,
     /// The connection becomes a WebSocket.
     WebSocket,
-    /// The connection becomes HTTP/2, with the engine as the client or the server of gRPC.
+    /// The connection is upgraded to HTTP/2, for gRPC with BuildKit.
     Http2,
 }
 
-/// What an endpoint reads from the body of a request.
+/// The kind of body that an endpoint reads.
 #[derive(Debug, Clone, Copy)]
 pub enum Body {
-    /// Nothing. The engine ignores a body, except that of a form, which it takes for more of the
-    /// query.
+    /// None. The engine ignores a body here, except a form, which it merges into the query.
     None,
-    /// JSON of this schema.
+    /// JSON with this schema.
     Json(&'static Schema),
     /// A tar archive.
     Tar,
-    /// Something else: YAML, parts of a form, plain bytes.
+    /// Another format: YAML, multipart, plain bytes.
     Other,
-    /// A body that no policy may let pass. The endpoint has none today, but old API versions read
-    /// one and obey it: a `HostConfig` on a start rewrites the container.
+    /// A body that no policy may allow. Current API versions read none, but old ones read and apply
+    /// a `HostConfig` on start, which changes the container.
     Refused,
 }
 
 impl Body {
-    /// The schema to read the body by: [`ANY`] where there is none.
+    /// The schema of the body; [`ANY`] if none is recorded.
     #[must_use]
     pub fn schema(self) -> &'static Schema {
         match self {
@@ -151,33 +148,33 @@ impl Body {
     }
 }
 
-/// What an endpoint lets its caller do or learn, at worst.
+/// What a client can do or learn with an endpoint, at worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Risk {
-    /// Learns about the host, or about what others run.
+    /// Information about the host or about what others run.
     Info,
-    /// Uses up CPU, memory, disk or connections, or stops what others run.
+    /// Denial of service: uses up CPU, memory, disk or connections, or stops what others run.
     Dos,
-    /// Changes what the engine keeps or runs.
+    /// Changes what the engine stores or runs.
     State,
-    /// Makes the host open connections to a place of the caller's choice.
+    /// Makes the host connect to an address that the client chooses.
     Egress,
-    /// Gets secrets: environment variables, keys, tokens, passwords.
+    /// Reveals secrets: environment variables, keys, tokens, passwords.
     Secrets,
-    /// Puts files into a container, an image, a volume or the host.
+    /// Writes files into a container, an image, a volume or the host.
     FilesIn,
-    /// Takes files out of them.
+    /// Reads files out of them.
     FilesOut,
     /// Runs commands in a container.
     Exec,
-    /// Becomes root on the host.
+    /// Gives root on the host.
     HostRoot,
 }
 
-/// What a GET or HEAD does besides reading.
+/// A side effect of a GET or HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Reads through the disk, at length.
+    /// Reads large parts of the disk.
     WalksDisk,
     /// Runs `ps` on the host, with arguments from the query.
     RunsPs,
@@ -185,30 +182,29 @@ pub enum Effect {
     RunsCommand,
     /// Mounts the file system of a stopped container.
     MountsFileSystem,
-    /// Passes on to the program whatever the client sends.
+    /// Sends the client's bytes to the program's standard input.
     WritesStdin,
-    /// Writes an archive to the disk before sending it.
+    /// Writes a temporary archive to the disk.
     WritesTemporaryFiles,
-    /// Asks a registry that the request names.
+    /// Contacts a registry that the request names.
     ContactsRegistry,
-    /// Profiles or traces the engine, at a cost.
+    /// Profiles or traces the engine, which slows it down.
     ProfilesEngine,
-    /// Makes the engine collect its garbage.
+    /// Forces a garbage collection in the engine.
     CollectsGarbage,
 }
 
-/// Endpoints whose paths have the same first segment, behind `/libpod` if that is where they are.
+/// Endpoints with the same first segment of their paths (after `/libpod`).
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) folder: &'static str,
-    /// The first characters of the versions under which Podman serves them. Docker serves
-    /// everything under any.
+    /// The first characters of the versions under which Podman serves them. Docker ignores this.
     pub(super) versions: &'static str,
     pub(super) endpoints: &'static [Endpoint],
 }
 
 impl Group {
-    /// Whether Podman serves it under this version, or without one if it is empty.
+    /// Whether Podman serves the group under this version; empty means no version.
     pub(super) fn serves(&self, version: &str) -> bool {
         match version.chars().next() {
             Some(first) => self.versions.contains(first),

@@ -1,6 +1,6 @@
-//! What clients filter lists and events by: the keys of the JSON in the query parameter `filters`.
+//! The keys of the JSON in the query parameter `filters`, by which clients filter lists and events.
 
-/// All keys that some list takes.
+/// All keys that some endpoint accepts, sorted.
 pub const FILTERS: [&str; 36] = [
     "ancestor",
     "before",

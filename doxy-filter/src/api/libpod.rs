@@ -1,9 +1,9 @@
 //! The endpoints of Podman's own API, under `/libpod`.
 //!
-//! In a group, fixed paths stand before those with a name in their place. Podman has two routers
-//! for manifest lists: the first character of the version says which one answers. Bodies of its own
-//! (that of a create is not Docker's) are not described here, so a policy for Docker's bodies says
-//! nothing about them; query parameters are not recorded.
+//! In a group, fixed paths stand before templates that also match them. Podman has two sets of
+//! routes for manifest lists; the first character of the version selects one. Bodies in libpod's
+//! own format are not described (the body of a create differs from Docker's), so a policy for
+//! Docker's bodies does not cover them. Query parameters are not recorded.
 
 use super::endpoint::{Answer, Api, Body, Effect, Endpoint, Group, Risk, Version};
 use super::method::Method;

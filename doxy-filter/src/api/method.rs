@@ -1,7 +1,7 @@
-//! The methods that some endpoint answers to, as a number: what is compared with every row of a
-//! group must be cheap to compare.
+//! The methods of endpoints as an enum: the classifier compares the method with every row of a
+//! group, so this must be cheap.
 
-/// A method that some endpoint answers to.
+/// A method that some endpoint serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
@@ -13,7 +13,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    /// The method of a request. Methods are compared exactly, as the engine does.
+    /// The method of a request, compared exactly as the engine does.
     pub(super) const fn of(name: &str) -> Option<Self> {
         match name.as_bytes() {
             b"GET" => Some(Self::Get),
@@ -26,12 +26,12 @@ impl Method {
         }
     }
 
-    /// The method of a row. An unknown one is an error of the compiler.
-    #[expect(clippy::panic, reason = "it would be the compiler's error")]
+    /// The method of a row. An unknown one does not compile.
+    #[expect(clippy::panic, reason = "evaluated at compile time")]
     pub(super) const fn new(name: &str) -> Self {
         match Self::of(name) {
             Some(method) => method,
-            None => panic!("a method that no endpoint answers to yet"),
+            None => panic!("no endpoint has this method yet: add it to `Method`"),
         }
     }
 }

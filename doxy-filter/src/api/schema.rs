@@ -1,11 +1,10 @@
-//! What the engine reads from JSON bodies: which keys are fields, which are their author's own, and
-//! what may stand where.
+//! Schemas of JSON bodies: which keys are fields, which are free, and what type each value has.
 //!
-//! From moby's `api/types`, all versions together: a field that one engine knows is a field. Fields
-//! stand in the order in which clients send them. What a plain string, number or boolean holds is
-//! not described.
+//! From moby's `api/types`, of all versions: a field that one engine version knows is a field.
+//! Fields are listed in the order in which clients send them. Strings, numbers and booleans are not
+//! distinguished.
 //!
-//! Nothing is read here: whoever reads a body does so by one of these schemas.
+//! This module must never parse a body.
 
 mod container;
 mod network;

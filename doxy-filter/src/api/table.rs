@@ -1,14 +1,15 @@
-//! How a row of the table is written. Names of types stand for those that the table imports.
+//! The macros in which the table is written. A file that uses them imports the types that they
+//! name.
 
-/// `groups! { Docker containers { ROW… } images { ROW… } }`: groups of endpoints, each named after
-/// the first segment of their paths. A row is
+/// `groups! { Docker containers { ROW… } … }`: groups of endpoints, each named after
+/// the first segment of its paths. The format of a row:
 ///
 /// ```text
 /// METHOD "TEMPLATE" FIRST[..=LAST] ANSWER [reads BODY] ["QUERY PARAMETERS"] [RISKS] [does EFFECT];
 /// ```
 ///
-/// A group that only some versions serve lists the first characters of these: `manifests versions
-/// "0123" { … }`.
+/// A group that only some versions serve lists their first characters: `manifests versions "0123" {
+/// … }`.
 macro_rules! groups {
     ($api:ident $($folder:ident $(versions $versions:literal)? { $($rows:tt)* })*) => {
         &[$(Group {

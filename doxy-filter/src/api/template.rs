@@ -1,11 +1,10 @@
-//! The path of an endpoint as a pattern, matched without a regex and without memory of its own.
+//! Path templates, matched without a regex and without allocating.
 //!
-//! A template is spelled as the engine's router spells it. `{name}` is one segment, `{name:.+}` any
-//! text but none, `{name:.*}` any text. Text never holds a newline: the router's `.` does not match
-//! one.
+//! Templates are spelled as in the engine's router: `{name}` is one segment, `{name:.+}` any text
+//! that is not empty, `{name:.*}` any text. As in the router's regexes, text contains no newline.
 
-/// A template, taken apart at compile time: what stands before its first name and behind its last
-/// one, and the names in between. Without a name all of it stands behind.
+/// A template, parsed at compile time: what is before its first name, what is after its last one,
+/// and the names. A template without names is all tail.
 #[derive(Debug)]
 pub(super) struct Template {
     head: &'static str,
@@ -17,11 +16,11 @@ pub(super) struct Template {
 enum Names {
     None,
     One(Name),
-    /// Two names, and what stands between them.
+    /// Two names, and what is between them.
     Two(Name, &'static str, Name),
 }
 
-/// What a name may be.
+/// What a name may match.
 #[derive(Debug, Clone, Copy)]
 enum Name {
     /// `{name}`
@@ -33,7 +32,7 @@ enum Name {
 }
 
 impl Template {
-    /// Takes a template apart. One that is not well formed is an error of the compiler.
+    /// Parses a template. A malformed one does not compile.
     pub(super) const fn new(template: &'static str) -> Self {
         let (head, rest) = split(template, b'{');
         if rest.is_empty() {
@@ -60,8 +59,8 @@ impl Template {
         }
     }
 
-    /// The path without the end that all paths of this template have. Compared from the last byte
-    /// on: there most paths differ already.
+    /// The path without the tail of this template. Compares from the last byte backwards, because
+    /// most paths differ there.
     #[inline(always)]
     pub(super) fn strip_tail<'p>(&self, path: &'p str) -> Option<&'p str> {
         let (mut rest, mut tail) = (path.as_bytes(), self.tail.as_bytes());
@@ -74,15 +73,14 @@ impl Template {
         path.get(..rest.len())
     }
 
-    /// Whether a canonical path is one of this template's. `path` is what [`Self::strip_tail`] has
-    /// left of it.
+    /// Whether a canonical path matches. `path` is what [`Self::strip_tail`] returned.
     pub(super) fn matches(&self, path: &str) -> bool {
         let Some(names) = path.strip_prefix(self.head) else {
             return false;
         };
         match self.names {
             Names::None => names.is_empty(),
-            // In the middle of a canonical path nothing can be empty.
+            // A canonical path has no `//`, so a name in its middle is not empty.
             Names::One(_) if names.is_empty() && !self.tail.is_empty() => false,
             Names::One(name) => name.matches(names),
             Names::Two(first, between, second) => first
@@ -93,8 +91,8 @@ impl Template {
 }
 
 impl Name {
-    /// Reads a name, from its `{` on: what it may be, and what stands behind its `}`.
-    #[expect(clippy::panic, reason = "it would be the compiler's error")]
+    /// Parses a name from its `{` on. Returns it and what is after its `}`.
+    #[expect(clippy::panic, reason = "evaluated at compile time")]
     const fn new(template: &'static str) -> (Self, &'static str) {
         let (name, rest) = split(template, b'}');
         let (_, behind) = rest.split_at(1);
@@ -103,12 +101,12 @@ impl Name {
             b"" => Self::Segment,
             b":.+" => Self::Text,
             b":.*" => Self::TextOrNone,
-            _ => panic!("nothing, `:.+` or `:.*` stands behind a name"),
+            _ => panic!("a name is followed by nothing, `:.+` or `:.*`"),
         };
         (name, behind)
     }
 
-    /// What this name takes of a text that goes on with `between`, and what stands behind that.
+    /// Splits a text into what this name matches and what is after `between`.
     fn cut<'t>(self, text: &'t str, between: &str) -> Option<(&'t str, &'t str)> {
         match self {
             Self::Segment => {
@@ -130,7 +128,7 @@ impl Name {
     }
 }
 
-/// What stands before the first such byte, and the rest with it.
+/// Splits a text before the first such byte.
 const fn split(text: &'static str, byte: u8) -> (&'static str, &'static str) {
     let mut at = 0;
     let mut rest = text.as_bytes();

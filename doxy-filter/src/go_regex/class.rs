@@ -1,17 +1,18 @@
 //! Character classes in brackets.
 //!
-//! Read as Go reads them: only `]` ends one, `[` and `-` are characters wherever they can be, and there is
-//! no arithmetic. Rust would intersect, subtract and nest.
+//! Read as Go reads them: only `]` ends a class, and `[` and `-` are characters wherever possible.
+//! Rust would read nested classes, intersections and differences.
 
 use super::escape;
 use super::reader::Reader;
 use super::translated::Translated;
 use crate::error::Fault;
 
-/// Rust's operators on classes. To Go they are characters; but who writes them has read about the operators.
+/// Rust's operators on classes. In Go they are characters, but an author who writes them probably
+/// means the operators.
 const OPERATORS: [&str; 3] = ["&&", "--", "~~"];
 
-/// The names Go knows inside `[:…:]`. Both dialects give them the same ASCII characters.
+/// The names that Go knows inside `[:…:]`. They mean the same ASCII characters in both dialects.
 const NAMES: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
     "space", "upper", "word", "xdigit",
@@ -45,7 +46,7 @@ fn item(reader: &mut Reader<'_>, out: &mut Translated, class: usize) -> Result<(
     refuse_operator(reader)?;
     let low = character(reader, class)?;
     refuse_operator(reader)?;
-    // A `-` that is last in the class is a character.
+    // A `-` at the end of a class is a character.
     let rest = reader.rest();
     if !rest.starts_with('-') || rest.starts_with("-]") {
         push(out, low);
@@ -56,7 +57,7 @@ fn item(reader: &mut Reader<'_>, out: &mut Translated, class: usize) -> Result<(
     if high < low {
         return Err(Fault::new(
             start,
-            format!("`{}` is a range that runs backwards", reader.since(start)),
+            format!("`{}` is a reversed range", reader.since(start)),
             r"write the lower character first, or `\-` for the character",
         ));
     }
@@ -66,7 +67,7 @@ fn item(reader: &mut Reader<'_>, out: &mut Translated, class: usize) -> Result<(
     Ok(())
 }
 
-/// Translates `[:name:]` or `[:^name:]`, if it is next. Without its end, Go reads it as characters.
+/// Translates `[:name:]` or `[:^name:]`, if it is next. Without `:]`, Go reads it as characters.
 fn named(reader: &mut Reader<'_>, out: &mut Translated) -> Result<bool, Fault> {
     let Some((inner, _)) = reader
         .rest()
@@ -81,7 +82,7 @@ fn named(reader: &mut Reader<'_>, out: &mut Translated) -> Result<bool, Fault> {
     if !NAMES.contains(&inner.strip_prefix('^').unwrap_or(inner)) {
         return Err(Fault::new(
             start,
-            format!("`{seen}` names no class of characters"),
+            format!("unknown character class `{seen}`"),
             format!("the names are {}", NAMES.join(", ")),
         ));
     }
@@ -99,10 +100,8 @@ fn refuse_operator(reader: &Reader<'_>) -> Result<(), Fault> {
             let c = operator.chars().next().unwrap_or_default();
             Err(Fault::new(
                 reader.at(),
-                format!(
-                    "`{operator}` in a class means different things in different regex dialects"
-                ),
-                format!(r"write `\{c}` for the character, or list the characters that are meant"),
+                format!("`{operator}` in a class has a different meaning in other regex dialects"),
+                format!(r"write `\{c}` for the character, or list the characters"),
             ))
         }
     }
@@ -121,7 +120,7 @@ fn character(reader: &mut Reader<'_>, class: usize) -> Result<char, Fault> {
     })
 }
 
-/// Punctuation goes by number, so that none can be taken for syntax.
+/// Writes punctuation by its code, so that Rust cannot read it as syntax.
 fn push(out: &mut Translated, c: char) {
     if c.is_ascii() && !c.is_ascii_alphanumeric() {
         out.push(&format!(r"\x{:02X}", u32::from(c)));

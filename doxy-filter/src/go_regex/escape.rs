@@ -1,7 +1,7 @@
-//! What begins with `\`.
+//! Escapes: what begins with `\`.
 //!
-//! Every escape Go knows is listed; all others are refused, because Rust gives some of them a meaning
-//! (`\<`, `\u`, `\b{start}`) that Go does not.
+//! Lists every escape that Go knows and refuses all others: some of them (`\<`, `\u`, `\b{start}`)
+//! have a meaning in Rust but not in Go.
 
 use super::reader::Reader;
 use super::translated::Translated;
@@ -23,10 +23,10 @@ pub(super) fn translate(reader: &mut Reader<'_>, out: &mut Translated) -> Result
             .eat_until(r"\E")
             .unwrap_or_else(|| reader.eat_while(|_| true));
         if quoted.is_empty() {
-            // A repetition behind it would apply to what stands before it, even to a repetition.
+            // A repetition after it would apply to what is before it, even to another repetition.
             return Err(Fault::new(
                 start,
-                r"`\Q` quotes nothing",
+                r"`\Q` without text to quote",
                 r"remove it, or put text between `\Q` and `\E`",
             ));
         }
@@ -39,8 +39,8 @@ pub(super) fn translate(reader: &mut Reader<'_>, out: &mut Translated) -> Result
     Ok(())
 }
 
-/// Reads an escape that stands for many characters, if one is next. Gives it as a class in brackets, which
-/// means the same inside another class and outside.
+/// Reads an escape for a class of characters, if one is next. Returns it as a class in brackets,
+/// which means the same inside and outside another class.
 pub(super) fn class(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {
     for (escape, class) in [
         (r"\d", "[0-9]"),
@@ -80,17 +80,17 @@ pub(super) fn class(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {
         Some(name) => (!negated, name),
         None => (negated, name),
     };
-    // `C` is wider for Rust, by all the code points that stand for nothing yet.
+    // Rust's `C` also contains the unassigned code points.
     if name == "C" || name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
     {
         return Err(Fault::new(
             start,
-            format!("`{seen}` names no class of characters"),
+            format!("unknown character class `{seen}`"),
             r"name a category as in `\p{Lu}` or a script as in `\p{Greek}`",
         ));
     }
-    // Rust has properties besides, some under names that other dialects give to something else. The key
-    // keeps them out.
+    // Rust knows more properties, some of them under names that mean something else in Go. The key
+    // (`gc=`, `sc=`) excludes them.
     let property = match name {
         "Any" => "any".to_owned(),
         name if name.len() <= 2 && name != "Yi" => format!("gc={name}"),
@@ -102,7 +102,7 @@ pub(super) fn class(reader: &mut Reader<'_>) -> Result<Option<String>, Fault> {
     )))
 }
 
-/// Reads an escape that stands for one character.
+/// Reads an escape for one character.
 pub(super) fn character(reader: &mut Reader<'_>) -> Result<char, Fault> {
     let start = reader.at();
     reader.next();
@@ -110,7 +110,7 @@ pub(super) fn character(reader: &mut Reader<'_>) -> Result<char, Fault> {
         return Err(Fault::new(
             start,
             r"the pattern ends in `\`",
-            r"write `\\` for a backslash, `\x20` for a blank at the end",
+            r"write `\\` for a backslash, `\x20` for a space at the end",
         ));
     };
     match c {
@@ -137,7 +137,7 @@ fn hex(reader: &mut Reader<'_>, start: usize) -> Result<char, Fault> {
         let digits = reader.since(at);
         (digits, digits.len() == 2)
     };
-    // Rust's number parser would take a sign too.
+    // `from_str_radix` also accepts a sign.
     let valid = complete && digits.chars().all(|c| c.is_ascii_hexdigit());
     let code = valid
         .then(|| u32::from_str_radix(digits, 16).ok())
@@ -145,7 +145,7 @@ fn hex(reader: &mut Reader<'_>, start: usize) -> Result<char, Fault> {
     code.and_then(char::from_u32).ok_or_else(|| {
         Fault::new(
             start,
-            format!("`{}` is no character", reader.since(start)),
+            format!("`{}` is not a character", reader.since(start)),
             r"write two hexadecimal digits, as in `\x2F`, or any number of them in braces, as in `\x{2F}`",
         )
     })
@@ -162,7 +162,7 @@ fn unknown(reader: &mut Reader<'_>, start: usize, c: char) -> Fault {
         ),
         '1'..='9' => Fault::new(
             start,
-            format!("`{seen}` refers back to a group, which no pattern can"),
+            format!("`{seen}` is a backreference, which patterns do not support"),
             "write out what the group may match",
         ),
         'Z' => Fault::new(
@@ -172,18 +172,18 @@ fn unknown(reader: &mut Reader<'_>, start: usize, c: char) -> Fault {
         ),
         'E' => Fault::new(
             start,
-            r"`\E` ends what no `\Q` began",
+            r"`\E` without a `\Q` before it",
             r"remove it, or put `\Q` before the literal text",
         ),
         'b' | 'B' | 'A' | 'z' | 'Q' => Fault::new(
             start,
-            format!(r"`\{c}` means nothing inside `[…]`"),
+            format!(r"`\{c}` has no meaning inside `[…]`"),
             "list the characters themselves",
         ),
         c => Fault::new(
             start,
             format!(r"unknown escape `\{c}`"),
-            "patterns are in the language of Go's regexp package; only punctuation may be escaped at will",
+            "patterns are in the language of Go's regexp package; only punctuation may always be escaped",
         ),
     }
 }

@@ -1,19 +1,20 @@
-//! What begins with `(`: groups, their names and flags.
+//! Groups: what begins with `(`, with names and flags.
 //!
-//! Go knows the flags `i`, `m`, `s` and `U`. Rust knows more, and gives `x` the power to hide half a rule.
+//! Go knows the flags `i`, `m`, `s` and `U`. Rust knows more; `x` would turn part of a rule into a
+//! comment.
 
 use super::reader::Reader;
 use super::translated::Translated;
 use crate::error::Fault;
 
-/// Translates the opening of a group; its content and its `)` are the caller's.
+/// Translates the start of a group. The caller translates its content and its `)`.
 pub(super) fn open(reader: &mut Reader<'_>, out: &mut Translated) -> Result<(), Fault> {
     let start = reader.at();
     for look in ["(?=", "(?!", "(?<=", "(?<!"] {
         if reader.eat(look) {
             return Err(Fault::new(
                 start,
-                format!("`{look}` looks around, which no pattern can"),
+                format!("`{look}` is look-around, which patterns do not support"),
                 "allow with one rule and deny the exceptions with a `!` rule",
             ));
         }
@@ -28,7 +29,7 @@ pub(super) fn open(reader: &mut Reader<'_>, out: &mut Translated) -> Result<(), 
     }
     let flags = reader.eat_while(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-'));
     if reader.eat(":") || (!flags.is_empty() && reader.eat(")")) {
-        // Rust's parser reads flags as Go's does, and refuses a stray `-`.
+        // Rust's parser reads flags as Go's does, and refuses a `-` without flags.
         out.push(reader.since(start));
         return Ok(());
     }
@@ -38,12 +39,12 @@ pub(super) fn open(reader: &mut Reader<'_>, out: &mut Translated) -> Result<(), 
         None => unclosed(start, seen),
         Some('#') => Fault::new(
             start,
-            "`(?#` is no comment here",
-            "put comments on lines of their own, after a `#`",
+            "`(?#` does not begin a comment here",
+            "put a comment on its own line, after a `#`",
         ),
         Some('P' | '&' | '\'' | '|' | '>' | '(' | ')') => Fault::new(
             start,
-            format!("`{seen}` begins nothing that a pattern can have"),
+            format!("`{seen}` is not supported in a pattern"),
             "groups are written `(…)`, `(?:…)` or `(?P<name>…)`",
         ),
         Some(flag) => Fault::new(
@@ -62,8 +63,8 @@ fn named(reader: &mut Reader<'_>, out: &mut Translated, start: usize) -> Result<
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(Fault::new(
             at,
-            format!("`{name}` cannot name a group"),
-            "a name has letters, digits and `_`; rules need none, `(?:…)` will do",
+            format!("invalid group name `{name}`"),
+            "a name has letters, digits and `_`; rules need no group names: write `(?:…)`",
         ));
     }
     out.push("(?P<");

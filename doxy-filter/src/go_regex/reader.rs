@@ -1,8 +1,8 @@
-//! A place in a pattern, moving forward. It never goes back and never slices by number.
+//! A cursor over a pattern. It only moves forward and never slices by index.
 
 use std::str::Chars;
 
-/// Reads a pattern character by character and knows where it is.
+/// Reads a pattern character by character and tracks the offset.
 #[derive(Debug)]
 pub(super) struct Reader<'p> {
     pattern: &'p str,
@@ -17,7 +17,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// The place, in bytes.
+    /// The offset, in bytes.
     pub(super) fn at(&self) -> usize {
         self.pattern.len().saturating_sub(self.rest().len())
     }
@@ -34,7 +34,7 @@ impl<'p> Reader<'p> {
         self.chars.next()
     }
 
-    /// Passes over `text` if it is next.
+    /// Skips `text` if it is next.
     pub(super) fn eat(&mut self, text: &str) -> bool {
         match self.rest().strip_prefix(text) {
             Some(rest) => {
@@ -45,7 +45,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// Passes over all characters that `accept` takes, and gives them.
+    /// Skips the characters that `accept` accepts, and returns them.
     pub(super) fn eat_while(&mut self, accept: impl Fn(char) -> bool) -> &'p str {
         let rest = self.rest();
         let after = rest.trim_start_matches(accept);
@@ -53,15 +53,15 @@ impl<'p> Reader<'p> {
         rest.strip_suffix(after).unwrap_or_default()
     }
 
-    /// Passes over everything up to and including `end`, and gives what is before it. Stays where it is
-    /// if `end` does not come.
+    /// Skips everything up to and including `end`, and returns what is before it. Does not move if
+    /// there is no `end`.
     pub(super) fn eat_until(&mut self, end: &str) -> Option<&'p str> {
         let (before, after) = self.rest().split_once(end)?;
         self.chars = after.chars();
         Some(before)
     }
 
-    /// What was read since `start`.
+    /// The text from `start` to the current offset.
     pub(super) fn since(&self, start: usize) -> &'p str {
         self.pattern.get(start..self.at()).unwrap_or_default()
     }

@@ -1,14 +1,15 @@
-//! `*`, `+`, `?` and `{n,m}`.
+//! Repetitions: `*`, `+`, `?` and `{n,m}`.
 //!
-//! What Go does not read as a repetition is no error there but the character `{`.
+//! If `{` does not begin a valid repetition, Go reads it as the character.
 
 use super::reader::Reader;
 use crate::error::Fault;
 
-/// The highest count Go accepts.
+/// The highest count that Go accepts.
 const MAX_COUNT: u32 = 1000;
 
-/// Reads a repetition with its `?` for "as few as possible", if one is next. Both dialects write it alike.
+/// Reads a repetition, with the `?` that makes it lazy, if one is next. Both dialects write it
+/// alike.
 pub(super) fn read<'p>(reader: &mut Reader<'p>) -> Result<Option<&'p str>, Fault> {
     let start = reader.at();
     match reader.peek() {
@@ -36,7 +37,7 @@ pub(super) fn read<'p>(reader: &mut Reader<'p>) -> Result<Option<&'p str>, Fault
             if max.is_some_and(|max| max < min) {
                 return Err(Fault::new(
                     start,
-                    format!("`{{{inner}}}` has its numbers the wrong way round"),
+                    format!("`{{{inner}}}` has a minimum above its maximum"),
                     "write the lower number first",
                 ));
             }
@@ -57,7 +58,8 @@ fn counts(inner: &str) -> Option<(u32, Option<u32>)> {
     }
 }
 
-/// A number as Go reads it: digits alone, no leading zero. Too large for a number is still a number.
+/// A number as Go reads it: digits without a leading zero. One too large for `u32` becomes the
+/// largest.
 fn count(digits: &str) -> Option<u32> {
     let valid =
         digits.bytes().all(|b| b.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));

@@ -1,5 +1,5 @@
-//! The translator, construct by construct: what it writes, and what it refuses. What the result matches is
-//! tested in `tests/it/go.rs`.
+//! Tests of the translator: what it writes and what it refuses, construct by construct.
+//! `tests/it/go.rs` tests what the result matches.
 
 use super::translate;
 

@@ -1,10 +1,10 @@
-//! The translated pattern as it grows. It does not know what the pieces mean.
+//! The translated pattern while it is written. It must never interpret what is written.
 
-/// A pattern in Rust's dialect that remembers where its pieces came from.
+/// A pattern in Rust's dialect, with the origin of each part in the user's pattern.
 #[derive(Debug, Default)]
 pub(crate) struct Translated {
     text: String,
-    /// Pairs of offsets, in this text and in the user's. Ascending in both.
+    /// Pairs of an offset in this text and one in the user's, both ascending.
     origins: Vec<(usize, usize)>,
 }
 
@@ -14,7 +14,7 @@ impl Translated {
         &self.text
     }
 
-    /// Where in the user's pattern the piece at `at` of this text came from.
+    /// The offset in the user's pattern of what is at `at` in this text.
     pub(crate) fn origin(&self, at: usize) -> usize {
         let after = self.origins.partition_point(|(here, _)| *here <= at);
         self.origins
@@ -24,7 +24,7 @@ impl Translated {
             .map_or(0, |(_, there)| *there)
     }
 
-    /// What is written next comes from `origin` in the user's pattern.
+    /// Records that what is written next comes from `origin` in the user's pattern.
     pub(super) fn mark(&mut self, origin: usize) {
         self.origins.push((self.text.len(), origin));
     }

@@ -1,6 +1,6 @@
-//! Many patterns, matched at once.
+//! Many patterns, matched in one pass.
 //!
-//! A search reads the path once, however many patterns there are, and takes time in proportion to its
+//! A search reads the path once, whatever the number of patterns, and takes time linear in its
 //! length, whatever the patterns are. There is never a loop over rules.
 
 use regex_automata::meta::{Config, Regex};
@@ -9,10 +9,11 @@ use regex_automata::{Anchored, Input};
 
 use super::pattern::Pattern;
 
-// A search remembers where paths have led, up to a limit. Below what the rules need, that memory is thrown
-// away again and again and then given up, and a search takes a thousand times as long; so the limit grows
-// with the rules. A thousand that begin with `.*` need 15 to 29 times their own size, others far less. The upper
-// end is what a client can make one thread hold with paths made to fill it.
+// The lazy DFA caches its states, up to a limit. If the limit is less than the rules need, the
+// cache is cleared again and again and then given up, and a search takes a thousand times as long.
+// So the limit grows with the rules: a thousand rules that begin with `.*` need 15 to 29 times
+// their own size, others far less. `CACHE_MAX` bounds what a client can make one thread hold with
+// crafted paths.
 const CACHE_BASE: usize = 2_097_152; // 2 MiB
 const CACHE_FACTOR: usize = 32;
 const CACHE_MAX: usize = 67_108_864; // 64 MiB
@@ -26,8 +27,8 @@ pub(crate) struct Automaton {
 }
 
 impl Automaton {
-    /// Compiles patterns, each with its line. `None` if they are too large together; each by itself is
-    /// known to compile.
+    /// Compiles patterns, each with its line. `None` if they are too large together; each one
+    /// compiles by itself.
     pub(crate) fn build<'p>(patterns: impl Iterator<Item = (usize, &'p Pattern)>) -> Option<Self> {
         let (lines, patterns): (Vec<_>, Vec<_>) = patterns.unzip();
         let size: usize = patterns.iter().map(|pattern| pattern.size).sum();
@@ -35,7 +36,7 @@ impl Automaton {
         let config = Config::new()
             .nfa_size_limit(None)
             .hybrid_cache_capacity(cache_capacity(size))
-            // A search needs the bounds of the match; where its groups begin and end interests nobody.
+            // Only the bounds of the match are needed, not those of its groups.
             .which_captures(WhichCaptures::Implicit);
         let regex = Regex::builder()
             .configure(config)
@@ -48,8 +49,8 @@ impl Automaton {
     pub(crate) fn first_match(&self, path: &str) -> Option<usize> {
         let input = Input::new(path).anchored(Anchored::Yes);
         let found = self.regex.search_half(&input)?;
-        // There is a line for every pattern. Were there none, only the name of the rule would be wrong:
-        // the verdict does not depend on it.
+        // There is a line for every pattern. The verdict does not depend on it, only the name of
+        // the rule.
         Some(
             self.lines
                 .get(found.pattern().as_usize())
@@ -59,7 +60,7 @@ impl Automaton {
     }
 }
 
-/// The memory that a search may use to remember where paths have led, in bytes, for patterns of this size.
+/// The limit of the lazy DFA's cache, in bytes, for patterns of this size.
 fn cache_capacity(size: usize) -> usize {
     let wanted = CACHE_BASE.saturating_add(size.saturating_mul(CACHE_FACTOR));
     wanted.min(CACHE_MAX)

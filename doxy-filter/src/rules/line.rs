@@ -1,30 +1,31 @@
 //! One line of a rule file: `[!][METHODS ]REGEX`.
 //!
-//! Says which part of the line is what. It never looks into the pattern.
+//! Splits the line into its parts. It must never interpret the pattern, except to find what cannot
+//! be meant as one.
 
 use super::method::MethodSet;
 use crate::error::Fault;
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// A line that holds a rule.
+/// A line with a rule.
 #[derive(Debug)]
 pub(crate) struct Line<'t> {
     pub(crate) deny: bool,
     pub(crate) methods: MethodSet,
     pub(crate) pattern: &'t str,
-    /// Where the pattern begins in the line, in bytes.
+    /// The byte offset of the pattern in the line.
     pub(crate) pattern_at: usize,
 }
 
-/// Reads a line, without its line end. Blank lines and comments hold no rule.
+/// Parses a line, given without its line ending. `None` for blank lines and comments.
 pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
     let line = line.trim_end_matches(BLANKS);
     let body = line.trim_start_matches(BLANKS);
     if body.is_empty() || body.starts_with('#') {
         return Ok(None);
     }
-    // All parts reach to the end of the line, so that their length tells where they begin.
+    // Every part extends to the end of the line, so its length gives its offset.
     let start = |part: &str| line.len().saturating_sub(part.len());
 
     let (deny, rest) = match body.strip_prefix('!') {
@@ -44,7 +45,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
             methods(list, start(rest))?,
             pattern.trim_start_matches(BLANKS),
         ),
-        // A lone word may be a pattern, unless it can only be meant as a method.
+        // A single word may be a pattern, unless it names a method.
         None if is_method_list(rest)
             && rest
                 .split(',')
@@ -71,11 +72,11 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
         .iter()
         .find_map(|comment| pattern.find(comment))
     {
-        // As a part of the pattern it would keep the rule from ever applying: fatal to a denial.
+        // As part of the pattern, it would make the rule match nothing: dangerous for a `!` rule.
         return Err(Fault::new(
             pattern_at + at + 1,
-            "a comment behind a rule",
-            r"give it a line of its own, or write `\#` for the character",
+            "a comment after a rule",
+            r"put it on its own line, or write `\#` for the character",
         ));
     }
     if let Some((before, _)) = pattern
@@ -91,7 +92,7 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
     if let Some(at) = pattern.find(|c: char| c.is_control() && c != '\t') {
         return Err(Fault::new(
             pattern_at + at,
-            "a control character, which no path has",
+            "a control character: no path contains one",
             "remove it; lines end in a newline, with or without a carriage return before it",
         ));
     }
@@ -133,13 +134,13 @@ fn unknown_method(at: usize, name: &str) -> Fault {
         Fault::new(
             at,
             "an empty name in the method list",
-            "write the list without blanks, as in `GET,POST`",
+            "write the list without spaces, as in `GET,POST`",
         )
     } else if upper == "CONNECT" || upper == "TRACE" {
         Fault::new(
             at,
-            format!("`{name}` cannot be ruled on"),
-            "remove it: doxy never passes CONNECT or TRACE on, whatever the rules say",
+            format!("`{name}` cannot be used in a rule"),
+            "remove it: doxy never forwards CONNECT or TRACE",
         )
     } else if MethodSet::in_rule(&upper).is_some() {
         Fault::new(
@@ -163,7 +164,7 @@ fn unknown_method(at: usize, name: &str) -> Fault {
 mod tests {
     use super::{MethodSet, parse};
 
-    /// (deny, methods, pattern, where the pattern begins)
+    /// (deny, methods, pattern, offset of the pattern)
     type Parts<'t> = (bool, MethodSet, &'t str, usize);
 
     #[track_caller]

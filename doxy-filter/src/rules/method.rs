@@ -1,13 +1,13 @@
 //! Sets of request methods.
 //!
-//! Rules can name seven methods. All others are one class, which only a rule for any method applies to;
-//! so there are eight answers to "which rules apply", however many methods clients invent.
+//! Rules can name seven methods. All others form one class, to which only rules for any method
+//! apply. So there are eight classes, whatever methods clients invent.
 
 /// A set of methods, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MethodSet(u8);
 
-/// The methods a rule may name, in the order in which messages list them.
+/// The methods that a rule may name, in the order of messages.
 const NAMED: [(&str, MethodSet); 7] = [
     ("GET", MethodSet::GET),
     ("HEAD", MethodSet::HEAD),
@@ -21,14 +21,14 @@ const NAMED: [(&str, MethodSet); 7] = [
 impl MethodSet {
     const GET: Self = Self(1);
     const HEAD: Self = Self(1 << 1);
-    /// The methods no rule can name.
+    /// All methods that no rule can name.
     const OTHER: Self = Self(1 << 7);
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const ANY: Self = Self(u8::MAX);
-    /// What a rule without a method list allows.
+    /// The methods of a rule without a method list.
     pub(crate) const READ: Self = Self::GET.union(Self::HEAD);
 
-    /// The eight classes of methods, one by one.
+    /// The eight classes of methods.
     pub(crate) fn classes() -> impl Iterator<Item = Self> {
         NAMED
             .into_iter()
@@ -36,7 +36,7 @@ impl MethodSet {
             .chain([Self::OTHER])
     }
 
-    /// What `name` stands for in a rule. GET brings HEAD along, as it does in the engine's clients.
+    /// The methods that `name` means in a rule. GET includes HEAD, as clients expect.
     pub(crate) fn in_rule(name: &str) -> Option<Self> {
         match name {
             "*" => Some(Self::ANY),
@@ -64,7 +64,7 @@ impl MethodSet {
         self.0 & other.0 == other.0
     }
 
-    /// The names for a message: `GET, POST`. HEAD goes unsaid where GET is said.
+    /// The names for a message: `GET, POST`. HEAD is left out if GET is listed.
     pub(crate) fn list(self) -> String {
         let names: Vec<_> = NAMED
             .into_iter()

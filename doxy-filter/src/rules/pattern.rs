@@ -1,7 +1,8 @@
-//! One pattern: from the user's text to something that can be matched, or to what is wrong with it.
+//! One pattern: parsed, checked and bounded, or refused with an error.
 //!
-//! A pattern is compiled by itself before it is anchored, and is anchored as a structure, never as text;
-//! so neither an alternation (`^/version|/_ping`) nor a stray parenthesis (`/a)|(/b`) gets out of the anchors.
+//! A pattern is parsed by itself and then anchored as a syntax tree, never as text. So neither an
+//! alternation (`^/version|/_ping`) nor an unbalanced parenthesis (`/a)|(/b`) can escape the
+//! anchors.
 
 use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::ast::Span;
@@ -14,26 +15,27 @@ use crate::go_regex::translate;
 
 /// The longest pattern, in bytes.
 const MAX_LENGTH: usize = 4096;
-/// How deep groups, classes and repetitions may be nested.
+/// The deepest nesting of groups, classes and repetitions.
 const MAX_NESTING: u32 = 64;
-/// The memory one compiled pattern may take. `(\w{100}){100}` is small to write and large to match.
+/// The largest compiled pattern, in bytes. `(\w{100}){100}` is short, but compiles to a large
+/// program.
 const MAX_SIZE: usize = 1 << 20;
 
 /// A pattern that matches whole paths.
 #[derive(Debug)]
 pub(crate) struct Pattern {
     pub(crate) hir: Hir,
-    /// The memory it takes compiled, in bytes.
+    /// Its compiled size, in bytes.
     pub(crate) size: usize,
 }
 
-/// Compiles a pattern. Offsets in faults are bytes of `text`.
+/// Compiles a pattern. Offsets in errors are bytes of `text`.
 pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
     let hir = parse(text)?;
     if matches_no_path(&hir) {
-        // `POST/x` and `POST: /x` are meant otherwise.
+        // `POST/x` and `POST: /x` are meant as a method and a path.
         let help = match text.starts_with(|c: char| c.is_ascii_uppercase()) {
-            true => "put a blank between the methods and the pattern, as in `GET,POST /info`",
+            true => "put a space between the methods and the pattern, as in `GET,POST /info`",
             false => "begin the pattern with `/`, or with `.*` for any beginning",
         };
         return Err(Fault::new(
@@ -45,13 +47,13 @@ pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
     bound(whole(hir))
 }
 
-/// Reads a pattern in Go's language; nothing is said yet of what it is matched against.
+/// Parses a pattern in Go's language, whatever it will be matched against.
 pub(crate) fn parse(text: &str) -> Result<Hir, Fault> {
     if text.len() > MAX_LENGTH {
         return Err(Fault::new(
             0,
             format!("the pattern is longer than {MAX_LENGTH} bytes"),
-            "make several rules of it: whatever any rule allows is allowed",
+            "split it into several rules: a request is allowed if any rule allows it",
         ));
     }
     let translated = translate(text)?;
@@ -66,12 +68,13 @@ pub(crate) fn parse(text: &str) -> Result<Hir, Fault> {
     })
 }
 
-/// The pattern, anchored at both ends: as a structure, so that nothing in it can leave the anchors.
+/// The pattern, anchored at both ends as a syntax tree, so that nothing in it can escape the
+/// anchors.
 pub(crate) fn whole(hir: Hir) -> Hir {
     Hir::concat(vec![Hir::look(Look::Start), hir, Hir::look(Look::End)])
 }
 
-/// Refuses what is small to write and large to match.
+/// Refuses a pattern that is too large when compiled.
 pub(crate) fn bound(hir: Hir) -> Result<Pattern, Fault> {
     let limits = thompson::Config::new()
         .nfa_size_limit(Some(MAX_SIZE))
@@ -95,9 +98,10 @@ pub(crate) fn bound(hir: Hir) -> Result<Pattern, Fault> {
     }
 }
 
-/// Whether it is certain that the pattern cannot be the whole of a path. No pattern that could be is refused.
+/// Whether the pattern certainly matches no whole path. May return `false` for a pattern that
+/// matches none.
 fn matches_no_path(hir: &Hir) -> bool {
-    // Either a prefix for everything the pattern matches, or nothing. What is exact is all that is matched.
+    // The literals are a complete set of prefixes, or `None`. An exact one is the whole match.
     let prefixes = Extractor::new().extract(hir);
     prefixes.literals().is_some_and(|prefixes| {
         prefixes
@@ -109,7 +113,8 @@ fn matches_no_path(hir: &Hir) -> bool {
     })
 }
 
-/// What is left to Rust's parser to find, in our words: where, what, and what to do.
+/// An error of Rust's parser, in the words of a rule file's messages: where, what, and how to fix
+/// it.
 fn explain(error: &Error) -> (Option<Span>, String, String) {
     use regex_syntax::ast::ErrorKind as Syntax;
     use regex_syntax::hir::ErrorKind as Meaning;
@@ -128,16 +133,16 @@ fn explain(error: &Error) -> (Option<Span>, String, String) {
                     r"remove it, or write `\)` for the character",
                 ),
                 Syntax::RepetitionMissing => words(
-                    "a repetition with nothing to repeat",
-                    r"put what it repeats before it, or a `\` for the character: `.` is any character, `.*` any text",
+                    "nothing to repeat before the repetition",
+                    r"put something before it, or `\` for the character itself: `.` is any character, `.*` any text",
                 ),
                 Syntax::NestLimitExceeded(_) => (
                     format!("nested more than {MAX_NESTING} deep"),
-                    "take the inner groups apart, or make several rules of it".to_owned(),
+                    "remove inner groups, or split it into several rules".to_owned(),
                 ),
                 Syntax::GroupNameDuplicate { .. } => words(
-                    "two groups of the same name",
-                    "rules need no names: `(?:…)` will do",
+                    "two groups with the same name",
+                    "rules need no group names: write `(?:…)`",
                 ),
                 kind => (kind.to_string(), language.to_owned()),
             };
@@ -146,14 +151,14 @@ fn explain(error: &Error) -> (Option<Span>, String, String) {
         Error::Translate(error) => {
             let (message, help) = match error.kind() {
                 Meaning::UnicodePropertyNotFound | Meaning::UnicodePropertyValueNotFound => words(
-                    "an unknown class of characters",
+                    "unknown Unicode class",
                     r"name a category as in `\p{Lu}` or a script as in `\p{Greek}`",
                 ),
                 kind => (kind.to_string(), language.to_owned()),
             };
             (Some(*error.span()), message, help)
         }
-        // The enum is open; a kind added to it has no place to tell of.
+        // The enum is non-exhaustive; a new kind has no position.
         _ => (
             None,
             "the pattern cannot be read".to_owned(),

@@ -1,6 +1,6 @@
-//! A file of rules, and what it says of a request.
+//! A rule file, compiled, and its verdict on a request.
 //!
-//! INVARIANT: an empty set of rules never exists, and whatever no rule allows is denied.
+//! INVARIANT: a rule set is never empty, and a request that no rule allows is denied.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,26 +13,27 @@ use crate::error::{Fault, RuleError};
 use crate::request::Request;
 use crate::verdict::{Reason, RuleRef, Verdict};
 
-/// The rules doxy uses when it is given none: the text of the embedded file.
+/// The default rules: the text of the embedded file.
 pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
 
-/// The memory all compiled patterns may take together, counted once for each different list of rules. Ten
-/// thousand common rules fit. It also bounds the time that the worst patterns and the worst path can take.
+/// The largest total size of all compiled patterns, in bytes; each automaton counts its patterns.
+/// Ten thousand common rules fit. It also bounds the time of the worst patterns on the worst path.
 const MAX_TOTAL_SIZE: usize = 16_777_216; // 16 MiB
 
-/// Rules, compiled and ready to be asked.
+/// A compiled rule file.
 #[derive(Debug)]
 pub struct RuleSet {
     source: String,
     rules: usize,
-    /// What messages say is allowed. Empty if no method can be told apart by them: either any method is
-    /// allowed somewhere, or none is.
+    /// The methods that some rule allows, for messages. Empty if that says nothing: all methods are
+    /// allowed by some rule, or none is.
     allowed: String,
-    /// Methods for which different rules stand are in different classes; together these hold all methods.
+    /// Two methods share a class if the same rules apply to them. The classes together contain all
+    /// methods.
     classes: Vec<Class>,
 }
 
-/// The methods for which the same rules stand, and those rules.
+/// Methods to which the same rules apply, and those rules.
 #[derive(Debug)]
 struct Class {
     methods: MethodSet,
@@ -49,12 +50,12 @@ struct Rule {
 }
 
 impl RuleSet {
-    /// Compiles the rules in `text`. `source` is what messages and [`RuleRef`]s call them, usually the path
-    /// of their file.
+    /// Compiles the rules in `text`. `source` is their name in messages and [`RuleRef`]s, usually
+    /// the path of the file.
     ///
     /// # Errors
     ///
-    /// At the first line that is wrong, and if no line holds a rule. No part of a wrong file is used.
+    /// At the first wrong line, and if no line has a rule. No part of a wrong file is used.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self, RuleError> {
         let rules = read(source, text)?;
         let allowed = rules
@@ -73,12 +74,12 @@ impl RuleSet {
         })
     }
 
-    /// Compiles the rules doxy uses when it is given none.
+    /// Compiles the default rules.
     ///
     /// # Errors
     ///
-    /// Never, as tests make sure. The caller has a way to report bad rules already, and this crate none to
-    /// give up.
+    /// Never, as tests ensure. It returns a `Result` because this crate does not panic and the
+    /// caller already reports bad rules.
     pub fn embedded() -> Result<Self, RuleError> {
         Self::parse("default patterns", DEFAULT_PATTERNS.as_bytes())
     }
@@ -115,7 +116,7 @@ impl RuleSet {
         }
     }
 
-    /// How many rules there are; never none.
+    /// The number of rules; at least 1.
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules
@@ -150,7 +151,7 @@ fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
     if rules.is_empty() {
         return Err(RuleError::in_file(
             source,
-            "there are no rules in it, so nothing would be allowed",
+            "the file has no rules, so nothing would be allowed",
             "a rule is a line like `^/v1\\.41/containers/json$`; to deny everything, write `!.*`",
         ));
     }
@@ -176,7 +177,7 @@ fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
     }))
 }
 
-/// Sorts the methods into classes. Lists of rules that are the same become one automaton.
+/// Groups the methods into classes. Equal lists of rules share one automaton.
 fn classes(source: &str, rules: &[Rule]) -> Result<Vec<Class>, RuleError> {
     let mut memory = Memory::new(source);
     let mut built = HashMap::new();
@@ -222,7 +223,7 @@ fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
     one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
 }
 
-/// The memory that compiled patterns may still take.
+/// The size that compiled patterns may still have.
 struct Memory<'s> {
     source: &'s str,
     left: usize,
@@ -246,8 +247,8 @@ impl<'s> Memory<'s> {
 fn too_large(source: &str) -> RuleError {
     RuleError::in_file(
         source,
-        "the patterns are too large together",
-        "lower their repetition counts, or make one pattern of many that are alike",
+        "the patterns together are too large",
+        "lower their repetition counts, or merge similar patterns into one",
     )
 }
 
@@ -295,7 +296,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("f: the patterns are too large together\nhelp: ")
+                .starts_with("f: the patterns together are too large\nhelp: ")
         );
     }
 }

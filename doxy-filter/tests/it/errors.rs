@@ -25,7 +25,7 @@ fn files() {
     for text in ["", "\n", "# only\n\n", "\u{feff}", " \r\n\t"] {
         check(
             text,
-            " there are no rules in it, so nothing would be allowed",
+            " the file has no rules, so nothing would be allowed",
             help,
         );
     }
@@ -53,9 +53,9 @@ fn an_error_says_where_to_programs_too() {
 #[test]
 fn limits() {
     let deep = format!("/{}{}", "(".repeat(65), ")".repeat(65));
-    let help = "take the inner groups apart, or make several rules of it";
+    let help = "remove inner groups, or split it into several rules";
     check(deep, "1:65: nested more than 64 deep", help);
-    let help = "make several rules of it: whatever any rule allows is allowed";
+    let help = "split it into several rules: a request is allowed if any rule allows it";
     check(
         format!("/{}", "x".repeat(4096)),
         "1:1: the pattern is longer than 4096 bytes",
@@ -78,7 +78,7 @@ fn control_characters() {
     let help = "remove it; lines end in a newline, with or without a carriage return before it";
     check(
         "GET /ab\u{1}",
-        "1:8: a control character, which no path has",
+        "1:8: a control character: no path contains one",
         help,
     );
 }

@@ -1,5 +1,5 @@
-//! Patterns that Go's regexp and Rust's regex read differently, or that look as if they might. Each stands
-//! with paths that Go matches as a whole, and paths that it does not.
+//! Patterns that Go's regexp and Rust's regex read differently, or that look as if they might. Each
+//! stands with paths that Go matches as a whole, and paths that it does not.
 
 use doxy_filter::{Request, RuleSet, Verdict};
 

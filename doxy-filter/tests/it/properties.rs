@@ -68,7 +68,7 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "BREW"];
 const PATHS: [&str; 6] = ["/a", "/a/b", "/a/c", "/b", "/c", "/d"];
 
 fn config() -> ProptestConfig {
-    // Files of past failures would be state beside the tests; this crate keeps none.
+    // No files of past failures: tests keep no state.
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -89,7 +89,7 @@ fn allows(rules: &RuleSet, request: &Request<'_>) -> bool {
     matches!(rules.decide(request), Verdict::Allow(_))
 }
 
-/// The verdict but for the rule it names.
+/// The verdict without the rule that it names.
 fn kind(verdict: Verdict<'_>) -> String {
     match verdict {
         Verdict::Allow(_) => "allow".to_owned(),
@@ -98,7 +98,7 @@ fn kind(verdict: Verdict<'_>) -> String {
     }
 }
 
-/// Rules that nobody would write, most of which load: of few words, so that they meet often.
+/// Unlikely rules, most of which load. They use few words, so that they often overlap.
 fn odd_rule() -> impl Strategy<Value = String> {
     let methods = prop::sample::select(&["", "", "GET ", "HEAD ", "POST,PUT ", "* "][..]);
     let pattern = prop_oneof![
@@ -114,7 +114,7 @@ fn odd_rule() -> impl Strategy<Value = String> {
     })
 }
 
-/// As a pattern that can mean nothing but this text.
+/// A pattern that matches this text only.
 fn escaped(text: &str) -> String {
     let escape = |c: char| match c {
         '/' | 'a'..='z' | 'A'..='Z' | '0'..='9' => c.to_string(),
@@ -159,11 +159,12 @@ proptest! {
     ) {
         let canonical = canonical_path(&path);
         if let Ok(canonical) = &canonical {
-            // It is decoded once or not at all; a second time would find nothing to decode.
+            // Decoding it again would change nothing.
             let again = canonical_path(canonical);
             prop_assert_eq!(again.as_deref(), Ok(&**canonical));
         }
-        // Whatever of it is encoded, it is the same path: or the same refusal, if its first byte is bare.
+        // Whatever of it is encoded, it is the same path: or the same refusal, if its first byte is
+        // bare.
         if !path.contains('%') {
             let encode = |(at, byte): (usize, u8)| match hidden[at % hidden.len()] && at > 0 {
                 true => format!("%{byte:02x}").into_bytes(),

@@ -8,7 +8,8 @@ use regex_automata::meta::Regex;
 
 use crate::endpoints::{example, version_of};
 
-/// The router, slow and plain: every template as a pattern of its own, asked in the order of the table.
+/// The router, slow and plain: every template as a pattern of its own, asked in the order of the
+/// table.
 struct Router(Vec<(Regex, &'static Endpoint)>);
 
 impl Router {

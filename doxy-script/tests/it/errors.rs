@@ -143,7 +143,7 @@ fn patterns() {
     );
     check(
         "fn decide(req) { req.path.find(\"[a-z&&[^b]]\") }",
-        "p.rhai:1:32: `&&` in a class means different things in different regex dialects",
+        "p.rhai:1:32: `&&` in a class has a different meaning in other regex dialects",
     );
 }
 

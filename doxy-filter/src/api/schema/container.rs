@@ -1,4 +1,4 @@
-//! Containers: what creating, updating, checkpointing one and running commands in it reads.
+//! Bodies about containers: create, commit, update, exec, copy, checkpoint.
 
 use super::network::ENDPOINT;
 use super::shared::{HEALTH, MOUNTS, ULIMITS};
@@ -57,13 +57,13 @@ static HOST_FIELDS: &[Field] = resources! {
     UsernsMode, ShmSize, Sysctls: &MAP, Runtime, Isolation, Mounts: &MOUNTS, MaskedPaths: &LIST,
     ReadonlyPaths: &LIST, Init, InitPath, LxcConf: &ANY,
 };
-/// What a container may do to its host.
+/// How a container is connected to its host.
 static HOST_CONFIG: Schema = Schema::Struct(Fields {
     known: HOST_FIELDS,
     misplaced: &[],
 });
 
-/// A new container; a commit reads the same.
+/// A new container, or the configuration of a committed image.
 pub static CREATE: Schema = Schema::Struct(Fields {
     known: config! {
         HostConfig: &HOST_CONFIG,

@@ -1,4 +1,4 @@
-//! Networks.
+//! Bodies about networks.
 
 use super::types::{LIST, MAP, Schema, schema};
 

@@ -1,4 +1,4 @@
-//! Services of a swarm.
+//! Bodies about services of a swarm.
 
 use super::shared::{DRIVER, HEALTH, MOUNTS, ULIMITS};
 use super::types::{LIST, MAP, Schema, schema};

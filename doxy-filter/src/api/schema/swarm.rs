@@ -1,4 +1,4 @@
-//! A swarm, its nodes, secrets and configs.
+//! Bodies about a swarm, its nodes, secrets and configs.
 
 use super::shared::DRIVER;
 use super::types::{Field, Fields, LIST, MAP, Schema, fields, schema};

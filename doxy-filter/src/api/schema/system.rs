@@ -1,8 +1,8 @@
-//! Plugins, and the login at a registry.
+//! Bodies about plugins and registry logins.
 
 use super::types::{ANY, LIST, Schema, schema};
 
-/// What a plugin is granted.
+/// The privileges that are granted to a plugin.
 pub static PLUGIN_PRIVILEGES: Schema = Schema::List(&schema! { Name, Description, Value: &LIST });
 /// The settings of a plugin.
 pub static PLUGIN_SETTINGS: Schema = Schema::List(&ANY);

@@ -1,52 +1,52 @@
-//! The words in which a structure is described.
+//! The types of a schema, and the macros to write one.
 
-/// What the engine expects at some place of a body.
+/// What the engine expects at one position of a body.
 #[derive(Debug)]
 pub enum Schema {
-    /// Anything, or something that is not described. Its keys are taken for fields.
+    /// Anything, or something that is not described. Its keys count as fields.
     Any,
-    /// A struct of Go's. The engine ignores keys that are no fields; a policy still sees them.
+    /// A Go struct. The engine ignores keys that are not fields; a policy still sees them.
     Struct(Fields),
-    /// A map: its keys are their author's own, and compared exactly.
+    /// A map: its keys are free and are compared exactly.
     Map(&'static Schema),
-    /// Anything, in which keys are their author's own however deep it goes.
+    /// Anything, with free keys at every depth.
     Opaque,
     /// A list.
     List(&'static Schema),
-    /// A list of strings, or one string that stands for a list of one.
+    /// A list of strings, or one string that means a list of one.
     StringOrList,
 }
 
 /// The fields of a struct.
 #[derive(Debug)]
 pub struct Fields {
-    /// Those that belong there.
+    /// The fields that belong here.
     pub known: &'static [Field],
-    /// Those that belong elsewhere, but that old engines obey here: the fields of `HostConfig` at
-    /// the top of a create.
+    /// Fields that belong elsewhere but that old engines apply here: those of `HostConfig` at the
+    /// top level of a create.
     pub misplaced: &'static [Field],
 }
 
 /// A field.
 #[derive(Debug)]
 pub struct Field {
-    /// Its name as clients spell it. The engine compares names without regard to case.
+    /// Its name as clients spell it. The engine ignores case when it compares names.
     pub name: &'static str,
-    /// What it holds.
+    /// The schema of its value.
     pub schema: &'static Schema,
 }
 
-/// Anything: for bodies that are not described.
+/// The schema of bodies that are not described.
 pub static ANY: Schema = Schema::Any;
-/// What clients put into a query as JSON, as into `filters`.
+/// The schema of JSON in a query, such as `filters`.
 pub static OPAQUE: Schema = Schema::Opaque;
-/// A list of plain values, or of lists of them.
+/// A list of plain values, or of such lists.
 pub(super) static LIST: Schema = Schema::List(&ANY);
 /// A map of plain values.
 pub(super) static MAP: Schema = Schema::Map(&ANY);
 pub(super) static STRING_OR_LIST: Schema = Schema::StringOrList;
 
-/// `fields! { A, B: &SCHEMA }`: a list of fields, those with plain values by name alone.
+/// `fields! { A, B: &SCHEMA }`: a list of fields. A field with a plain value needs no schema.
 macro_rules! fields {
     (@schema) => { &$crate::api::schema::types::Schema::Any };
     (@schema $schema:expr) => { $schema };
@@ -58,7 +58,7 @@ macro_rules! fields {
     };
 }
 
-/// A struct with these fields.
+/// The schema of a struct with these fields.
 macro_rules! schema {
     ($($fields:tt)*) => {
         $crate::api::schema::types::Schema::Struct($crate::api::schema::types::Fields {
@@ -71,7 +71,7 @@ macro_rules! schema {
 pub(super) use {fields, schema};
 
 impl Schema {
-    /// Calls `each` with every field in this schema, however deep.
+    /// Calls `each` with every field in this schema, at every depth.
     pub fn walk(&'static self, each: &mut impl FnMut(&'static Field)) {
         match self {
             Self::Struct(Fields { known, misplaced }) => {

@@ -1,4 +1,4 @@
-//! Volumes, those of a cluster among them.
+//! Bodies about volumes, cluster volumes included.
 
 use super::types::{LIST, MAP, Schema, schema};
 

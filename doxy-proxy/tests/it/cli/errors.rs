@@ -76,11 +76,11 @@ sub: cannot read the pattern file: is a directory
 help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 pattern-file empty.pattern
-empty.pattern: there are no rules in it, so nothing would be allowed
+empty.pattern: the file has no rules, so nothing would be allowed
 help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
 
 pattern-file comments.pattern
-comments.pattern: there are no rules in it, so nothing would be allowed
+comments.pattern: the file has no rules, so nothing would be allowed
 help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
 
 pattern-file regex.pattern

@@ -23,16 +23,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::endpoints::{Mention, mentions};
-use crate::rules::{faults, has_map};
+use crate::rules::faults;
 use crate::source::Files;
 
 const CRATES: [&str; 4] = ["doxy-filter", "doxy-script", "doxy-proxy", "doxy-bench"];
-
-/// Crates that have no map yet, and so are not checked. A crate that has one must leave this list.
-const WITHOUT_A_MAP: &[&str] = &[];
-
-/// Files that name endpoints though the table knows them. A file that does so no more must leave this list.
-const STILL_NAME_ENDPOINTS: &[&str] = &[];
 
 #[test]
 fn no_floor_imports_one_above_it() {
@@ -40,16 +34,8 @@ fn no_floor_imports_one_above_it() {
     for name in CRATES {
         let files = sources(name);
         assert!(files.len() > 2, "{name}: too few files were found");
-        let listed = WITHOUT_A_MAP.contains(&name);
-        if listed && has_map(&files) {
-            complaints.push(format!(
-                "{name} has a crate map now\n    help: remove it from WITHOUT_A_MAP"
-            ));
-        }
-        if !listed {
-            let faults = faults(name, &files);
-            complaints.extend(faults.iter().map(|fault| format!("{name}/{fault}")));
-        }
+        let faults = faults(name, &files);
+        complaints.extend(faults.iter().map(|fault| format!("{name}/{fault}")));
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
@@ -58,31 +44,14 @@ fn no_floor_imports_one_above_it() {
 fn only_the_api_table_names_endpoints() {
     // doxy-bench is no product: its stand-in engine and its load are made of endpoints.
     let product = CRATES.iter().filter(|name| **name != "doxy-bench");
-    let found: Vec<(String, String)> = product
-        .flat_map(|name| {
-            mentions(name, &sources(name))
-                .into_iter()
-                .map(move |mention| (name, mention))
-        })
-        .filter(|(name, mention)| **name != "doxy-filter" || !mention.file.starts_with("src/api/"))
-        .map(|(name, mention)| {
-            let Mention { file, line, text } = mention;
-            (
-                format!("{name}/{file}"),
-                format!("{name}/{file}:{line}: {text:?} names an endpoint"),
-            )
-        })
-        .collect();
-    let mut complaints: Vec<String> = found
-        .iter()
-        .filter(|(file, _)| !STILL_NAME_ENDPOINTS.contains(&&**file))
-        .map(|(_, complaint)| format!("{complaint}\n    help: ask doxy_filter::api for it"))
-        .collect();
-    for file in STILL_NAME_ENDPOINTS {
-        if !found.iter().any(|(found, _)| found == file) {
-            complaints.push(format!(
-                "{file} names no endpoint any more\n    help: remove it from STILL_NAME_ENDPOINTS"
-            ));
+    let mut complaints = Vec::new();
+    for name in product {
+        for Mention { file, line, text } in mentions(name, &sources(name)) {
+            if *name != "doxy-filter" || !file.starts_with("src/api/") {
+                complaints.push(format!(
+                    "{name}/{file}:{line}: {text:?} names an endpoint\n    help: ask doxy_filter::api for it"
+                ));
+            }
         }
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));

@@ -32,13 +32,6 @@ impl Display for Fault {
     }
 }
 
-/// Whether the docs of the crate's `lib.rs` have a map.
-pub(crate) fn has_map(files: &Files) -> bool {
-    files
-        .get("src/lib.rs")
-        .is_some_and(|source| floors(source).is_some())
-}
-
 /// Everything that is wrong with the crate `name`.
 pub(crate) fn faults(name: &str, files: &Files) -> Vec<Fault> {
     let source = Source::read(name, files);

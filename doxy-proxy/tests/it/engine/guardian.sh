@@ -1,11 +1,11 @@
-# Keeps one private Docker engine for one test process, and takes it down with that process.
+# Runs one private Docker engine for one test process, and stops it when that process ends.
 #
-# The test process holds the other end of standard input: when it ends, however it ends, `read`
-# sees the end of file. Commands: `start`, `kill`. Told on standard output: `dir PATH` once, and
-# `ended` whenever the engine is gone, asked for or not.
+# The test process holds the other end of standard input. When it ends, even by a signal, `read`
+# returns the end of file. Standard input takes the commands `start` and `kill`. Standard output
+# gets `dir PATH` once, and `ended` each time the engine has ended, by a command or by itself.
 #
-# The engine is process 1 of a PID namespace and has a mount namespace: when it dies, the kernel
-# takes its containerd, shims, containers and mounts along, so nothing has to be searched for.
+# The engine is process 1 of a PID namespace and has a mount namespace. When it dies, the kernel
+# also ends its containerd, shims and containers, and removes its mounts.
 set -u
 
 dir=$(mktemp -d /tmp/doxy-e.XXXXXX) || exit 1 # short: a socket's path has at most 108 bytes
@@ -13,13 +13,13 @@ exec 2>>"$dir/log"
 keeper=
 
 start() {
-    # The run-time state of a killed engine holds process numbers; in the new namespace other
-    # processes have them, and dockerd would take those for itself or for its containerd.
+    # The run-time state of a killed engine contains process ids. In the new namespace other
+    # processes have them, and dockerd would mistake those for itself or for its containerd.
     rm -rf "$dir/pid" "$dir/init" "$dir/exec"
     {
         # shellcheck disable=SC2016 # expanded inside
         unshare --mount --pid --fork --kill-child=KILL sh -c '
-            read -r init rest </proc/self/stat # the outer /proc still: the number seen from outside
+            read -r init rest </proc/self/stat # still the outer /proc: the process id seen from outside
             echo "$init" >"$0/init"
             mount -t proc proc /proc || exit 1
             exec "$@"
@@ -32,7 +32,7 @@ start() {
     keeper=$!
 }
 
-# SIGKILL: everything the engine owns is thrown away anyway, and no container can delay it.
+# SIGKILL: everything the engine owns is removed anyway, and no container can delay it.
 stop() {
     [ -n "$keeper" ] || return 0
     until [ -s "$dir/init" ] || ! kill -0 "$keeper" 2>/dev/null; do sleep 0.05; done
@@ -50,7 +50,7 @@ clean() {
 
 trap clean EXIT
 trap 'exit 0' INT HUP TERM
-PATH=$PATH:/usr/sbin:/sbin # where dockerd, runc and iptables are, also for a user without them on PATH
+PATH=$PATH:/usr/sbin:/sbin # dockerd, runc and iptables may be there only
 
 echo "dir $dir"
 start

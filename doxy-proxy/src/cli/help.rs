@@ -5,8 +5,8 @@
 pub(super) const ABOUT: &str = "A Docker socket proxy: allows some requests and denies the rest.";
 
 pub(super) const LONG_ABOUT: &str = "\
-A Docker socket proxy: creates a second socket, checks every request there against rules (and a \
-script, if there is one), forwards what they allow to the Docker engine and denies the rest.";
+A Docker socket proxy: creates a second socket, checks every request there against a policy, \
+forwards what it allows to the Docker engine and denies the rest.";
 
 pub(super) const AFTER: &str = "\
 Example: doxy --pattern-file my.pattern --proxy-socket /run/doxy/doxy.sock

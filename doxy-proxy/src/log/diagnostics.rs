@@ -1,8 +1,8 @@
-//! Where the log goes: standard error, as far as somebody takes it.
+//! The log of the process, on standard error.
 //!
-//! A log never holds up a request and never ends the proxy. A line that would have to wait, for a
-//! pipe that nobody empties or a disk that is full, is dropped and counted, and the next one that
-//! gets through is preceded by the count.
+//! Logging never delays a request and never ends the proxy. A line that cannot be written at once (a
+//! full pipe, a full disk) is dropped, and the next line that is written comes after the number of
+//! dropped ones.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The log. Every line is one write.
+/// Writes each line with one system call, and counts those that it drops.
 #[derive(Debug, Default)]
 pub struct Stderr {
     dropped: AtomicU64,
@@ -28,11 +28,11 @@ impl Write for &Stderr {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let dropped = self.dropped.swap(0, Relaxed);
         let counted = (dropped > 0).then(|| format!("({dropped} lines of log lost)\n"));
-        let said = counted.is_none_or(|line| write(line.as_bytes()));
-        if !said || !write(line) {
+        let printed = counted.is_none_or(|line| write(line.as_bytes()));
+        if !printed || !write(line) {
             self.dropped.fetch_add(dropped + 1, Relaxed);
         }
-        // Whoever logs has done so: there is nothing that could be done about it there.
+        // The caller could do nothing about an error.
         Ok(line.len())
     }
 
@@ -41,7 +41,7 @@ impl Write for &Stderr {
     }
 }
 
-/// Writes a line if that takes no waiting. A pipe that can be written to has room for 4 KiB.
+/// Writes a line if that does not block. A pipe that is ready for writing has room for 4 KiB.
 fn write(line: &[u8]) -> bool {
     let stderr = rustix::stdio::stderr();
     let mut fds = [PollFd::from_borrowed_fd(stderr, PollFlags::OUT)];

@@ -32,6 +32,8 @@ mod limits;
 mod listening;
 // A log that cannot be written, or that nobody reads.
 mod logging;
+// The manual: its links, and its table of options.
+mod manual;
 // hyper in the engine's place, as a second opinion.
 mod opinion;
 // SIGHUP reloads the policy.

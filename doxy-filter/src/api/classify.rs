@@ -58,8 +58,7 @@ fn split_libpod_version(path: &str) -> (&str, &str) {
         let is_version = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
         let end = rest.bytes().position(|byte| !is_version(byte))?;
         let (version, plain) = rest.split_at_checked(end)?;
-        (version.starts_with(|c: char| c.is_ascii_digit()) && plain.starts_with('/'))
-            .then_some((version, plain))
+        (!version.is_empty()).then_some((version, plain))
     });
     versioned.unwrap_or(("", path))
 }

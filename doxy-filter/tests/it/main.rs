@@ -8,6 +8,8 @@
 
 /// Files of rules in `tests/data`, each with the requests it allows and denies.
 mod cases;
+/// Random patterns, matched by doxy and by Go.
+mod differential;
 /// The table of the API, and which request is for which endpoint.
 mod endpoints;
 /// Files that are refused, with the words of the refusal.

@@ -6,7 +6,7 @@ use doxy_filter::{MAX_PATH, Reason, Request, RuleSet, Verdict, canonical_path, s
 use proptest::prelude::*;
 
 /// Pieces that rules are made of, good and bad.
-const PIECES: [&str; 42] = [
+pub(crate) const PIECES: [&str; 42] = [
     "/",
     "a",
     "json",

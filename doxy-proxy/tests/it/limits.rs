@@ -92,13 +92,13 @@ fn doxy_recovers_when_it_had_no_file_descriptors() {
         prlimit(id, Resource::Nofile, Rlimit { current, maximum }).unwrap();
     };
     // doxy closes an idle connection to the engine to free its descriptor.
-    assert_eq!(doxy.connect().ask(GET).status(), 200);
+    assert_eq!(doxy.ask(GET).status(), 200);
     limit(doxy.process.descriptors().len() as u64 + 6);
     let mut clients: Vec<_> = (0..40).map(|_| doxy.connect()).collect();
     doxy.process.logged("cannot accept a connection");
     drop(clients.split_off(1));
     wait::until("an answer", || {
-        (doxy.connect().ask(GET).status() == 200).then_some(())
+        (doxy.ask(GET).status() == 200).then_some(())
     });
     assert_eq!(clients.remove(0).ask(GET).status(), 200);
     doxy.stop();
@@ -126,7 +126,7 @@ fn flooding_clients_do_not_starve_others() {
         })
         .collect();
     for _ in 0..50 {
-        assert_eq!(doxy.connect().ask(GET).status(), 200);
+        assert_eq!(doxy.ask(GET).status(), 200);
     }
     for flood in floods {
         assert!(flood.join().unwrap() > 10_000 * 100);
@@ -228,7 +228,7 @@ fn allow_gid_considers_supplementary_groups() {
 fn the_debug_line_names_the_peer() {
     let fake = Fake::start();
     let doxy = Binary::start(fake.path(), &["--debug"]);
-    assert_eq!(doxy.connect().ask(GET).status(), 200);
+    assert_eq!(doxy.ask(GET).status(), 200);
     let line = doxy.process.logged("GET /info");
     let id = std::process::id();
     let command = std::fs::read_to_string(Path::new("/proc/self/comm")).unwrap();
@@ -247,7 +247,7 @@ fn a_client_that_does_not_read_refusals_blocks_no_other() {
     // This client sends requests and never reads. doxy must stop reading them, and still serve
     // others.
     let taken = client.offer(flood.as_bytes(), || {
-        assert_eq!(doxy.connect().ask(GET).status(), 200);
+        assert_eq!(doxy.ask(GET).status(), 200);
     });
     assert!(taken < flood.len(), "all requests were read");
     doxy.stop();

@@ -23,7 +23,13 @@ pub(crate) enum RequestBody {
     /// All of it has been read, and is forwarded from here.
     Collected(CollectedBody),
     /// It could not be read. The reason is for the client.
-    Unreadable(Cow<'static, str>),
+    Unreadable(
+        #[cfg_attr(
+            not(feature = "script"),
+            expect(dead_code, reason = "only a script's denial quotes it")
+        )]
+        Cow<'static, str>,
+    ),
 }
 
 impl RequestBody {

@@ -1,6 +1,6 @@
-//! A rule file, and what it says of a path.
+//! A rule file, and its verdict on a path.
 //!
-//! The input is the file, and behind the last byte that no text has (0xFF) the path.
+//! The input is the file and, after the last byte 0xFF (which no UTF-8 text contains), the path.
 
 #![no_main]
 
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(rules.rule_count() > 0);
     let lines: Vec<_> = lines(text).collect();
 
-    // Any text at all may be asked about; a canonical one is what is.
+    // Any text must be judged without a panic; doxy asks about canonical paths only.
     let path = String::from_utf8_lossy(path);
     let canonical = canonical_path(&path);
     let paths = [Some(&*path), canonical.as_deref().ok(), Some("/info")];
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 
-    // One more denial never opens anything, wherever it stands; this one closes everything.
+    // A denial more never allows anything, wherever it is; this one denies everything.
     for closed in [
         [
             b"!(?s:.*)\n",
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
         [text, b"\n!(?s:.*)"].concat(),
     ] {
         let Ok(closed) = RuleSet::parse("f", &closed) else {
-            continue; // it has become too large
+            continue; // too large now
         };
         for method in METHODS {
             assert!(!allows(&closed, method, &path), "{method} {path:?}");
@@ -51,7 +51,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A verdict names a line that says so by itself; where none is named, no line does.
+/// The line that a verdict names gives that verdict alone; if none is named, no line does.
 fn check_verdict(rules: &RuleSet, lines: &[&[u8]], method: &str, path: &str) {
     let request = Request {
         method,
@@ -71,7 +71,7 @@ fn check_verdict(rules: &RuleSet, lines: &[&[u8]], method: &str, path: &str) {
             assert!(allows(&alone(line), method, path), "line {line}");
             assert!(!(0..lines.len()).any(|number| says(number, is_denial)));
             if method == "GET" {
-                // HEAD goes wherever GET does, but where a rule denies HEAD alone.
+                // HEAD is allowed wherever GET is, unless a rule denies HEAD alone.
                 let head = rules.decide(&Request {
                     method: "HEAD",
                     ..request
@@ -110,7 +110,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n')
 }
 
-/// Two lines, of which the first says where: only what is wrong with the whole file has no line.
+/// Two lines; the first begins with the position, unless the error concerns the whole file.
 fn check_error(error: &RuleError, text: &[u8]) {
     let words = error.to_string();
     let (place, help) = words.split_once('\n').expect("two lines");

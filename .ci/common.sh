@@ -78,8 +78,8 @@ mutants() {
     out=$(mktemp -d /tmp/doxy-m.XXXXXX)
     mkdir "$out/mutants.out"
     # Interrupted, it has written what it found until then.
-    timeout --signal=INT "$seconds" cargo mutants --package doxy-filter --output "$out" --shuffle \
-        --timeout 60 --no-times --colors never "$@" >"$out/log" 2>&1 || status=$?
+    PROPTEST_CASES=32 timeout --signal=INT "$seconds" cargo mutants --package doxy-filter --output "$out" --shuffle \
+        --timeout 180 --no-times --colors never "$@" >"$out/log" 2>&1 || status=$?
     # 2 and 3: some were missed or ran out of time; 124: the time was over.
     case $status in
     0 | 2 | 3 | 124) ;;

@@ -26,7 +26,7 @@ pub mod schema;
 mod table;
 mod template;
 
-pub use self::classify::endpoint_of;
+pub use self::classify::{endpoint_of, hijacks};
 pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
 pub use self::filters::FILTERS;
 

@@ -3,6 +3,8 @@
 //! The first segment of the path selects a group; the first row of the group that matches is the
 //! endpoint. Nothing is allocated, and the cost is about that of a verdict.
 
+use std::sync::LazyLock;
+
 use super::endpoint::{Endpoint, Group};
 use super::method::Method;
 use super::{docker, libpod};
@@ -39,6 +41,24 @@ pub fn endpoint_of(method: &str, path: &str) -> Option<&'static Endpoint> {
         .iter()
         .filter(|group| group.folder == folder && group.serves(version))
         .find_map(|group| find(group, method, plain))
+}
+
+/// How the paths end at which the engine may take the connection out of HTTP, by method: a first test
+/// that almost every other request fails.
+static HIJACK_ENDS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+    let hijacks = super::endpoints().filter(|endpoint| endpoint.hijacks());
+    let end = |template: &'static str| template.rsplit('}').next().unwrap_or(template);
+    hijacks
+        .map(|endpoint| (endpoint.method, end(endpoint.template)))
+        .collect()
+});
+
+/// Whether the engine may take the connection of this request out of HTTP. The same as
+/// [`Endpoint::hijacks`] of [`endpoint_of`], for less.
+#[must_use]
+pub fn hijacks(method: &str, path: &str) -> bool {
+    let ends = |(verb, end): &(&str, &str)| path.ends_with(end) && method == *verb;
+    HIJACK_ENDS.iter().any(ends) && endpoint_of(method, path).is_some_and(Endpoint::hijacks)
 }
 
 fn find(group: &Group, method: Method, path: &str) -> Option<&'static Endpoint> {

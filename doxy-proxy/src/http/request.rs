@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use doxy_filter::api::{Endpoint, endpoint_of};
+use doxy_filter::api::hijacks;
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
@@ -63,8 +63,6 @@ pub(crate) struct ValidRequest<'s, 'b> {
     /// The canonical path.
     path: Cow<'b, str>,
     query: Option<&'b str>,
-    /// What the engine serves at this path, if anything.
-    pub(crate) endpoint: Option<&'static Endpoint>,
     pub(crate) exchange: Exchange,
     pub(crate) body: RequestBody,
 }
@@ -127,21 +125,19 @@ impl<'s, 'b> Head<'s, 'b> {
         self.check_trailers()?;
         self.check_content_type(framing)?;
         let http10 = self.minor == 0;
-        let endpoint = endpoint_of(self.method, &path);
         let exchange = Exchange {
             framing,
             http10,
             is_head: self.method == "HEAD",
             keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
             expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
-            may_upgrade: endpoint.is_some_and(Endpoint::hijacks),
+            may_upgrade: hijacks(self.method, &path),
         };
         Ok(ValidRequest {
             head: self,
             path_and_query,
             path,
             query,
-            endpoint,
             exchange,
             body: RequestBody::Unread,
         })
@@ -293,7 +289,6 @@ impl<'b> ValidRequest<'_, 'b> {
             path_and_query: self.path_and_query,
             path: self.path,
             query: self.query,
-            endpoint: self.endpoint,
             exchange: self.exchange,
             body: self.body,
         }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 use doxy_filter::Request as Judged;
-use doxy_filter::api::Endpoint;
+use doxy_filter::api::{Endpoint, endpoint_of};
 use memchr::memchr;
 
 use crate::http::headers::values;
@@ -30,8 +30,8 @@ pub(crate) struct RequestRecord<'a> {
     context: &'a LogContext,
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
-    /// What the engine serves at the path, if anything.
-    pub(crate) endpoint: Option<&'static Endpoint>,
+    /// What the engine serves at the path, if anything. Only for a request that is logged.
+    endpoint: Option<&'static Endpoint>,
     /// When the response began, if it has.
     response_start: AtomicU64,
     outcome: AtomicU8,
@@ -97,13 +97,15 @@ impl<'a> RequestRecord<'a> {
         text.path = text.quote(path);
     }
 
-    /// Notes the path as the policy sees it, instead of as it was sent.
+    /// Notes the path as the policy sees it, instead of as it was sent, and its endpoint.
     pub(crate) fn judged(&mut self, judged: &Judged<'_>) {
-        if let Some(text) = self.text()
-            && text.get(text.path) != judged.path
-        {
+        let Some(text) = self.text() else {
+            return;
+        };
+        if text.get(text.path) != judged.path {
             text.path = text.quote(judged.path);
         }
+        self.endpoint = endpoint_of(judged.method, judged.path);
     }
 
     /// A rule, or a script as a whole, allowed the request.

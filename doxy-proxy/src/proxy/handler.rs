@@ -185,7 +185,6 @@ fn parse<'s, 'b>(
     record.head(&head);
     let request = head.validate().map_err(refused)?;
     record.judged(&request.judged());
-    record.endpoint = request.endpoint;
     Ok(request)
 }
 

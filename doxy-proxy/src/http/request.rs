@@ -219,15 +219,14 @@ impl<'s, 'b> Head<'s, 'b> {
     /// when it compares media types: `mult\u{130}part` is `multipart` to it, so those are refused
     /// first.
     fn check_content_type(&self, framing: Framing) -> Result<(), BadRequest> {
-        let has_body = !matches!(framing, Framing::None | Framing::Length(0));
-        let merged = matches!(self.method, "POST" | "PUT" | "PATCH");
         for value in values(&self.lines, "content-type") {
             if !value.is_ascii() {
                 return Err(Malformed::ContentType.into());
             }
-            if !has_body {
+            if matches!(framing, Framing::None | Framing::Length(0)) {
                 continue;
             }
+            let merged = matches!(self.method, "POST" | "PUT" | "PATCH");
             let value = value.to_ascii_lowercase();
             if mentions(&value, b"multipart/form-data")
                 || (merged && mentions(&value, b"x-www-form-urlencoded"))

@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode, Stdio};
 use doxy_bench::gate::{Counts, total};
 use doxy_filter::api::endpoint_of;
 use doxy_filter::{RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Input, Script};
+use doxy_script::{Body, Decision, Script, ScriptRequest};
 
 use crate::inproc::{Request, SCRIPT, Stand};
 
@@ -120,7 +120,7 @@ fn script(times: u64) {
         ("user-agent", b"Docker-Client/28.2.2 (linux)"),
         ("x-team", b"ci"),
     ];
-    let input = Input {
+    let input = ScriptRequest {
         method: "GET",
         path: "/v1.41/containers/json",
         query: Some("all=1"),

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doxy_filter::{Reason, Verdict};
-use doxy_script::{Body, Decision, Input, Peer, Script};
+use doxy_script::{Body, Decision, Peer, Script, ScriptRequest};
 
 const HEADERS: &[(&str, &[u8])] = &[
     ("host", b"docker"),
@@ -32,8 +32,8 @@ const COMPARISONS: &str = r#"
         allow()
     }"#;
 
-fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> Input<'a> {
-    Input {
+fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> ScriptRequest<'a> {
+    ScriptRequest {
         method,
         path,
         query,
@@ -68,7 +68,7 @@ fn create() -> Vec<u8> {
 fn script(c: &mut Criterion) {
     let mut group = c.benchmark_group("script");
     let get = input("GET", "/v1.41/containers/json", Some("all=1&limit=10"));
-    let mut bench = |name: &str, source: &str, input: &Input<'_>, body: Body<'_>| {
+    let mut bench = |name: &str, source: &str, input: &ScriptRequest<'_>, body: Body<'_>| {
         let script = Script::compile(name, source.as_bytes()).unwrap();
         assert_eq!(script.decide(input, body), Decision::Allow, "{name}");
         group.bench_function(name, |b| b.iter(|| script.decide(black_box(input), body)));

@@ -26,7 +26,7 @@ pub(crate) enum Stop {
     /// The script asks for a body that was not read.
     NeedsBody,
     /// The request cannot be judged, for a reason that its sender may know.
-    Unjudged(String),
+    Rejected(String),
     /// Too many steps.
     Steps,
     /// Too much time.
@@ -36,7 +36,7 @@ pub(crate) enum Stop {
 #[derive(Debug, Default)]
 struct Call {
     limits: Limits,
-    /// Steps that are left beyond those of [`NEXT_LOOK`].
+    /// Steps that are left beyond those of [`STEPS_TO_CHECK`].
     reserve: u32,
     /// When the clock was read first.
     began: Option<Instant>,
@@ -48,7 +48,7 @@ struct Call {
 thread_local! {
     static CALL: RefCell<Call> = RefCell::default();
     /// Steps until the clock and the reserve are looked at again. By itself, because it is touched at every step.
-    static NEXT_LOOK: Cell<u32> = const { Cell::new(0) };
+    static STEPS_TO_CHECK: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Begins a call.
@@ -60,7 +60,7 @@ pub(crate) fn begin(limits: Limits) {
         call.stop = None;
         call.at = Position::NONE;
         call.printed.clear();
-        NEXT_LOOK.set(call.advance());
+        STEPS_TO_CHECK.set(call.advance());
     });
 }
 
@@ -74,12 +74,12 @@ pub(crate) fn end() -> (Option<(Stop, Position)>, Vec<String>) {
 
 /// Counts a step. Whether the call may go on.
 pub(crate) fn step() -> bool {
-    match NEXT_LOOK.get().checked_sub(1) {
+    match STEPS_TO_CHECK.get().checked_sub(1) {
         Some(left) => {
-            NEXT_LOOK.set(left);
+            STEPS_TO_CHECK.set(left);
             true
         }
-        None => CALL.with_borrow_mut(Call::look),
+        None => CALL.with_borrow_mut(Call::check),
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn step() -> bool {
 pub(crate) fn work(steps: u32) {
     if steps > 0 {
         CALL.with_borrow_mut(|call| call.reserve = call.reserve.saturating_sub(steps));
-        NEXT_LOOK.set(0);
+        STEPS_TO_CHECK.set(0);
     }
 }
 
@@ -99,7 +99,7 @@ impl Call {
         steps
     }
 
-    fn look(&mut self) -> bool {
+    fn check(&mut self) -> bool {
         if self.stop.is_some() {
             return false;
         }
@@ -110,7 +110,7 @@ impl Call {
         } else if self.reserve == 0 {
             self.stop = Some(Stop::Steps);
         }
-        NEXT_LOOK.set(self.advance());
+        STEPS_TO_CHECK.set(self.advance());
         self.stop.is_none()
     }
 }
@@ -125,7 +125,7 @@ pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
         // The next step, if there is one, is the last.
         call.reserve = 0;
     });
-    NEXT_LOOK.set(0);
+    STEPS_TO_CHECK.set(0);
     EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()
 }
 

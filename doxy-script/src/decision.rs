@@ -16,7 +16,7 @@ pub enum Decision {
         /// The status of the answer.
         status: u16,
         /// Where the policy denied it; `None` if doxy did so itself, before the policy was asked.
-        by: Option<Place>,
+        location: Option<Location>,
     },
     /// The patterns decide.
     Pass,
@@ -34,7 +34,7 @@ pub enum Decision {
 
 /// A place in a policy. Displayed as `policy.rhai:12:5`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The name that the policy was compiled under.
     pub source: std::sync::Arc<str>,
     /// The line, counted from 1.
@@ -43,7 +43,7 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
+impl Location {
     pub(crate) fn new(source: &std::sync::Arc<str>, at: Position) -> Self {
         Self {
             source: std::sync::Arc::clone(source),
@@ -53,7 +53,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             source,
@@ -69,7 +69,7 @@ impl fmt::Display for Place {
 
 /// What `decide` may return. `deny` is not among it: it ends the call where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum ReturnValue {
     Allow,
     Pass,
 }

@@ -45,8 +45,8 @@ mod run;
 mod script;
 mod view;
 
-pub use crate::decision::{Decision, Place};
+pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
-pub use crate::request::{Body, Input, Peer};
+pub use crate::request::{Body, Peer, ScriptRequest};
 pub use crate::script::Script;

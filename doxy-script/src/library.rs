@@ -15,7 +15,7 @@ mod verdict;
 
 use rhai::Engine;
 
-pub(crate) use self::patterns::{Patterns, Use};
+pub(crate) use self::patterns::{MatchMode, Patterns};
 
 /// What may be called: name, fewest and most arguments, the value before a dot among them.
 pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [

@@ -6,11 +6,11 @@ mod owned;
 use doxy_filter::Verdict;
 
 pub(crate) use self::framing::refuse_framing;
-pub(crate) use self::owned::{Content, Facts, Pairs, UsedProperties};
+pub(crate) use self::owned::{Content, OwnedRequest, Pairs, UsedProperties};
 
 /// A request as it is judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
+pub struct ScriptRequest<'a> {
     /// The method as sent.
     pub method: &'a str,
     /// The path as [`doxy_filter::canonical_path`] gave it.
@@ -51,7 +51,7 @@ pub enum Body<'a> {
     Unreadable(&'a str),
 }
 
-impl<'a> Input<'a> {
+impl<'a> ScriptRequest<'a> {
     /// The values of a header, by its name in small letters.
     pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers

@@ -7,10 +7,10 @@ use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::budget::{self, Stop};
 use crate::compile::{Compiled, compile};
-use crate::decision::{Decision, Outcome, Place};
+use crate::decision::{Decision, Location, ReturnValue};
 use crate::error::ScriptError;
 use crate::limits::Limits;
-use crate::request::{Body, Input, refuse_framing};
+use crate::request::{Body, ScriptRequest, refuse_framing};
 use crate::run::{RequestCell, explain};
 
 /// What a client is told of a policy that fails.
@@ -69,12 +69,12 @@ impl Script {
 
     /// Asks the policy about a request.
     #[must_use]
-    pub fn decide(&self, input: &Input<'_>, body: Body<'_>) -> Decision {
+    pub fn decide(&self, input: &ScriptRequest<'_>, body: Body<'_>) -> Decision {
         if let Some((status, reason)) = refuse_framing(input) {
             return Decision::Deny {
                 reason: reason.to_owned(),
                 status,
-                by: None,
+                location: None,
             };
         }
         let policy = &self.policy;
@@ -102,9 +102,9 @@ impl Script {
                 return self.failed(PUBLIC, at, &message);
             }
         };
-        match value.read_lock::<Outcome>().as_deref() {
-            Some(Outcome::Allow) => Decision::Allow,
-            Some(Outcome::Pass) => Decision::Pass,
+        match value.read_lock::<ReturnValue>().as_deref() {
+            Some(ReturnValue::Allow) => Decision::Allow,
+            Some(ReturnValue::Pass) => Decision::Pass,
             None => {
                 let got = match value.is_unit() {
                     true => "nothing".to_owned(),
@@ -130,9 +130,9 @@ impl Script {
             Stop::Denied { reason, status } => Decision::Deny {
                 reason,
                 status,
-                by: Some(Place::new(&self.name, at)),
+                location: Some(Location::new(&self.name, at)),
             },
-            Stop::Unjudged(reason) => self.failed(&reason, at, &reason),
+            Stop::Rejected(reason) => self.failed(&reason, at, &reason),
             Stop::Steps => {
                 let message = format!("the policy took more than {} steps", self.limits.steps);
                 self.failed(PUBLIC, at, &message)
@@ -151,7 +151,7 @@ impl Script {
         let at = if at.is_none() { self.policy.decide } else { at };
         Decision::Failed {
             public: public.to_owned(),
-            log: format!("{}: {message}", Place::new(&self.name, at)),
+            log: format!("{}: {message}", Location::new(&self.name, at)),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing of Rhai is here; `doxy-script` has all of it. Whatever fails there is a denial.
 
 use doxy_filter::Verdict;
-use doxy_script::{Body, Decision, Input, Peer as ScriptPeer};
+use doxy_script::{Body, Decision, Peer as ScriptPeer, ScriptRequest};
 
 use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
@@ -43,7 +43,7 @@ impl Script {
         let judged = request.judged();
         let headers: Vec<_> = request.end_to_end_headers().collect();
         let Peer::Unix(peer) = origin.peer;
-        let input = Input {
+        let input = ScriptRequest {
             method: judged.method,
             path: judged.path,
             query: judged.query,
@@ -66,10 +66,14 @@ impl Script {
             Decision::Allow => ScriptDecision::Allow,
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
-            Decision::Deny { reason, status, by } => ScriptDecision::Deny(Denial::Script {
+            Decision::Deny {
                 reason,
                 status,
-                place: by.map(|place| place.to_string()),
+                location,
+            } => ScriptDecision::Deny(Denial::Script {
+                reason,
+                status,
+                place: location.map(|location| location.to_string()),
                 failed: false,
             }),
             Decision::Failed { public, log } => {

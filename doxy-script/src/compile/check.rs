@@ -11,11 +11,11 @@ mod used;
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
 
 use crate::error::Fault;
-use crate::library::{CALLABLE, Patterns, Use};
+use crate::library::{CALLABLE, MatchMode, Patterns};
 use crate::request::UsedProperties;
 use crate::view::PROPERTIES;
 
-use self::fields::{Names, distance};
+use self::fields::{KnownNames, distance};
 use self::flow::Flow;
 
 /// Names that Rhai itself puts into the tree, for closures.
@@ -32,7 +32,7 @@ pub(super) fn check(
     constants: &Scope<'_>,
 ) -> Result<(Patterns, UsedProperties), Fault> {
     let request = entry(ast)?;
-    let mut found = Found {
+    let mut checker = Checker {
         ast,
         request,
         patterns: Patterns::default(),
@@ -42,32 +42,32 @@ pub(super) fn check(
         fault: None,
     };
     for (_, _, value) in constants.iter() {
-        collect(&value, &mut found.texts);
+        collect(&value, &mut checker.texts);
     }
     ast.walk(&mut |path: &[ASTNode<'_>]| {
-        used::visit(path, &found.request, &mut found.used);
+        used::visit(path, &checker.request, &mut checker.used);
         let visited = match path.last() {
-            Some(ASTNode::Expr(expr)) => found.visit(expr),
+            Some(ASTNode::Expr(expr)) => checker.visit(expr),
             // A call that stands by itself is no expression to Rhai.
-            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => found.call(call, call.args.len(), *at),
+            Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => checker.call(call, call.args.len(), *at),
             _ => Ok(()),
         };
-        found.fault = visited.err();
-        found.fault.is_none()
+        checker.fault = visited.err();
+        checker.fault.is_none()
     });
-    match found.fault.take() {
+    match checker.fault.take() {
         Some(fault) => Err(fault),
         None => {
             as_written(written, constants)?;
-            let used = found.used;
-            Ok((found.finish(), used))
+            let used = checker.used;
+            Ok((checker.finish(), used))
         }
     }
 }
 
 /// Checks names and verdicts, in the tree as it was written.
 fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
-    let mut names = Names::new(written, constants);
+    let mut names = KnownNames::new(written, constants);
     let mut flow = Flow::new(written);
     let mut fault = None;
     written.walk(&mut |path: &[ASTNode<'_>]| {
@@ -151,19 +151,19 @@ fn entry(ast: &AST) -> Result<String, Fault> {
     }
 }
 
-struct Found<'a> {
+struct Checker<'a> {
     ast: &'a AST,
     request: String,
     patterns: Patterns,
     /// Texts of the policy that may turn out to be patterns.
     texts: Vec<ImmutableString>,
     /// How patterns are used that are not written where they are used.
-    indirect: Vec<Use>,
+    indirect: Vec<MatchMode>,
     used: UsedProperties,
     fault: Option<Fault>,
 }
 
-impl Found<'_> {
+impl Checker<'_> {
     fn visit(&mut self, expr: &Expr) -> Result<(), Fault> {
         match expr {
             Expr::FnCall(call, at) => self.call(call, call.args.len(), *at),
@@ -217,7 +217,7 @@ impl Found<'_> {
                 ),
             });
         }
-        let (Some(how), Some(pattern)) = (Use::of(name), call.args.last()) else {
+        let (Some(how), Some(pattern)) = (MatchMode::of(name), call.args.last()) else {
             return Ok(());
         };
         match pattern {

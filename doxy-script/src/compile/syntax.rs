@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::run::lower;
 
 /// Words and signs of other languages, and what to write.
-const ELSEWHERE: [(&str, &str); 20] = [
+const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("and", "write && for `and`"),
     ("or", "write || for `or`"),
     ("not", "write ! for `not`"),
@@ -50,7 +50,7 @@ fn help(error: &ParseError, source: &str) -> &'static str {
         .next()
         .unwrap_or_default();
     let known = |word: &str| {
-        let found = ELSEWHERE.iter().find(|(other, _)| *other == word);
+        let found = FOREIGN_WORDS.iter().find(|(other, _)| *other == word);
         found.map(|(_, help)| *help)
     };
     // A call is nobody's mistake: `pass()` behind a line that has no `;`.

@@ -49,11 +49,11 @@ pub(crate) enum Node {
 
 /// What an object has under a name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Seek<'d> {
+pub(crate) enum Lookup<'d> {
     Found(NodeId),
     Absent,
     /// Nothing is spelled so, but the engine may take this key for it.
-    Folds(&'d str),
+    Misspelled(&'d str),
 }
 
 /// A JSON document.
@@ -95,7 +95,7 @@ impl Doc {
     }
 
     /// Looks a key up. Where keys are fields, one that only folds to `name` is told of: the engine would take it.
-    pub(crate) fn seek(&self, id: NodeId, name: &str) -> Seek<'_> {
+    pub(crate) fn look_up(&self, id: NodeId, name: &str) -> Lookup<'_> {
         let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
         // Names of ASCII alone that fold alike are equally long. Most of an object is passed over by that.
@@ -106,13 +106,13 @@ impl Doc {
             }
             let key = self.text(*span);
             if key == name {
-                return Seek::Found(*value);
+                return Lookup::Found(*value);
             }
             if !free && same_field(key, name) {
                 folds = Some(key);
             }
         }
-        folds.map_or(Seek::Absent, Seek::Folds)
+        folds.map_or(Lookup::Absent, Lookup::Misspelled)
     }
 
     fn spans(&self, id: NodeId) -> &[(Span, NodeId)] {

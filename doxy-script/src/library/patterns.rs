@@ -11,7 +11,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
 
 /// How a pattern is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
+pub(crate) enum MatchMode {
     /// `matches`, `captures`: the whole text.
     Whole,
     /// `find`: anywhere in it.
@@ -27,7 +27,7 @@ pub(crate) struct Patterns {
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-impl Use {
+impl MatchMode {
     /// How a function uses the pattern that it is given.
     pub(crate) fn of(function: &str) -> Option<Self> {
         match function {
@@ -42,12 +42,12 @@ impl Patterns {
     /// Compiles a pattern, if that was not done before.
     pub(crate) fn add(
         &mut self,
-        how: Use,
+        how: MatchMode,
         text: &ImmutableString,
     ) -> std::result::Result<(), PatternError> {
         let (map, compile): (_, fn(&str) -> _) = match how {
-            Use::Whole => (&mut self.whole, TextPattern::whole),
-            Use::Anywhere => (&mut self.anywhere, TextPattern::anywhere),
+            MatchMode::Whole => (&mut self.whole, TextPattern::whole),
+            MatchMode::Anywhere => (&mut self.anywhere, TextPattern::anywhere),
         };
         if !map.contains_key(text) {
             map.insert(text.clone(), compile(text)?);
@@ -55,10 +55,10 @@ impl Patterns {
         Ok(())
     }
 
-    fn get(&self, how: Use, text: &str) -> Option<&TextPattern> {
+    fn get(&self, how: MatchMode, text: &str) -> Option<&TextPattern> {
         match how {
-            Use::Whole => self.whole.get(text),
-            Use::Anywhere => self.anywhere.get(text),
+            MatchMode::Whole => self.whole.get(text),
+            MatchMode::Anywhere => self.anywhere.get(text),
         }
     }
 }
@@ -68,14 +68,14 @@ pub(super) fn register(engine: &mut Engine, patterns: &Arc<OnceLock<Patterns>>) 
     engine.register_fn(
         "matches",
         move |text: &str, pattern: &str| -> Result<bool> {
-            Ok(look_up(&table, Use::Whole, pattern)?.is_match(text))
+            Ok(look_up(&table, MatchMode::Whole, pattern)?.is_match(text))
         },
     );
     let table = Arc::clone(patterns);
     engine.register_fn(
         "find",
         move |text: &str, pattern: &str| -> Result<Dynamic> {
-            let found = look_up(&table, Use::Anywhere, pattern)?.find(text);
+            let found = look_up(&table, MatchMode::Anywhere, pattern)?.find(text);
             Ok(found.map_or(Dynamic::UNIT, |range| part(text, range)))
         },
     );
@@ -83,7 +83,7 @@ pub(super) fn register(engine: &mut Engine, patterns: &Arc<OnceLock<Patterns>>) 
     engine.register_fn(
         "captures",
         move |text: &str, pattern: &str| -> Result<Dynamic> {
-            let groups = look_up(&table, Use::Whole, pattern)?.captures(text);
+            let groups = look_up(&table, MatchMode::Whole, pattern)?.captures(text);
             Ok(groups.map_or(Dynamic::UNIT, |groups| {
                 let groups = groups.into_iter();
                 let texts: Array = groups
@@ -95,7 +95,11 @@ pub(super) fn register(engine: &mut Engine, patterns: &Arc<OnceLock<Patterns>>) 
     );
 }
 
-fn look_up<'t>(table: &'t OnceLock<Patterns>, how: Use, pattern: &str) -> Result<&'t TextPattern> {
+fn look_up<'t>(
+    table: &'t OnceLock<Patterns>,
+    how: MatchMode,
+    pattern: &str,
+) -> Result<&'t TextPattern> {
     table
         .get()
         .and_then(|patterns| patterns.get(how, pattern))

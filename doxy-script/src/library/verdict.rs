@@ -6,7 +6,7 @@
 use rhai::{Engine, EvalAltResult, NativeCallContext};
 
 use crate::budget::{Stop, stop};
-use crate::decision::Outcome;
+use crate::decision::ReturnValue;
 use crate::view::is_set;
 
 /// The longest reason that is passed on, in characters.
@@ -16,9 +16,9 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
     engine
-        .register_type_with_name::<Outcome>("verdict")
-        .register_fn("allow", || Outcome::Allow)
-        .register_fn("pass", || Outcome::Pass)
+        .register_type_with_name::<ReturnValue>("verdict")
+        .register_fn("allow", || ReturnValue::Allow)
+        .register_fn("pass", || ReturnValue::Pass)
         .register_fn("deny", |context: NativeCallContext<'_>, reason: &str| {
             deny(&context, reason, 403)
         })

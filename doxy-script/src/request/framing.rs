@@ -2,10 +2,10 @@
 
 use doxy_filter::api::{Body, endpoint_of};
 
-use crate::request::Input;
+use crate::request::ScriptRequest;
 
 /// Bodies that change what the head of a request says, without being asked for: status and reason.
-pub(crate) fn refuse_framing(input: &Input<'_>) -> Option<(u16, &'static str)> {
+pub(crate) fn refuse_framing(input: &ScriptRequest<'_>) -> Option<(u16, &'static str)> {
     if !input.has_body || !matches!(input.method, "POST" | "PUT" | "PATCH") {
         return None;
     }

@@ -12,7 +12,7 @@ use doxy_filter::{RuleRef, Verdict};
 
 use rhai::ImmutableString;
 
-use super::{Body, Input, Peer};
+use super::{Body, Peer, ScriptRequest};
 use crate::json::{self, Doc};
 
 /// Names and values of a query, decoded, in their order.
@@ -43,7 +43,7 @@ pub(crate) enum Content {
 
 /// A request that owns what it holds.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct OwnedRequest {
     text: String,
     method: Range<usize>,
     path: Range<usize>,
@@ -60,10 +60,10 @@ pub(crate) struct Facts {
     pub(crate) content: Content,
 }
 
-impl Facts {
+impl OwnedRequest {
     /// Takes a request down, in the place of the one before.
-    pub(crate) fn fill(&mut self, input: &Input<'_>, body: Body<'_>, used: UsedProperties) {
-        self.forget();
+    pub(crate) fn fill(&mut self, input: &ScriptRequest<'_>, body: Body<'_>, used: UsedProperties) {
+        self.clear();
         let text = &mut self.text;
         let mut keep = |part: &str| {
             let start = text.len();
@@ -93,7 +93,7 @@ impl Facts {
     }
 
     /// Forgets what it holds. How much memory it keeps for the next, in bytes.
-    pub(crate) fn forget(&mut self) -> usize {
+    pub(crate) fn clear(&mut self) -> usize {
         let (mut text, mut raw, mut headers) = (
             mem::take(&mut self.text),
             mem::take(&mut self.raw),
@@ -155,7 +155,7 @@ fn verdict(verdict: Verdict<'_>) -> (bool, Option<RuleRef<'_>>) {
     }
 }
 
-fn content(input: &Input<'_>, body: Body<'_>) -> Content {
+fn content(input: &ScriptRequest<'_>, body: Body<'_>) -> Content {
     let bytes = match body {
         Body::NotRead => return Content::NotRead,
         Body::Unreadable(reason) => return Content::Refused(reason.to_owned()),

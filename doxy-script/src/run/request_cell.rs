@@ -12,7 +12,7 @@ use rhai::{
     Shared,
 };
 
-use crate::request::{Body, Facts, Input, UsedProperties};
+use crate::request::{Body, OwnedRequest, ScriptRequest, UsedProperties};
 use crate::view::Req;
 
 /// The most memory that the copy of a request may hold between calls, in bytes.
@@ -40,18 +40,18 @@ impl RequestCell {
     pub(crate) fn acquire(
         policy: &PolicyId,
         name: &ImmutableString,
-        input: &Input<'_>,
+        input: &ScriptRequest<'_>,
         body: Body<'_>,
         used: UsedProperties,
     ) -> Self {
-        let fill = |facts: &mut Facts| facts.fill(input, body, used);
+        let fill = |facts: &mut OwnedRequest| facts.fill(input, body, used);
         if let Some(mut kept) = KEPT.take()
             && Arc::ptr_eq(&kept.policy.0, &policy.0)
             && kept.facts(fill).is_some()
         {
             return kept;
         }
-        let mut facts = Facts::default();
+        let mut facts = OwnedRequest::default();
         fill(&mut facts);
         let mut scope = Scope::new();
         scope.push_dynamic(name.as_str(), Dynamic::from(Req(Arc::new(facts))));
@@ -86,7 +86,7 @@ impl RequestCell {
         self.scope.rewind(1);
         self.caches.rewind_fn_resolution_caches(1);
         if self
-            .facts(Facts::forget)
+            .facts(OwnedRequest::clear)
             .is_some_and(|left| left <= MAX_KEPT)
         {
             KEPT.set(Some(self));
@@ -94,7 +94,7 @@ impl RequestCell {
     }
 
     /// Calls with the request, if the script has left it where it was, and nothing holds it any more.
-    fn facts<R>(&mut self, then: impl FnOnce(&mut Facts) -> R) -> Option<R> {
+    fn facts<R>(&mut self, then: impl FnOnce(&mut OwnedRequest) -> R) -> Option<R> {
         let value = self.scope.get_mut(&self.request)?;
         // What a closure has taken stays shared.
         if value.is_shared() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::budget::{Stop, stop};
-use crate::request::Facts;
+use crate::request::OwnedRequest;
 
 /// The headers of a request.
 #[derive(Debug, Clone)]
-pub(super) struct Headers(pub(super) Arc<Facts>);
+pub(super) struct Headers(pub(super) Arc<OwnedRequest>);
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -46,7 +46,7 @@ pub(super) fn register(engine: &mut Engine) {
 fn text(value: &[u8], context: &NativeCallContext<'_>) -> Result<ImmutableString> {
     str::from_utf8(value).map(Into::into).map_err(|_| {
         stop(
-            Stop::Unjudged("a header is not valid UTF-8".to_owned()),
+            Stop::Rejected("a header is not valid UTF-8".to_owned()),
             context.call_position(),
         )
     })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::budget::{self, Stop, stop};
-use crate::json::{Doc, Node, NodeId, Seek};
+use crate::json::{Doc, Lookup, Node, NodeId};
 
 /// An object.
 #[derive(Debug, Clone)]
@@ -25,14 +25,14 @@ pub(super) fn register(engine: &mut Engine) {
         .register_indexer_get(
             |context: NativeCallContext<'_>, json: &mut Json, name: &str| -> Result<Dynamic> {
                 Ok(json
-                    .seek(&context, name)?
+                    .look_up(&context, name)?
                     .map_or(Dynamic::UNIT, |id| value(&json.doc, id)))
             },
         )
         .register_fn(
             "contains",
             |context: NativeCallContext<'_>, json: &mut Json, name: &str| -> Result<bool> {
-                Ok(json.seek(&context, name)?.is_some())
+                Ok(json.look_up(&context, name)?.is_some())
             },
         )
         .register_fn("len", |json: &mut Json| {
@@ -54,13 +54,13 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 impl Json {
-    fn seek(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
-        match seek(&self.doc, self.id, name) {
-            Seek::Found(id) => Ok(Some(id)),
-            Seek::Absent => Ok(None),
-            Seek::Folds(_) => {
+    fn look_up(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
+        match look_up(&self.doc, self.id, name) {
+            Lookup::Found(id) => Ok(Some(id)),
+            Lookup::Absent => Ok(None),
+            Lookup::Misspelled(_) => {
                 let reason = format!("the body has the field {name} in another spelling");
-                Err(stop(Stop::Unjudged(reason), context.call_position()))
+                Err(stop(Stop::Rejected(reason), context.call_position()))
             }
         }
     }
@@ -70,10 +70,10 @@ impl Json {
 const KEYS_A_STEP: usize = 256;
 
 /// Looks up what an object has under a name. One of a client's can have as many keys as a body has room for.
-fn seek<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Seek<'d> {
+fn look_up<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Lookup<'d> {
     let keys = doc.members(id).len();
     budget::work(u32::try_from(keys / KEYS_A_STEP).unwrap_or(u32::MAX));
-    doc.seek(id, name)
+    doc.look_up(id, name)
 }
 
 /// A value of a document, as a script's own.

@@ -12,7 +12,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallCon
 use super::object;
 use crate::budget::{Stop, stop};
 use crate::json;
-use crate::request::{Facts, Pairs};
+use crate::request::{OwnedRequest, Pairs};
 
 /// A parsed query.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub(super) fn register(engine: &mut Engine) {
                         "{name} in the query: {}",
                         reason.replace("the body", "the value")
                     );
-                    stop(Stop::Unjudged(reason), context.call_position())
+                    stop(Stop::Rejected(reason), context.call_position())
                 })?;
                 let root = doc.root();
                 Ok(object::value(&Arc::new(doc), root))
@@ -61,10 +61,10 @@ pub(super) fn register(engine: &mut Engine) {
 
 impl Query {
     /// The query of a request. It is parsed once, however often a policy says `req.query`.
-    pub(super) fn of(facts: &Facts, at: Position) -> Result<Self> {
-        pairs(facts).cloned().map(Self).ok_or_else(|| {
+    pub(super) fn of(request: &OwnedRequest, at: Position) -> Result<Self> {
+        pairs(request).cloned().map(Self).ok_or_else(|| {
             let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
-            stop(Stop::Unjudged(reason.to_owned()), at)
+            stop(Stop::Rejected(reason.to_owned()), at)
         })
     }
 
@@ -75,8 +75,8 @@ impl Query {
 }
 
 /// The names and values of a query; `None` if not everybody would read it alike.
-fn pairs(facts: &Facts) -> Option<&Pairs> {
-    let pairs = facts.pairs.get_or_init(|| parse(facts.query()));
+fn pairs(request: &OwnedRequest) -> Option<&Pairs> {
+    let pairs = request.pairs.get_or_init(|| parse(request.query()));
     pairs.as_ref()
 }
 
@@ -134,11 +134,11 @@ mod tests {
     use rhai::Position;
 
     use super::Query;
-    use crate::request::{Body, Facts, Input, UsedProperties};
+    use crate::request::{Body, OwnedRequest, ScriptRequest, UsedProperties};
 
     #[test]
     fn a_query_is_parsed_once() {
-        let input = Input {
+        let input = ScriptRequest {
             method: "GET",
             path: "/",
             query: Some("a=1"),
@@ -148,10 +148,10 @@ mod tests {
             has_body: false,
             verdict: Verdict::Deny(Reason::NoRule),
         };
-        let mut facts = Facts::default();
-        facts.fill(&input, Body::NotRead, UsedProperties::default());
-        let one = Query::of(&facts, Position::NONE).unwrap();
-        let other = Query::of(&facts, Position::NONE).unwrap();
+        let mut request = OwnedRequest::default();
+        request.fill(&input, Body::NotRead, UsedProperties::default());
+        let one = Query::of(&request, Position::NONE).unwrap();
+        let other = Query::of(&request, Position::NONE).unwrap();
         assert!(Arc::ptr_eq(&one.0, &other.0));
     }
 }

@@ -9,7 +9,7 @@ use super::headers::Headers;
 use super::object;
 use super::query::Query;
 use crate::budget::{Stop, stop};
-use crate::request::{Content, Facts, Peer};
+use crate::request::{Content, OwnedRequest, Peer};
 
 /// What `req` has.
 pub(crate) const PROPERTIES: [&str; 9] = [
@@ -21,15 +21,15 @@ pub(crate) const PARTS: [&str; 5] = ["uid", "gid", "pid", "allowed", "rule"];
 
 /// A request, in a script's hands.
 #[derive(Debug, Clone)]
-pub(crate) struct Req(pub(crate) Arc<Facts>);
+pub(crate) struct Req(pub(crate) Arc<OwnedRequest>);
 
 /// Who connected. Over TCP nobody is known, and everything is `()`.
 #[derive(Debug, Clone, Copy)]
-struct Who(Option<Peer>);
+struct PeerView(Option<Peer>);
 
 /// What the patterns say.
 #[derive(Debug, Clone)]
-struct Matched(Arc<Facts>);
+struct Matched(Arc<OwnedRequest>);
 
 pub(super) fn register(engine: &mut Engine) {
     engine
@@ -47,18 +47,18 @@ pub(super) fn register(engine: &mut Engine) {
             Query::of(&req.0, context.call_position())
         })
         .register_get("headers", |req: &mut Req| Headers(Arc::clone(&req.0)))
-        .register_get("peer", |req: &mut Req| Who(req.0.peer))
+        .register_get("peer", |req: &mut Req| PeerView(req.0.peer))
         .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
         .register_fn("json", body)
-        .register_type_with_name::<Who>("peer")
-        .register_get("uid", |who: &mut Who| {
-            known(who.0.map(|peer| i64::from(peer.uid)))
+        .register_type_with_name::<PeerView>("peer")
+        .register_get("uid", |peer: &mut PeerView| {
+            known(peer.0.map(|peer| i64::from(peer.uid)))
         })
-        .register_get("gid", |who: &mut Who| {
-            known(who.0.map(|peer| i64::from(peer.gid)))
+        .register_get("gid", |peer: &mut PeerView| {
+            known(peer.0.map(|peer| i64::from(peer.gid)))
         })
-        .register_get("pid", |who: &mut Who| {
-            known(who.0.and_then(|peer| peer.pid).map(i64::from))
+        .register_get("pid", |peer: &mut PeerView| {
+            known(peer.0.and_then(|peer| peer.pid).map(i64::from))
         })
         .register_type_with_name::<Matched>("matched")
         .register_get("allowed", |matched: &mut Matched| matched.0.allowed)
@@ -83,7 +83,7 @@ fn body(context: NativeCallContext<'_>, req: &mut Req) -> Result<Dynamic, Box<Ev
     match &req.0.content {
         Content::Read(doc) => Ok(object::value(doc, doc.root())),
         Content::Refused(reason) => Err(stop(
-            Stop::Unjudged(reason.clone()),
+            Stop::Rejected(reason.clone()),
             context.call_position(),
         )),
         Content::NotRead if req.0.has_body => Err(stop(Stop::NeedsBody, Position::NONE)),

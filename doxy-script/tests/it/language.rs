@@ -1,7 +1,7 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use doxy_script::{Body, Decision, Input, Script};
+use doxy_script::{Body, Decision, Script, ScriptRequest};
 
 use crate::support::{Ask, run, words};
 
@@ -13,11 +13,16 @@ fn a_denial_names_its_place() {
     )
     .unwrap();
     let decision = Ask::new("GET", "/").of(&script, None);
-    let Decision::Deny { reason, status, by } = decision else {
+    let Decision::Deny {
+        reason,
+        status,
+        location,
+    } = decision
+    else {
         panic!("{decision:?}");
     };
     assert_eq!((reason.as_str(), status), ("no", 451));
-    assert_eq!(by.unwrap().to_string(), "p.rhai:2:3");
+    assert_eq!(location.unwrap().to_string(), "p.rhai:2:3");
 }
 
 #[test]
@@ -62,7 +67,7 @@ fn the_body_is_asked_for_only_when_it_is_needed() {
         b"fn decide(req) { if req.path == \"/x\" { req.json(); } allow() }",
     )
     .unwrap();
-    let mut input = Input {
+    let mut input = ScriptRequest {
         method: "POST",
         path: "/x",
         query: None,

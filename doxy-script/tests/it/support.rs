@@ -1,7 +1,7 @@
 //! Requests to ask about, and answers in words.
 
 use doxy_filter::{Reason, RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Input, Peer, Script};
+use doxy_script::{Body, Decision, Peer, Script, ScriptRequest};
 
 /// A request that owns its parts. The default is `GET /`.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Ask {
                 query,
             })
         });
-        let input = Input {
+        let input = ScriptRequest {
             method: &self.method,
             path: &path,
             query,
@@ -74,7 +74,7 @@ impl Ask {
                 Verdict::Deny(_) if rules.is_some() => Decision::Deny {
                     reason: "no rule allows it".to_owned(),
                     status: 403,
-                    by: None,
+                    location: None,
                 },
                 Verdict::Deny(_) => Decision::Pass,
             },

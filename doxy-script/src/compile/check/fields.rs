@@ -14,14 +14,14 @@ use crate::library::{self, CALLABLE};
 use crate::view;
 
 /// The names that may stand behind a dot.
-pub(super) struct Names {
+pub(super) struct KnownNames {
     /// Each with whether what follows it may be called anything.
     known: HashMap<String, bool>,
     /// Where a name was found that may be anything.
     free: HashSet<Position>,
 }
 
-impl Names {
+impl KnownNames {
     /// Those that doxy knows, and the keys of the maps of this policy.
     pub(super) fn new(ast: &AST, constants: &Scope<'_>) -> Self {
         let mut known: HashMap<String, bool> = HashMap::new();

@@ -22,12 +22,12 @@ pub(super) struct Flow {
     own: Vec<String>,
     /// What each closure has taken from around it.
     taken: HashMap<String, Vec<String>>,
-    shares: Vec<Touch>,
-    changes: Vec<Touch>,
+    shares: Vec<VariableUse>,
+    changes: Vec<VariableUse>,
 }
 
 /// A variable that is taken by a closure, or changed.
-struct Touch {
+struct VariableUse {
     function: String,
     variable: String,
     at: Position,
@@ -137,7 +137,7 @@ impl Flow {
         }
     }
 
-    fn touch(&self, variable: &str, at: Position, path: &[ASTNode<'_>]) -> Touch {
+    fn touch(&self, variable: &str, at: Position, path: &[ASTNode<'_>]) -> VariableUse {
         let statements = path.iter().filter_map(|node| match node {
             ASTNode::Stmt(statement) => Some(*statement),
             _ => None,
@@ -149,7 +149,7 @@ impl Flow {
         let loops = statements
             .filter(|one| matches!(one, Stmt::While(..) | Stmt::For(..) | Stmt::Do(..)))
             .map(ptr::from_ref);
-        Touch {
+        VariableUse {
             function: function.map(|(name, _)| name.clone()).unwrap_or_default(),
             variable: variable.to_owned(),
             at,

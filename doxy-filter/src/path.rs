@@ -140,8 +140,6 @@ pub fn split_version(path: &str) -> (&str, &str) {
     versioned.unwrap_or(("", path))
 }
 
-/// Kept out of line, because paths that need it are rare.
-#[inline(never)]
 fn decode(raw: &str) -> Result<String, PathError> {
     // Decoding turns at most three bytes into one, so a longer path is too long in any case.
     if raw.len() > 3 * MAX_PATH {

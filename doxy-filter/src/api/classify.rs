@@ -58,9 +58,12 @@ static HIJACK_ENDS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(
 #[must_use]
 pub fn hijacks(method: &str, path: &str) -> bool {
     let last = path.as_bytes().last();
-    // The last byte alone tells most paths apart, without a call.
+    // Lengths and last bytes tell most requests apart, without a call.
     let ends = |(verb, end): &(&str, &str)| {
-        end.as_bytes().last() == last && method == *verb && path.ends_with(end)
+        method.len() == verb.len()
+            && end.as_bytes().last() == last
+            && path.ends_with(end)
+            && method == *verb
     };
     HIJACK_ENDS.iter().any(ends) && endpoint_of(method, path).is_some_and(Endpoint::hijacks)
 }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use doxy_filter::api::hijacks;
 use doxy_filter::{Request as Judged, canonical_path};
 use memchr::memchr2;
 
@@ -50,7 +49,7 @@ pub(crate) struct Exchange {
     pub(crate) keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub(crate) expect_continue: bool,
-    /// The engine may take the connection out of HTTP.
+    /// The engine may take the connection out of HTTP. Not before a permit says so.
     pub(crate) may_upgrade: bool,
 }
 
@@ -131,7 +130,7 @@ impl<'s, 'b> Head<'s, 'b> {
             is_head: self.method == "HEAD",
             keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
             expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
-            may_upgrade: hijacks(self.method, &path),
+            may_upgrade: false,
         };
         Ok(ValidRequest {
             head: self,

@@ -33,7 +33,7 @@ const LINGERING_TIME: Duration = Duration::from_secs(1);
 /// An error means that the client has got nothing yet; it is for the client. `input` is what has been
 /// read from the client behind the head of the request.
 pub(crate) async fn forward(
-    mut permitted: UpstreamRequest,
+    permitted: &mut UpstreamRequest,
     client: &Stream,
     input: &mut ReadBuf,
     upstream: &Arc<Upstream>,

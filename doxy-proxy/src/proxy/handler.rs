@@ -77,17 +77,16 @@ pub(crate) async fn handle(
     // forward, and stream what comes back
     let stopping = || *stop.borrow();
     let refused = match decided {
-        Ok(request) => {
-            let exchange = request.exchange;
+        Ok(mut request) => {
             // Of a body it is unknown how much the engine has got.
             let unread = request.unread_body().filter(|length| *length == 0);
             let upstream = &service.upstream;
-            let done = forward(request, stream, input, upstream, &record, stopping);
+            let done = forward(&mut request, stream, input, upstream, &record, stopping);
             match Box::pin(done).await {
                 Ok(next) => return next,
                 Err(error) => Refused {
                     error,
-                    exchange: Some(exchange),
+                    exchange: Some(request.exchange),
                     unread,
                 },
             }

@@ -3,6 +3,8 @@
 //! Target, end-to-end headers and body are those that the client sent. Doxy sets the version, `Host`
 //! and the framing of its own connection, and nothing else.
 
+use doxy_filter::api::hijacks;
+
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
 use crate::http::headers;
@@ -28,6 +30,8 @@ impl UpstreamRequest {
     pub(crate) fn new(permit: Permit<'_, '_>) -> Option<Self> {
         let request = permit.redeem();
         let mut exchange = request.exchange;
+        let judged = request.judged();
+        exchange.may_upgrade = hijacks(judged.method, judged.path);
         let body = match request.body {
             RequestBody::Unread => None,
             RequestBody::Collected(body) => Some(body),

@@ -1,9 +1,9 @@
-//! What one call of a script may use up, and why it was stopped.
+//! Counts what one call uses up, and records why it was stopped. It does not know what the call does.
 //!
-//! Rhai counts operations for each closure anew, so its own limit does not hold; this count does. It lives in the
-//! thread for the length of a call, because Rhai's hooks have no other way to know which call they serve. Once
-//! a call is stopped it stays stopped: a script that catches or drops the error gets no further, and what it
-//! returns does not count.
+//! Rhai restarts its own count of operations in each closure, so its limit does not bound a call.
+//! This count is kept per thread, because Rhai's hooks do not say which call they belong to. A
+//! stopped call stays stopped: a script that drops the error gets no further, and its return value
+//! is ignored.
 
 use std::cell::{Cell, RefCell};
 use std::time::Instant;
@@ -23,9 +23,9 @@ const MAX_PRINT: usize = 1024;
 pub(crate) enum Stop {
     /// `deny` was called.
     Denied { reason: String, status: u16 },
-    /// The script asks for a body that was not read.
+    /// The script needs the body, which was not read.
     NeedsBody,
-    /// The request cannot be judged, for a reason that its sender may know.
+    /// The request cannot be judged. The reason goes to the client.
     Rejected(String),
     /// Too many steps.
     Steps,
@@ -47,7 +47,7 @@ struct Call {
 
 thread_local! {
     static CALL: RefCell<Call> = RefCell::default();
-    /// Steps until the clock and the reserve are looked at again. By itself, because it is touched at every step.
+    /// Steps until the clock and the reserve are checked again. Separate, because each step changes it.
     static STEPS_TO_CHECK: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn begin(limits: Limits) {
     });
 }
 
-/// Ends a call: why and where it was stopped, if it is known where, and what it printed.
+/// Ends a call. Returns why and where it was stopped, and what it printed.
 pub(crate) fn end() -> (Option<(Stop, Position)>, Vec<String>) {
     CALL.with_borrow_mut(|call| {
         let stop = call.stop.take().map(|stop| (stop, call.at));
@@ -72,7 +72,7 @@ pub(crate) fn end() -> (Option<(Stop, Position)>, Vec<String>) {
     })
 }
 
-/// Counts a step. Whether the call may go on.
+/// Counts a step. Returns whether the call may continue.
 pub(crate) fn step() -> bool {
     match STEPS_TO_CHECK.get().checked_sub(1) {
         Some(left) => {
@@ -83,7 +83,7 @@ pub(crate) fn step() -> bool {
     }
 }
 
-/// Counts what takes as long as so many steps. The clock is looked at with the next one.
+/// Counts work that takes as long as this many steps. The next step checks the clock.
 pub(crate) fn work(steps: u32) {
     if steps > 0 {
         CALL.with_borrow_mut(|call| call.reserve = call.reserve.saturating_sub(steps));
@@ -92,7 +92,7 @@ pub(crate) fn work(steps: u32) {
 }
 
 impl Call {
-    /// Takes the steps to the next look from the reserve.
+    /// Takes the steps until the next check from the reserve.
     fn advance(&mut self) -> u32 {
         let steps = self.reserve.min(CLOCK_EVERY);
         self.reserve -= steps;
@@ -103,7 +103,7 @@ impl Call {
         if self.stop.is_some() {
             return false;
         }
-        // Most calls end before they would have read a clock at all.
+        // Most calls end before they read the clock.
         let began = *self.began.get_or_insert_with(Instant::now);
         if began.elapsed() > self.limits.time {
             self.stop = Some(Stop::Time);
@@ -115,21 +115,21 @@ impl Call {
     }
 }
 
-/// Stops the call, unless it was stopped before. The error cannot be caught by the script.
+/// Stops the call, unless it was stopped before. A script cannot catch the error.
 pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
     CALL.with_borrow_mut(|call| {
         if call.stop.is_none() {
             call.stop = Some(stop);
             call.at = at;
         }
-        // The next step, if there is one, is the last.
+        // The next step ends the call.
         call.reserve = 0;
     });
     STEPS_TO_CHECK.set(0);
     EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()
 }
 
-/// Keeps a printed line until the call has ended; what is too much is dropped.
+/// Keeps a printed line until the call ends. Lines above the limit are dropped.
 pub(crate) fn print(text: &str) {
     CALL.with_borrow_mut(|call| {
         if call.printed.len() < MAX_PRINTS {

@@ -1,7 +1,7 @@
-//! Turns the text of a policy into what runs, or says what is wrong with it.
+//! Compiles a policy, or reports what is wrong with it. It never sees a request.
 //!
-//! `constants` works out what stands outside of functions, `check` finds what can be known to be wrong before a request
-//! is judged, `syntax` helps where the text cannot be read.
+//! `constants` evaluates what is outside of functions, `check` finds errors before the first request,
+//! `syntax` explains what Rhai cannot parse.
 
 mod check;
 mod constants;
@@ -26,13 +26,13 @@ pub(crate) struct Compiled {
     pub(crate) functions: Shared<Module>,
     pub(crate) body: Expr,
     pub(crate) id: PolicyId,
-    /// Where `decide` begins, and what it calls the request.
+    /// Where `decide` begins, and the name of its parameter.
     pub(crate) decide: Position,
     pub(crate) request: ImmutableString,
     pub(crate) used: UsedProperties,
 }
 
-/// Compiles a policy. No part of a wrong one is used.
+/// Compiles a policy.
 pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
     let source = text(source)?;
     let patterns = Arc::new(OnceLock::new());
@@ -44,7 +44,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         .clone_functions_only();
     constants::resolve(&mut engine, &constants);
     let (found, used) = check::check(&ast, &written, &constants)?;
-    // The cell was made above and is filled here alone.
+    // The cell is new, so setting it cannot fail.
     let _ = patterns.set(found);
     let decide = ast.shared_lib().get_script_fn("decide", 1);
     let (decide, request) = decide

@@ -1,33 +1,33 @@
-//! What comes out of a policy.
+//! The decision of a policy. It does not know how it was made.
 
 use std::fmt;
 
 use rhai::Position;
 
-/// What a policy says of a request.
+/// The decision of a policy about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is allowed, whatever the patterns say.
+    /// The request is allowed, whatever the rules say.
     Allow,
-    /// It is denied.
+    /// The request is denied.
     Deny {
         /// The reason, for the client.
         reason: String,
-        /// The status of the answer.
+        /// The status of the response.
         status: u16,
-        /// Where the policy denied it; `None` if doxy did so itself, before the policy was asked.
+        /// Where the policy denied it; `None` if doxy denied it before it called the policy.
         location: Option<Location>,
     },
-    /// The patterns decide.
+    /// The rules decide.
     Pass,
-    /// The policy wants to see the body, which was not read. Read it and ask again: a policy has no memory, so
-    /// asking twice is sound.
+    /// The policy needs the body, which was not read. Read it and call `decide` again: a policy
+    /// keeps nothing between calls, so calling it twice is sound.
     NeedsBody,
-    /// The policy failed, or the request cannot be judged. Denied.
+    /// The policy failed, or the request cannot be judged. This is a denial.
     Failed {
-        /// What the client may know.
+        /// The message for the client.
         public: String,
-        /// What the log should say: file, line, column and cause.
+        /// The message for the log: file, line, column and cause.
         log: String,
     },
 }
@@ -67,7 +67,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// What `decide` may return. `deny` is not among it: it ends the call where it stands.
+/// What `decide` may return. `deny` returns nothing: it ends the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReturnValue {
     Allow,

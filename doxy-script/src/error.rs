@@ -1,11 +1,11 @@
-//! What is wrong with a policy, in the words of whoever wrote it.
+//! Errors in a policy: where, what, and how to fix it. It does not know what a policy means.
 
 use std::error::Error;
 use std::fmt;
 
 use rhai::Position;
 
-/// Why a policy was refused: where, what, and what to do.
+/// An error in a policy: where it is, what is wrong, and how to fix it.
 ///
 /// Displayed as exactly two lines, `FILE:LINE:COLUMN: what is wrong` and `help: what to do`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl fmt::Display for ScriptError {
 
 impl Error for ScriptError {}
 
-/// A fault somewhere in a policy whose name is known to the caller alone.
+/// An error in a policy, without the name of its file.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) at: Position,

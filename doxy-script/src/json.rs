@@ -1,11 +1,11 @@
 //! Bodies as the engine will read them, or a refusal.
 //!
-//! The engine's decoder is forgiving: it merges duplicate keys, matches keys without regard to case, and reads
-//! a list where one word stands. A policy that saw another body than the engine would be void. So a body is read
-//! strictly here: where the engine could read it otherwise, it is refused, and never repaired.
+//! Go's decoder is lenient: it merges repeated keys, ignores the case of fields, and accepts one
+//! string for some lists. A policy that sees another body than the engine protects nothing. So a
+//! body that the engine could read differently is refused, and never repaired.
 //!
-//! `case_fold` compares keys as Go does, `parse` reads, `doc` holds what was
-//! read. Which fields an endpoint reads is said by `doxy_filter::api`.
+//! `case_fold` compares keys as Go does, `lexer` reads tokens, `keys` checks keys, `parse` builds the
+//! `doc`. The fields of each endpoint are in `doxy_filter::api`.
 
 mod case_fold;
 mod doc;

@@ -21,16 +21,16 @@
 //!
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
-//! | `limits` | `Limits`: steps and time of one call, and the sizes that nobody can change | what is limited |
-//! | `error` | `ScriptError`: where a policy is wrong, what is wrong, and how to fix it | what a policy means |
+//! | `limits` | `Limits`: steps and time of one call; fixed sizes | what is limited |
+//! | `error` | `ScriptError`: an error in a policy and how to fix it | what a policy means |
 //! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `json` | JSON read strictly by the schema of an endpoint, or a refusal | Rhai, scripts, requests |
 //! | `budget` | what one call has used up, and why it was stopped | what the call does |
-//! | `request` | the request that is judged, as the caller gives it and as a script can hold it | policies, Rhai's engine |
-//! | `view` | `req` and what hangs on it: what a script sees of a request | verdicts, how it is compiled |
+//! | `request` | the request, as the caller gives it and as a script can hold it | the engine, policies |
+//! | `view` | `req` and its properties: what a script sees of a request | verdicts, compilation |
 //! | `library` | the functions that scripts can call | how a script is compiled or run |
-//! | `run` | one bounded call: the engine, the depth of values, the reused request | what is checked before a call |
-//! | `compile` | text to a policy that can run; whatever can be known to be wrong before a request | requests, bodies |
+//! | `run` | one bounded call: engine, depth of values, request cell | what is checked before a call |
+//! | `compile` | the text of a policy becomes one that can run, or an error | requests, bodies |
 //! | `script` | `Script`: compile, ask, explain failures | sockets, files, HTTP |
 
 mod budget;

@@ -1,7 +1,7 @@
-//! The functions that scripts have beside Rhai's operators.
+//! The functions that a script may call besides Rhai's operators.
 //!
-//! A script may call what is named here and what it defines itself; any other name is refused when it is compiled. So
-//! what Rhai has in its packages and what is safe to expose are two lists, and this is the second.
+//! A script may call the functions listed here and its own; any other name is an error when it is
+//! compiled. The list is separate from Rhai's packages, which have functions that are not safe.
 
 mod comparisons;
 mod image;
@@ -17,9 +17,9 @@ use rhai::Engine;
 
 pub(crate) use self::patterns::{MatchMode, Patterns};
 
-/// What may be called: name, fewest and most arguments, the value before a dot among them.
+/// Functions that may be called: name, fewest and most arguments, including the value before a dot.
 pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
-    // The verdict.
+    // The decision.
     ("allow", 0, 0),
     ("pass", 0, 0),
     ("deny", 1, 2),
@@ -78,7 +78,7 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
     ("get", 2, 2),
 ];
 
-/// What the values of `bind` and `image` have.
+/// The properties of the values of `bind` and `image`.
 pub(crate) const PARTS: [&str; 9] = [
     "source",
     "target",
@@ -91,7 +91,7 @@ pub(crate) const PARTS: [&str; 9] = [
     "digest",
 ];
 
-/// Makes the functions known to the engine.
+/// Registers the functions with the engine.
 pub(crate) fn register(
     engine: &mut Engine,
     patterns: &std::sync::Arc<std::sync::OnceLock<Patterns>>,

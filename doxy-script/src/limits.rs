@@ -1,17 +1,17 @@
-//! What one call of a policy may take: its default limits and its fixed ones.
+//! The limits of one call: those that the caller may set, and fixed sizes.
 
 use std::time::Duration;
 
-/// The longest list and the longest text a script may hold: what a body of the usual limit has at most.
+/// The longest list and the longest text in a script: enough for any body of the default limit.
 pub(crate) const MAX_LIST: usize = 10_000;
 pub(crate) const MAX_TEXT: usize = 1 << 20;
 
-/// The most that one call of a script may take.
+/// Limits of one call of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Steps: statements, calls, rounds of loops.
+    /// Steps: statements, calls, loop iterations.
     pub steps: u32,
-    /// Time by the clock. It is looked at between steps.
+    /// Wall time. It is checked between steps.
     pub time: Duration,
 }
 
@@ -19,7 +19,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             steps: 100_000,
-            // A step takes 50 ns; this leaves room for a thread that has to wait for its processor.
+            // A step takes about 50 ns; the rest is for a thread that waits for a CPU.
             time: Duration::from_millis(500),
         }
     }

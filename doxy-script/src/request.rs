@@ -1,4 +1,4 @@
-//! What a policy is asked about: as the caller gives it, and as the script can hold it.
+//! The request that a policy judges: as the caller gives it, and as a script can hold it.
 
 mod framing;
 mod owned;
@@ -8,7 +8,7 @@ use doxy_filter::Verdict;
 pub(crate) use self::framing::refuse_framing;
 pub(crate) use self::owned::{Content, OwnedRequest, Pairs, UsedProperties};
 
-/// A request as it is judged.
+/// A request for a policy to judge.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptRequest<'a> {
     /// The method as sent.
@@ -17,15 +17,15 @@ pub struct ScriptRequest<'a> {
     pub path: &'a str,
     /// The query as sent, without its `?`.
     pub query: Option<&'a str>,
-    /// The headers that are passed on, in the order in which they came: names and values.
+    /// Names and values of the end-to-end headers, in the order received.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// Who connected, as the kernel tells; `None` over TCP.
+    /// The process that connected, as the kernel reports it; `None` over TCP.
     pub peer: Option<Peer>,
-    /// The socket on which the request came.
+    /// The socket that received the request.
     pub socket: &'a str,
-    /// Whether the request has a body, or may have one: a length beyond zero, or a transfer coding.
+    /// Whether the request has a body: a length above zero, or a transfer coding.
     pub has_body: bool,
-    /// What the patterns say.
+    /// What the rules say.
     pub verdict: Verdict<'a>,
 }
 
@@ -36,23 +36,24 @@ pub struct Peer {
     pub uid: u32,
     /// Its primary group.
     pub gid: u32,
-    /// Its number, where the kernel can tell. Good for a log; another process may have it by now.
+    /// Its process id, if the kernel knows it. For logs only: the id may have been reused.
     pub pid: Option<i32>,
 }
 
-/// What there is of the body.
+/// What is known of the body.
 #[derive(Debug, Clone, Copy)]
 pub enum Body<'a> {
-    /// It was not read yet. If the policy asks for it, the decision is [`Decision::NeedsBody`](crate::Decision).
+    /// Not read yet. If the policy needs it, the decision is
+    /// [`Decision::NeedsBody`](crate::Decision::NeedsBody).
     NotRead,
-    /// All of it: the very bytes that will be forwarded.
+    /// The whole body: exactly the bytes that will be forwarded.
     Read(&'a [u8]),
-    /// It could not be read: longer than the limit, broken off. The reason goes to the client.
+    /// Unreadable: too long or incomplete. The reason goes to the client.
     Unreadable(&'a str),
 }
 
 impl<'a> ScriptRequest<'a> {
-    /// The values of a header, by its name in small letters.
+    /// The values of a header. The name is case-insensitive.
     pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.headers
             .iter()

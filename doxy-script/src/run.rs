@@ -1,4 +1,4 @@
-//! One bounded call of a policy: the engine that it runs in, the memory that it finds, and what an error says.
+//! One bounded call of a policy: the engine, the depth of values, the request cell, and errors.
 
 mod depth;
 mod engine;

@@ -1,4 +1,4 @@
-//! A policy: compiled once, asked about every request.
+//! A policy: compiled once, then called for every request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::limits::Limits;
 use crate::request::{Body, ScriptRequest, refuse_framing};
 use crate::run::{RequestCell, explain};
 
-/// What a client is told of a policy that fails.
+/// The message for a client if the policy fails.
 const PUBLIC: &str = "the policy failed on this request, so it is not allowed";
 
-/// What takes the lines that a policy prints.
+/// Receives the lines that a policy prints.
 type Sink = Box<dyn Fn(&str) + Send + Sync>;
 
 /// A compiled policy.
 ///
-/// Asking it changes nothing in it: threads may share one. What they share are counts of references, no locks; who
-/// wants none of it either compiles one for each thread.
+/// Calls do not change it, so threads may share one. They then share reference counts, but no locks;
+/// to avoid that contention too, compile one per thread.
 pub struct Script {
     name: Arc<str>,
     policy: Compiled,
@@ -35,7 +35,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// At the first thing in it that is known to be wrong. No part of a wrong policy is used.
+    /// Returns the first error that was found. No part of a policy with an error is used.
     pub fn compile(name: &str, source: &[u8]) -> Result<Self, ScriptError> {
         let policy = compile(source).map_err(|fault| ScriptError::new(name, fault))?;
         Ok(Self {
@@ -46,15 +46,15 @@ impl Script {
         })
     }
 
-    /// Where the lines go that the policy prints: at most 8 of 1024 characters for a request. Without this they
-    /// go nowhere.
+    /// Sets what receives the lines that the policy prints: at most 8 of 1024 characters for a
+    /// request. Without it they are dropped.
     #[must_use]
     pub fn on_print(mut self, sink: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.sink = Some(Box::new(sink));
         self
     }
 
-    /// Sets what one request may take up, instead of the default.
+    /// Sets the limits of one call, instead of the default ones.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -67,7 +67,7 @@ impl Script {
         &self.name
     }
 
-    /// Asks the policy about a request.
+    /// Has the policy judge a request.
     #[must_use]
     pub fn decide(&self, input: &ScriptRequest<'_>, body: Body<'_>) -> Decision {
         if let Some((status, reason)) = refuse_framing(input) {

@@ -1,6 +1,6 @@
-//! What a script sees of a request: `req` and what hangs on it.
+//! What a script sees of a request: `req` and its properties.
 //!
-//! Each type here is a counted handle; a value is made when the script asks for it, not before.
+//! Each type is a reference-counted handle. A value is converted when the script reads it.
 
 mod headers;
 mod object;
@@ -12,7 +12,7 @@ use rhai::Engine;
 pub(crate) use self::object::is_set;
 pub(crate) use self::request::{PARTS, PROPERTIES, Req};
 
-/// Makes the types and what they offer known to the engine.
+/// Registers the types and their functions with the engine.
 pub(crate) fn register(engine: &mut Engine) {
     request::register(engine);
     query::register(engine);

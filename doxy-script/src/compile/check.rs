@@ -1,8 +1,9 @@
-//! What can be known to be wrong with a policy before it is asked.
+//! Finds errors in a policy before the first request.
 //!
-//! Rhai finds unknown functions when they are called; a policy would then deny in production what it should have
-//! told of at start. So the tree is walked once: functions by name and number of arguments, what `req` has, and every
-//! pattern, which is compiled on the way. `fields` looks at names behind dots, `flow` at what becomes of verdicts and closures.
+//! Rhai reports an unknown function only when it is called, so a policy would deny in production what
+//! it should have reported at start. So the tree is walked once to check functions, their numbers
+//! of arguments, and the properties of `req`, and to compile the patterns. `fields` checks names
+//! after dots, `flow` unused verdicts and closures, `used` finds what the policy reads.
 
 mod fields;
 mod flow;
@@ -20,12 +21,11 @@ use self::flow::Flow;
 
 /// Names that Rhai itself puts into the tree, for closures.
 const IMPLIED: [&str; 1] = ["curry"];
-/// How many texts are tried as patterns, if a pattern is not written where it is used.
+/// How many texts are compiled as patterns if a pattern is not a literal.
 const MAX_CANDIDATES: usize = 1000;
 
-/// Checks a policy, and compiles its patterns: those where they are used, and those among its constants. `written` is the
-/// policy before Rhai worked anything out: a name that a constant does not have is gone after it. Gives the patterns, and which
-/// parts of the request the policy looks at.
+/// Checks a policy. Returns its compiled patterns and the parts of the request that it reads.
+/// `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
 pub(super) fn check(
     ast: &AST,
     written: &AST,
@@ -88,7 +88,7 @@ fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
     }
 }
 
-/// The name that `decide` has for the request.
+/// The name of the parameter of `decide`.
 fn entry(ast: &AST) -> Result<String, Fault> {
     let shape = "a policy has one function `fn decide(req) { … }`";
     let place = |name: &str, parameters: usize| {
@@ -100,12 +100,12 @@ fn entry(ast: &AST) -> Result<String, Fault> {
         if CALLABLE.iter().any(|(known, ..)| *known == own) || IMPLIED.contains(&own) {
             return Err(Fault::new(
                 place(own, function.params.len()),
-                format!("there is a function `{own}` already"),
-                "give yours another name",
+                format!("`{own}` is a built-in function"),
+                "rename your function",
             ));
         }
         if own == "decide" && function.this_type.is_some() {
-            let message = "`decide` is a method of a type here, which nothing calls";
+            let message = "`decide` is defined as a method of a type, so nothing calls it";
             return Err(Fault::new(Position::NONE, message, shape));
         }
     }
@@ -208,7 +208,7 @@ impl Checker<'_> {
                 true => Fault::new(
                     at,
                     format!("`{name}` does not take {} arguments", call.args.len()),
-                    "the reference has each function with an example",
+                    "docs/scripts.md shows each function with an example",
                 ),
                 false => Fault::new(
                     at,
@@ -232,7 +232,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What may have been meant by a function that there is not.
+    /// Help for an unknown function.
     fn instead(&self, name: &str) -> String {
         if PROPERTIES.contains(&name) {
             return format!("write req.{name}, without ()");
@@ -247,8 +247,7 @@ impl Checker<'_> {
             .min();
         match nearest {
             Some((_, nearest)) => format!("did you mean `{nearest}`?"),
-            None => "the reference lists what there is; functions of your own begin with `fn`"
-                .to_owned(),
+            None => "docs/scripts.md lists the functions; define your own with `fn`".to_owned(),
         }
     }
 
@@ -277,12 +276,12 @@ impl Checker<'_> {
         }
     }
 
-    /// Where a pattern comes from a constant, any text of the policy may be one.
+    /// If a pattern is not a literal, any text of the policy may be one.
     fn finish(mut self) -> Patterns {
         self.indirect.dedup();
         for how in self.indirect {
             for text in self.texts.iter().take(MAX_CANDIDATES) {
-                // Most are none, and are never asked for.
+                // Most texts are no patterns, and are never used as such.
                 let _ = self.patterns.add(how, text);
             }
         }

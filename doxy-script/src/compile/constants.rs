@@ -1,4 +1,4 @@
-//! The constants of a policy: worked out once, when it is loaded.
+//! Evaluates the constants of a policy, once, when it is compiled.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use crate::error::Fault;
 use crate::limits::Limits;
 use crate::run::{check_depth, explain};
 
-/// Runs what stands outside of functions, once. The constants it leaves are put into the functions as values. The tree
-/// comes along as it was written, with nothing worked out in advance.
+/// Evaluates what is outside of functions. Returns the constants, and the tree as it was written,
+/// before any optimisation.
 pub(super) fn evaluate(engine: &mut Engine, source: &str) -> Result<(Scope<'static>, AST), Fault> {
     engine
         .set_strict_variables(false)
@@ -27,7 +27,7 @@ pub(super) fn evaluate(engine: &mut Engine, source: &str) -> Result<(Scope<'stat
         if !is_constant && !matches!(statement, Stmt::Noop(_)) {
             return Err(Fault::new(
                 statement.position(),
-                "only constants and functions may stand here",
+                "only constants and functions are allowed here",
                 "write `const NAME = …;`, or move it into `fn decide(req)`",
             ));
         }
@@ -42,15 +42,15 @@ pub(super) fn evaluate(engine: &mut Engine, source: &str) -> Result<(Scope<'stat
         (Err(error), None) => explain(*error),
         (result, Some((_, at))) => (
             result.err().map_or(at, |error| explain(*error).0),
-            "a constant takes too much to work out".to_owned(),
+            "evaluating a constant takes too long".to_owned(),
         ),
     };
-    let help = "constants are worked out when the policy is loaded";
+    let help = "constants are evaluated when the policy is loaded";
     Err(Fault::new(at, message, help))
 }
 
-/// Functions of Rhai see no variables but their own. Most constants are put into them as they are compiled; those that
-/// something is called on are looked up here. What a variable of theirs holds is looked at, for its depth.
+/// Functions in Rhai see only their own variables. The compiler puts most constants into them; the
+/// others are looked up here. This hook also checks the depth of each variable that is read.
 pub(super) fn resolve(engine: &mut Engine, constants: &Scope<'_>) {
     let constants: HashMap<String, Dynamic> = constants
         .iter()

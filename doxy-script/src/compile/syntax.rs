@@ -1,14 +1,14 @@
-//! What is wrong with a policy that cannot be read, with the help that its author needs.
+//! Explains syntax errors.
 //!
-//! Most such mistakes are words of another language. Rhai tells where it stopped; what stands there, or just before,
-//! tells what was meant.
+//! Most come from words of other languages. Rhai reports where it stopped; the word there, or just
+//! before, shows what the author meant.
 
 use rhai::{ParseError, ParseErrorType as Kind, Position};
 
 use crate::error::Fault;
 use crate::run::lower;
 
-/// Words and signs of other languages, and what to write.
+/// Words of other languages, and what to write instead.
 const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("and", "write && for `and`"),
     ("or", "write || for `or`"),
@@ -19,20 +19,20 @@ const FOREIGN_WORDS: [(&str, &str); 20] = [
     ("def", "write `fn decide(req) { … }`"),
     ("function", "write `fn decide(req) { … }`"),
     ("func", "write `fn decide(req) { … }`"),
-    ("null", "what is not there is `()`"),
-    ("nil", "what is not there is `()`"),
-    ("None", "what is not there is `()`"),
-    ("undefined", "what is not there is `()`"),
+    ("null", "a missing value is `()`"),
+    ("nil", "a missing value is `()`"),
+    ("None", "a missing value is `()`"),
+    ("undefined", "a missing value is `()`"),
     ("True", "write `true`"),
     ("False", "write `false`"),
-    ("try", "there is no `try`: what fails is denied"),
-    ("catch", "there is no `try`: what fails is denied"),
+    ("try", "there is no `try`: an error is a denial"),
+    ("catch", "there is no `try`: an error is a denial"),
     ("allow", "write `allow()`: it is a function"),
     ("pass", "write `pass()`: it is a function"),
     ("deny", "write `deny(\"why\")`: it is a function"),
 ];
 
-/// A fault for what Rhai says of a text.
+/// Converts a syntax error of Rhai's.
 pub(super) fn fault(error: &ParseError, source: &str) -> Fault {
     Fault::new(error.1, lower(&error.0.to_string()), help(error, source))
 }
@@ -53,7 +53,7 @@ fn help(error: &ParseError, source: &str) -> &'static str {
         let found = FOREIGN_WORDS.iter().find(|(other, _)| *other == word);
         found.map(|(_, help)| *help)
     };
-    // A call is nobody's mistake: `pass()` behind a line that has no `;`.
+    // A call such as `pass()` is correct; the `;` of the line before is missing.
     let called = at
         .get(here.len()..)
         .is_some_and(|rest| rest.starts_with('('));
@@ -63,10 +63,10 @@ fn help(error: &ParseError, source: &str) -> &'static str {
     if at.starts_with([
         '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}',
     ]) {
-        return "text stands in straight quotes: \"GET\"";
+        return "write text in straight quotes: \"GET\"";
     }
     if at.starts_with('\'') {
-        return "text stands in double quotes: \"GET\"";
+        return "write text in double quotes: \"GET\"";
     }
     if at.starts_with('#') {
         return "comments begin with //";
@@ -78,13 +78,13 @@ fn help(error: &ParseError, source: &str) -> &'static str {
         return "write `==` or `!=`";
     }
     match &*error.0 {
-        Kind::FnDuplicatedDefinition(..) => "give one of them another name",
+        Kind::FnDuplicatedDefinition(..) => "rename one of them",
         Kind::VariableUndefined(_) => {
-            "declare it with `let`, or as a `const` at the top of the file; text stands in double quotes"
+            "declare it with `let`, or as a `const` at the top of the file; write text in double quotes"
         }
-        Kind::MissingToken(..) => "look at this line and at the end of the one before",
-        Kind::ExprTooDeep => "take the expression apart",
-        _ => "the reference has the language on one page",
+        Kind::MissingToken(..) => "check this line and the end of the line before",
+        Kind::ExprTooDeep => "split the expression",
+        _ => "docs/scripts.md describes the language",
     }
 }
 

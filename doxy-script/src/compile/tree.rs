@@ -2,7 +2,7 @@
 
 use rhai::{AST, ASTNode, Stmt};
 
-/// Goes through the statements of the outermost level of a function. Rhai shows no bodies, but walks through them.
+/// Visits the outermost statements of a function. Rhai does not expose bodies, but walks through them.
 pub(super) fn outermost_statements(
     ast: &AST,
     name: &str,

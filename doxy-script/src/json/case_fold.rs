@@ -3,16 +3,16 @@
 //! All of the engine's field names are ASCII. Under Unicode's simple folding two characters beyond ASCII are
 //! equal to an ASCII letter: `ſ` (U+017F) to `s`, and the Kelvin sign (U+212A) to `k`.
 
-/// Whether the engine takes both for the name of one field.
+/// Whether Go takes both for the name of the same field.
 pub(crate) fn same_field(one: &str, other: &str) -> bool {
-    // What folds alike differs in length by the two odd characters alone.
+    // Beyond ASCII only the two characters above fold to a letter.
     if one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);
     }
     one.chars().map(fold).eq(other.chars().map(fold))
 }
 
-/// A key in the form in which equal ones are the same.
+/// The folded form of a key. Keys that Go takes for the same field have the same form.
 pub(crate) fn folded(key: &str) -> String {
     key.chars().map(fold).collect()
 }

@@ -1,15 +1,15 @@
-//! A body that was read: a flat list of nodes over one text.
+//! A parsed document: a flat list of nodes over one text. It knows no schema and no script.
 //!
-//! Values become the script's own only when it asks for them; most of a body is never asked for.
+//! Values are converted for a script only when it reads them, because it reads few of them.
 
 use std::ops::Range;
 
 use super::case_fold::same_field;
 
-/// Which node of a [`Doc`].
+/// The index of a node in a [`Doc`].
 pub(crate) type NodeId = u32;
 
-/// A stretch of the document's text.
+/// A range of the document's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(super) start: u32,
@@ -24,7 +24,7 @@ impl Span {
         }
     }
 
-    /// What it is a stretch of.
+    /// The text in this range.
     pub(super) fn of(self, text: &str) -> &str {
         text.get(index(self.start)..index(self.end))
             .unwrap_or_default()
@@ -42,26 +42,26 @@ pub(crate) enum Node {
     List(Range<u32>),
     Object {
         members: Range<u32>,
-        /// Whether its keys are its author's own, as those of labels are, and not fields of the engine's.
+        /// Whether it is a map with keys of the user's own, such as labels, instead of a struct.
         free: bool,
     },
 }
 
-/// What an object has under a name.
+/// The result of looking a key up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<'d> {
     Found(NodeId),
     Absent,
-    /// Nothing is spelled so, but the engine may take this key for it.
+    /// The object has only another spelling, which the engine may accept.
     Misspelled(&'d str),
 }
 
 /// A JSON document.
 #[derive(Debug, Default)]
 pub(crate) struct Doc {
-    /// The text as it came, and behind it whatever strings had escapes in them.
+    /// The text as received, followed by the decoded strings that had escapes.
     pub(super) text: String,
-    /// Whether all of that is ASCII, and so every key.
+    /// Whether the whole text is ASCII, and therefore every key.
     pub(super) ascii: bool,
     pub(super) nodes: Vec<Node>,
     pub(super) items: Vec<NodeId>,
@@ -88,17 +88,17 @@ impl Doc {
             .unwrap_or_default()
     }
 
-    /// The keys and values of an object, in the order in which they came.
+    /// The keys and values of an object, in the order of the text.
     pub(crate) fn members(&self, id: NodeId) -> impl ExactSizeIterator<Item = (&str, NodeId)> {
         let members = self.spans(id).iter();
         members.map(|(key, value)| (self.text(*key), *value))
     }
 
-    /// Looks a key up. Where keys are fields, one that only folds to `name` is told of: the engine would take it.
+    /// Looks a key up. In a struct, reports a key that equals `name` but for its case.
     pub(crate) fn look_up(&self, id: NodeId, name: &str) -> Lookup<'_> {
         let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
-        // Names of ASCII alone that fold alike are equally long. Most of an object is passed over by that.
+        // ASCII names that fold to the same are equally long, so most keys can be skipped.
         let alike = (self.ascii && name.is_ascii()).then_some(name.len());
         for (span, value) in self.spans(id) {
             if alike.is_some_and(|length| length != index(span.end) - index(span.start)) {
@@ -127,11 +127,11 @@ impl Doc {
 }
 
 fn index(at: u32) -> usize {
-    // No target has a usize smaller than this; where one had, nothing would be found there.
+    // `usize` has at least 32 bits on all supported targets.
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
 pub(super) fn length(length: usize) -> u32 {
-    // The text is not longer than half of what fits; there are fewer nodes than bytes.
+    // `parse` refuses texts of 2 GiB, and there are fewer nodes than bytes.
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The keys of one object: which are fields, which are given twice, which are spelled otherwise.
+//! Checks the keys of one object: known fields, repeated keys, other spellings.
 
 use std::collections::HashMap;
 
@@ -10,33 +10,33 @@ use super::doc::{NodeId, Span};
 /// Objects up to this size are searched for duplicates pair by pair.
 const FEW: usize = 8;
 
-/// How many fields the keys of one object are compared with before a table of them is made: what clients send takes
-/// a few hundred.
+/// After this many comparisons in one object the fields are put into a table. What clients send
+/// needs a few hundred.
 const MAX_COMPARED: usize = 4096;
 
-pub(super) const TWICE: &str = "a key is there twice";
+pub(super) const TWICE: &str = "a key is repeated";
 
-/// The keys of one object, as they come.
+/// The keys of one object, in the order of the text.
 pub(super) struct Keys {
     schema: &'static Schema,
-    /// Clients send fields in the order of the engine's structs, so the next one is most often the next one.
+    /// Where the search for the next key begins: clients send fields in the order of the struct.
     next: usize,
-    /// One bit for each field that was there.
+    /// One bit for each field that has appeared.
     seen: u128,
-    /// Whether there were keys that those bits do not tell of.
+    /// Whether there were keys that have no bit in `seen`.
     pub(super) may_repeat: bool,
-    /// How many fields keys were compared with, one by one.
+    /// How many comparisons of keys with fields were made.
     compared: usize,
-    /// The fields by their folded names: made for whoever sends many keys that are none.
+    /// The fields by their folded names, for objects with many unknown keys.
     table: Option<HashMap<String, Known>>,
 }
 
-/// What a key turned out to be.
+/// What a key is.
 #[derive(Clone, Copy)]
 enum Known {
-    /// A field, by its place.
+    /// A field, by its index.
     Field(usize),
-    /// One that belongs into `HostConfig`.
+    /// A field that belongs into `HostConfig`.
     Misplaced(&'static str),
 }
 
@@ -52,7 +52,7 @@ impl Keys {
         }
     }
 
-    /// What a key is, however it is spelled.
+    /// Finds the field of a key, in any spelling.
     fn look_up(&mut self, fields: &'static Fields, key: &str) -> Option<Known> {
         let Fields { known, misplaced } = fields;
         if self.compared > MAX_COMPARED {
@@ -106,7 +106,7 @@ impl Keys {
                 let field = fields.known.get(at);
                 let Some(field) = field.filter(|field| field.name == key) else {
                     let name = field.map_or("", |field| field.name);
-                    return Err(format!("the field {name} is spelled otherwise"));
+                    return Err(format!("the field {name} is misspelled"));
                 };
                 self.next = at + 1;
                 let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
@@ -118,7 +118,7 @@ impl Keys {
                 return Ok((field.schema, Some(field.name)));
             }
             Some(Known::Misplaced(name)) => {
-                return Err(format!("the field {name} belongs into HostConfig"));
+                return Err(format!("the field {name} belongs in HostConfig"));
             }
             None => {}
         }
@@ -127,7 +127,7 @@ impl Keys {
     }
 }
 
-/// Whether a key is there twice: exactly, or under another spelling where keys are fields.
+/// Whether a key is repeated: exactly in a map, in any spelling in a struct.
 pub(super) fn has_duplicate(text: &str, members: &[(Span, NodeId)], free: bool) -> bool {
     let keys = || members.iter().map(|(key, _)| key.of(text));
     if members.len() <= FEW {

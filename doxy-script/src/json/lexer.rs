@@ -1,4 +1,4 @@
-//! The words of JSON: blanks, literals, numbers and strings, each read strictly.
+//! The tokens of JSON: whitespace, literals, numbers and strings. It knows no schema.
 
 use super::doc::{Node, Span};
 
@@ -6,7 +6,7 @@ use super::doc::{Node, Span};
 pub(super) struct Lexer<'b> {
     body: &'b str,
     pub(super) at: usize,
-    /// The body as it came, and behind it whatever strings had escapes in them.
+    /// The body as received, followed by the decoded strings that had escapes.
     pub(super) text: String,
 }
 
@@ -102,7 +102,7 @@ impl<'b> Lexer<'b> {
         Ok(node)
     }
 
-    /// A string, from its first quote to its last. One with escapes is written anew, behind the text.
+    /// Reads a string. If it has escapes, its decoded form is appended to `text`.
     pub(super) fn string(&mut self) -> Result<Span, String> {
         self.at += 1;
         let start = self.at;
@@ -126,7 +126,7 @@ impl<'b> Lexer<'b> {
                     let c = self.escape()?;
                     self.text.push(c);
                 }
-                Some(_) => return Err(self.fault("a string has a control character in it")),
+                Some(_) => return Err(self.fault("a string has a control character")),
                 None => return Err(self.not_json("the end of a string")),
             }
             copied = self.at;
@@ -134,7 +134,7 @@ impl<'b> Lexer<'b> {
         }
     }
 
-    /// Goes on to what is not simply a part of a string.
+    /// Skips the bytes of a string that need no decoding.
     fn plain(&mut self) {
         let rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
         let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
@@ -164,23 +164,22 @@ impl<'b> Lexer<'b> {
         let code = if (0xd800..0xdc00).contains(&first) {
             let rest = self.body.get(self.at..).unwrap_or_default();
             if !rest.starts_with("\\u") {
-                return Err(self.fault("a string has half of a surrogate pair in it"));
+                return Err(self.fault("a string has a lone surrogate"));
             }
             self.at += 1;
             let second = self.hex()?;
             if !(0xdc00..0xe000).contains(&second) {
-                return Err(self.fault("a string has half of a surrogate pair in it"));
+                return Err(self.fault("a string has a lone surrogate"));
             }
             0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)
         } else {
             first
         };
-        // The engine would put U+FFFD for what is none.
-        char::from_u32(code)
-            .ok_or_else(|| self.fault("a string has half of a surrogate pair in it"))
+        // The engine would replace a lone surrogate by U+FFFD.
+        char::from_u32(code).ok_or_else(|| self.fault("a string has a lone surrogate"))
     }
 
-    /// The four digits behind the `u` that is next.
+    /// Reads the four digits of a `\u` escape.
     fn hex(&mut self) -> Result<u32, String> {
         let digits = self.body.get(self.at + 1..self.at + 5).unwrap_or_default();
         if digits.len() != 4 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {

@@ -1,8 +1,13 @@
-//! Strict reading of JSON, with the engine's idea of what each key is.
+//! Reads JSON strictly, by the schema of the endpoint.
 //!
-//! Refused, beside what is not JSON: a key given twice, a key that is a field's but for its spelling, a value
-//! that the field cannot take, numbers that 64 bits do not hold, half of a surrogate pair, text behind the value.
-//! What was read is what the engine reads, whichever of its versions.
+//! Besides invalid JSON it refuses: repeated keys, a field in another spelling, a value of the wrong
+//! kind, numbers that do not fit into 64 bits, lone surrogates, and anything after the value. So
+//! every version of the engine reads what the policy reads.
+//!
+//! The lexer is doxy's own although one that `serde_json` drives takes fewer instructions on a
+//! create of 4 KiB (86 000 instead of 107 000, schema and keys included): `serde_json` hands on an
+//! integer beyond 64 bits as a float, so it could not be refused any more, reads `-0` as a float,
+//! and does not say at which byte a field was refused.
 
 use doxy_filter::api::schema::{self, Schema};
 
@@ -46,9 +51,7 @@ pub(crate) fn parse(body: &[u8], schema: &'static Schema) -> Result<Doc, String>
                 ..parser.doc
             })
         }
-        Some(_) => Err(parser
-            .lexer
-            .fault("there is something behind the JSON value")),
+        Some(_) => Err(parser.lexer.fault("there is more after the JSON value")),
     }
 }
 
@@ -56,7 +59,7 @@ struct Parser<'b> {
     lexer: Lexer<'b>,
     depth: u32,
     doc: Doc,
-    /// What belongs to the lists and objects that are still open.
+    /// Items and members of the lists and objects that are still open.
     items: Vec<NodeId>,
     members: Vec<(Span, NodeId)>,
 }
@@ -65,7 +68,7 @@ impl Parser<'_> {
     fn node(&mut self, node: Node) -> NodeId {
         let id = self.doc.nodes.len();
         self.doc.nodes.push(node);
-        // Every node took at least a byte of a text that is counted in 32 bits.
+        // Each node takes at least one byte of a text whose length fits into 32 bits.
         NodeId::try_from(id).unwrap_or(NodeId::MAX)
     }
 
@@ -83,7 +86,7 @@ impl Parser<'_> {
                 self.expect_kind(schema, name, Kind::Scalar)?;
                 let span = self.lexer.string()?;
                 if matches!(schema, Schema::StringOrList) {
-                    // The engine reads one word as a list of one.
+                    // The engine reads one string as a list of one.
                     let word = self.node(Node::Text(span));
                     let start = length(self.doc.items.len());
                     self.doc.items.push(word);
@@ -181,7 +184,7 @@ impl Parser<'_> {
                 let inner = keys
                     .schema_for(name)
                     .map_err(|what| self.lexer.fault(&format!("{parent}: {what}")))?;
-                // A field has a name that can be borrowed for as long as one likes.
+                // The name of a field is static; that of an unknown key is not.
                 let called = match inner.1 {
                     Some(field) => field,
                     None => parent,
@@ -212,7 +215,7 @@ impl Parser<'_> {
     }
 }
 
-/// What kind of value there is, as far as it matters to a field.
+/// The kind of a value, as far as a schema distinguishes it.
 #[derive(Clone, Copy)]
 enum Kind {
     Object,

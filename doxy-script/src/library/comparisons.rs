@@ -1,15 +1,15 @@
-//! Comparisons of what cannot be compared: text with numbers, lists with text, and so on.
+//! Comparisons of values of different types, such as text with numbers.
 //!
-//! Rhai finds such values different, and neither more nor less. `req.query.limit > 100` would then never be true, because
-//! a query holds text, and a denial behind it would never come. So it is an error here. With `()` everything may
-//! be compared: that is how a policy asks for what may not be there.
+//! In Rhai such values are never equal, less or greater. `req.query.limit > 100` would never be true,
+//! because a query is text, and a denial that depends on it would never happen. So it is an error
+//! here. Any value may be compared with `()`: that is how a policy tests for a missing value.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Variant};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
-    // Rhai's short way past registered operators would also go past these.
+    // Rhai's fast operators would bypass these.
     engine.set_fast_operators(false);
     frequent(engine);
     both::<ImmutableString, i64>(engine, "a text", "a number", TEXT);
@@ -18,7 +18,7 @@ pub(super) fn register(engine: &mut Engine) {
         engine,
         "a text",
         "true or false",
-        "ask `flag`, or with \"true\"",
+        "use `flag`, or compare with \"true\"",
     );
     both::<i64, bool>(engine, "a number", "true or false", "say which number");
     both::<f64, bool>(engine, "a number", "true or false", "say which number");
@@ -27,8 +27,8 @@ pub(super) fn register(engine: &mut Engine) {
     both::<Array, bool>(engine, "a list", "true or false", LIST);
 }
 
-/// The comparisons that policies consist of, with the result that Rhai's own have. Rhai looks for its own last, once no
-/// module has another.
+/// The most frequent comparisons, with the results of Rhai's own. Rhai searches all modules before it
+/// uses its own operators.
 fn frequent(engine: &mut Engine) {
     engine
         .register_fn("==", |one: &str, other: &str| one == other)
@@ -49,10 +49,10 @@ fn frequent(engine: &mut Engine) {
         .register_fn("!=", |(): (), _: i64| true);
 }
 
-const TEXT: &str = "`parse_int()` makes a number of a text";
-const LIST: &str = "`contains` asks for what is in a list";
+const TEXT: &str = "`parse_int()` converts a text to a number";
+const LIST: &str = "`contains` tests whether a list has an item";
 
-/// Refuses all comparisons of two kinds of values, in either order.
+/// Makes all comparisons of two types an error, in either order.
 fn both<A: Variant + Clone, B: Variant + Clone>(
     engine: &mut Engine,
     one: &'static str,

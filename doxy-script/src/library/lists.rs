@@ -1,8 +1,8 @@
 //! `all`, `some`, `filter` and `find` of lists.
 //!
-//! Rhai has them too, and takes whatever a closure gives that is neither true nor false for false. A policy that asks
-//! `Binds.some(|bind| bind.find("docker.sock"))` would then deny nothing: `find` gives the text that it found. So
-//! these stop where the closure gives anything else.
+//! Rhai's own treat a result that is not a boolean as false. `Binds.some(|bind|
+//! bind.find("docker.sock"))` would then never be true, because `find` returns a text. So these fail
+//! unless the closure returns a boolean.
 
 use rhai::{
     Array, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, NativeCallContext, Position,
@@ -11,7 +11,7 @@ use rhai::{
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
-    // Pure: they leave the list as it is, so they can be called on constants.
+    // Pure functions do not change the list, so they can be called on constants.
     let function = |name: &str| FuncRegistration::new(name).with_purity(true);
     function("all").register_into_engine(
         engine,
@@ -46,7 +46,7 @@ pub(super) fn register(engine: &mut Engine) {
     );
 }
 
-/// The first item of which the closure says what is wanted.
+/// The first item for which the closure returns `wanted`.
 fn first<'l>(
     context: &NativeCallContext<'_>,
     list: &'l Array,
@@ -66,7 +66,7 @@ fn holds(context: &NativeCallContext<'_>, item: &Dynamic, closure: &FnPtr) -> Re
     said.as_bool().map_err(|_| {
         let kind = context.engine().map_type_name(said.type_name());
         let message = format!(
-            "the closure of `{}` gives a value of type {kind}, where true or false belongs",
+            "the closure of `{}` returned a value of type {kind} instead of true or false",
             context.fn_name()
         );
         EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into()

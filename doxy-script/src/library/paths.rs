@@ -23,7 +23,7 @@ pub(super) fn register(engine: &mut Engine) {
             |text: &str, pattern: &str| -> Result<bool, Box<EvalAltResult>> {
                 match text.len().saturating_mul(pattern.len()) {
                     0..=MAX_GLOB => Ok(glob(text, pattern)),
-                    _ => Err("text and glob are too long together".into()),
+                    _ => Err("the text and the glob are too long".into()),
                 }
             },
         )

@@ -1,7 +1,7 @@
 //! Regular expressions in scripts: the language of the rules, compiled with the script.
 //!
-//! A pattern has to be written in the policy. One that is put together from parts of a request would have to be
-//! compiled for each, and would let whoever sends the request write a part of the policy.
+//! A pattern must be written in the policy. A pattern made from a request would have to be compiled
+//! for each request, and its sender would write a part of the policy.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -39,7 +39,7 @@ impl MatchMode {
 }
 
 impl Patterns {
-    /// Compiles a pattern, if that was not done before.
+    /// Compiles a pattern, unless it is compiled already.
     pub(crate) fn add(
         &mut self,
         how: MatchMode,
@@ -103,9 +103,7 @@ fn look_up<'t>(
     table
         .get()
         .and_then(|patterns| patterns.get(how, pattern))
-        .ok_or_else(|| {
-            "a pattern has to be written out in the policy, as text or in a constant".into()
-        })
+        .ok_or_else(|| "a pattern must be in the policy, as text or as a constant".into())
 }
 
 fn part(text: &str, range: std::ops::Range<usize>) -> Dynamic {

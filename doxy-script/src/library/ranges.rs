@@ -10,14 +10,14 @@ pub(super) fn register(engine: &mut Engine) {
         "in_range",
         |inner: &str, outer: &str| -> Result<bool, Box<EvalAltResult>> {
             let outer = parse(outer)
-                .ok_or_else(|| format!("`{outer}` is no network: write it as 10.0.0.0/8"))?;
+                .ok_or_else(|| format!("`{outer}` is not a network: write it like 10.0.0.0/8"))?;
             Ok(parse(inner).is_some_and(|inner| outer.contains(&inner)))
         },
     );
 }
 
-/// Reads `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`. An IPv4 address inside IPv6 is the same as by itself. The standard
-/// library reads the address: other readers take `010.0.0.1` for one.
+/// Reads `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`. An IPv4 address equals its IPv4-mapped IPv6 address.
+/// The standard library parses the address, because it refuses `010.0.0.1`.
 fn parse(text: &str) -> Option<Ipv6Net> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),

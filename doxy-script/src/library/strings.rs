@@ -1,4 +1,4 @@
-//! Functions on text. All leave the text as it is and give a new one.
+//! Functions on text. They return a new text and never change their argument.
 
 use crate::limits::{MAX_LIST, MAX_TEXT};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
@@ -36,8 +36,8 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("join", join);
 }
 
-/// The words of a list in one text. It is built word by word: the whole of it can be far more than a text may hold,
-/// and Rhai looks at the length of a text only when it is there.
+/// Joins the items of a list. The length is checked at each item: the result can be far longer than
+/// the limit, and Rhai checks a text only after it was built.
 fn join(list: Array, separator: &str) -> Result<ImmutableString, Box<EvalAltResult>> {
     let mut text = String::new();
     for (at, item) in list.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! `()`: what is not there.
+//! `()`, the missing value.
 //!
-//! A policy may look into it as deep as it likes, ask what it would ask of a text or a list, and go through it: it
-//! is empty, holds nothing and matches nothing. So an absent field needs no guard, and where a policy asks for a
-//! match in order to allow, there is none.
+//! A policy may read fields of it, loop over it and call the functions of texts and lists on it. It
+//! is empty and matches nothing. So a missing field needs no check, and a policy that allows on a
+//! match does not allow without the field.
 
 use std::any::TypeId;
 

@@ -1,7 +1,7 @@
 //! `allow`, `deny`, `pass`.
 //!
-//! `deny` ends the call where it stands: a policy whose author forgot to return it denies all the same. `allow` and
-//! `pass` are values, so that one that was not returned has no effect.
+//! `deny` ends the call at once, so it also works without `return`. `allow` and `pass` are values, so
+//! they have no effect unless they are returned.
 
 use rhai::{Engine, EvalAltResult, NativeCallContext};
 
@@ -9,7 +9,7 @@ use crate::budget::{Stop, stop};
 use crate::decision::ReturnValue;
 use crate::view::is_set;
 
-/// The longest reason that is passed on, in characters.
+/// The longest reason that a client gets, in characters.
 const MAX_REASON: usize = 500;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -35,7 +35,7 @@ fn deny(context: &NativeCallContext<'_>, reason: &str, status: i64) -> Result<()
     let status = u16::try_from(status)
         .ok()
         .filter(|status| (400..600).contains(status))
-        .ok_or_else(|| format!("{status} is no status of a refusal: those are 400 to 599"))?;
+        .ok_or_else(|| format!("{status} is not a valid status: use 400 to 599"))?;
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let reason = reason.chars().take(MAX_REASON).map(printable).collect();
     Err(stop(

@@ -1,7 +1,7 @@
 //! A request as a script can hold it.
 //!
-//! A script's values outlive no call, but Rhai wants them to own what they hold. So the head is copied, into
-//! buffers that `desk` keeps; nothing is parsed or converted before the script asks.
+//! Rhai's values must own their data, so the head is copied into buffers that the request cell
+//! reuses. Nothing is parsed or converted before the script reads it, except the body.
 
 use std::mem;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::json::{self, Doc};
 /// Names and values of a query, decoded, in their order.
 pub(crate) type Pairs = Arc<Vec<(ImmutableString, ImmutableString)>>;
 
-/// Which parts of a request a policy can look at. What it cannot is not copied.
+/// Which parts of a request a policy can read. The others are not copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct UsedProperties {
     pub(crate) headers: bool,
@@ -32,7 +32,7 @@ impl UsedProperties {
     };
 }
 
-/// The body, as far as a script is concerned.
+/// The body as a script can read it.
 #[derive(Debug, Default)]
 pub(crate) enum Content {
     #[default]
@@ -41,7 +41,7 @@ pub(crate) enum Content {
     Refused(String),
 }
 
-/// A request that owns what it holds.
+/// A request that owns its data.
 #[derive(Debug, Default)]
 pub(crate) struct OwnedRequest {
     text: String,
@@ -49,7 +49,7 @@ pub(crate) struct OwnedRequest {
     path: Range<usize>,
     query: Range<usize>,
     socket: Range<usize>,
-    /// The query once it was looked at; `None` inside if not everybody would read it alike.
+    /// The parsed query, after the first read; `None` inside if it is ambiguous.
     pub(crate) pairs: OnceLock<Option<Pairs>>,
     rule: Option<String>,
     pub(crate) allowed: bool,
@@ -61,7 +61,7 @@ pub(crate) struct OwnedRequest {
 }
 
 impl OwnedRequest {
-    /// Takes a request down, in the place of the one before.
+    /// Replaces the request in it by another.
     pub(crate) fn fill(&mut self, input: &ScriptRequest<'_>, body: Body<'_>, used: UsedProperties) {
         self.clear();
         let text = &mut self.text;
@@ -92,7 +92,7 @@ impl OwnedRequest {
         self.content = content(input, body);
     }
 
-    /// Forgets what it holds. How much memory it keeps for the next, in bytes.
+    /// Removes the request and keeps the buffers. Returns their size in bytes.
     pub(crate) fn clear(&mut self) -> usize {
         let (mut text, mut raw, mut headers) = (
             mem::take(&mut self.text),
@@ -137,7 +137,7 @@ impl OwnedRequest {
         self.rule.as_deref()
     }
 
-    /// The values of a header, in their order. The case of its name does not matter.
+    /// The values of a header, in their order. The name is case-insensitive.
     pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let bytes = |range: &Range<usize>| self.raw.get(range.clone()).unwrap_or_default();
         self.headers
@@ -161,13 +161,13 @@ fn content(input: &ScriptRequest<'_>, body: Body<'_>) -> Content {
         Body::Unreadable(reason) => return Content::Refused(reason.to_owned()),
         Body::Read(bytes) => bytes,
     };
-    // The engine never decodes; whoever sends such a body means it to be read otherwise.
+    // The engine never decodes a body, so it would read other bytes than such a sender means.
     let coded = input
         .header("content-encoding")
         .any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"));
     if coded {
         return Content::Refused(
-            "the body is compressed, which the engine does not undo".to_owned(),
+            "the body is compressed, but the engine does not decompress it".to_owned(),
         );
     }
     let endpoint = endpoint_of(input.method, input.path);

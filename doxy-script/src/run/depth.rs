@@ -1,17 +1,16 @@
-//! How deep values may be nested in each other.
+//! Limits how deep lists, maps and closures may be nested.
 //!
-//! Rhai bounds how many items a list has, but not how deep lists, maps and closures stand in each other; and what
-//! is dropped, compared or printed is gone through by calls of itself, which end the whole process where the stack ends.
-//! A value gets deeper by being put into another, and for that its variable is read. So it is looked at
-//! whenever a variable is read. Of long lists the ends alone are looked at, or a loop over a list that a client has sent
-//! would take the square of its time. What could hide in the middle of one is bounded by the steps of a call, and fits the
-//! stacks that doxy gives its threads.
+//! Rhai limits the number of items, but not the nesting. Dropping, comparing and printing a value are
+//! recursive, so a deep value would overflow the stack and end the process. A value gets deeper only
+//! by being put into another, and for that a variable is read. So the depth is checked at each read.
+//! Of a long list only both ends are checked; otherwise a loop over it would take quadratic time.
+//! What the middle can hide is bounded by the steps of a call, and fits the stacks of doxy's threads.
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, Position};
 
 /// How deep values may be nested. Bodies are nested 64 deep at most.
 const MAX_NESTING: u32 = 100;
-/// How many items are looked at from either end of a list.
+/// How many items are checked at either end of a list.
 const ENDS: usize = 32;
 
 /// Refuses a value that is nested too deep.
@@ -23,10 +22,10 @@ pub(crate) fn check(value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
     Err(EvalAltResult::ErrorRuntime(message.into(), Position::NONE).into())
 }
 
-/// Whether a value is not nested deeper than this. One that is being changed just now cannot be looked at; Rhai will
-/// not let it be read either.
+/// Whether a value is not nested deeper than this. A value that is being changed cannot be checked;
+/// Rhai cannot read it then either.
 fn fits(value: &Dynamic, most: u32) -> bool {
-    // Most values hold no others.
+    // Most values contain no others.
     if !(value.is_array() || value.is_map() || value.is_fnptr()) {
         return true;
     }

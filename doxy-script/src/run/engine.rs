@@ -1,8 +1,8 @@
-//! The Rhai engine that policies run in: what it has, and what it is kept from.
+//! The Rhai engine that policies run in: what it offers, and what it must not.
 //!
-//! It begins with nothing. Of Rhai's packages it gets operators, text conversion, iterators and lists; never the core
-//! language package, which can sleep and exit. There is no module resolver, no clock, no `eval`, no `try`. Every limit is
-//! set: Rhai's own for sizes and depths, `budget` for steps and time, which Rhai's do not hold for closures.
+//! It starts empty and gets Rhai's packages for operators, text conversion, iterators and lists, but
+//! never the core language package, which can sleep and exit. There is no module resolver, clock,
+//! `eval` or `try`. Every limit is set: Rhai's own for sizes and depths, `budget` for steps and time.
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,7 +17,7 @@ use crate::library::{self, Patterns};
 use crate::limits::{MAX_LIST, MAX_TEXT};
 use crate::view;
 
-/// Builds an engine whose patterns are yet to come.
+/// Builds an engine. The patterns are filled in once they are compiled.
 pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(packages().into());
@@ -38,7 +38,7 @@ pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
         .set_allow_shadowing(true)
         .disable_symbol("eval")
         .disable_symbol("Fn")
-        // A limit of Rhai's that is hit in a closure could be caught; and no policy goes on from an error.
+        // With `try` a script could catch an exceeded limit in a closure.
         .disable_symbol("try")
         .on_progress(|_| (!budget::step()).then_some(Dynamic::UNIT))
         .on_print(budget::print)
@@ -46,7 +46,7 @@ pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
     engine
 }
 
-/// Rhai's packages in one module: a call looks for its function in every module there is.
+/// Rhai's packages in one module, because each call searches all modules for its function.
 fn packages() -> Module {
     let mut module = Module::new();
     ArithmeticPackage::init(&mut module);

@@ -1,4 +1,4 @@
-//! What an error of Rhai's says to a policy's author.
+//! Turns an error of Rhai's into a place and a message for the author of a policy.
 
 use rhai::{EvalAltResult, Position};
 
@@ -33,13 +33,13 @@ pub(crate) fn lower(message: &str) -> String {
     first.into_iter().chain(chars).collect()
 }
 
-/// What Rhai means when it says that some data is too large, in the words of the reference.
+/// Rhai's error about data that is too large, in the words of the manual.
 fn too_large(what: &str) -> String {
     if what.contains("string") {
         format!("a text is longer than {} MiB", MAX_TEXT >> 20)
     } else if what.contains("map") {
-        format!("a map has more than {MAX_LIST} keys, those inside of it counted")
+        format!("a map has more than {MAX_LIST} keys, nested ones included")
     } else {
-        format!("a list has more than {MAX_LIST} items, those of lists in it counted")
+        format!("a list has more than {MAX_LIST} items, nested ones included")
     }
 }

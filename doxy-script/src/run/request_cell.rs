@@ -31,7 +31,7 @@ pub(crate) struct RequestCell {
     caches: Caches,
 }
 
-/// Tells one compiled policy from another, for as long as anything holds it.
+/// Identifies a compiled policy, for as long as anything holds the id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PolicyId(Arc<()>);
 
@@ -63,7 +63,7 @@ impl RequestCell {
         }
     }
 
-    /// Runs the body of a function. It runs without a call, which would need a scope of its own.
+    /// Runs the body of `decide` in this scope. A call would create another scope.
     pub(crate) fn run(
         &mut self,
         engine: &Engine,
@@ -81,7 +81,7 @@ impl RequestCell {
         })
     }
 
-    /// Keeps the memory for the next call, unless it is too much.
+    /// Removes the request and keeps the rest for the next call, unless it is too large.
     pub(crate) fn release(mut self) {
         self.scope.rewind(1);
         self.caches.rewind_fn_resolution_caches(1);
@@ -93,10 +93,10 @@ impl RequestCell {
         }
     }
 
-    /// Calls with the request, if the script has left it where it was, and nothing holds it any more.
+    /// Calls `then` with the request, if it is still in its variable and nothing else refers to it.
     fn facts<R>(&mut self, then: impl FnOnce(&mut OwnedRequest) -> R) -> Option<R> {
         let value = self.scope.get_mut(&self.request)?;
-        // What a closure has taken stays shared.
+        // A variable that a closure has captured stays shared.
         if value.is_shared() {
             return None;
         }

@@ -1,4 +1,4 @@
-//! `req.headers`: names without case, values as they came.
+//! `req.headers`: case-insensitive names, values as received.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! JSON values in a script's hands.
+//! JSON values as a script sees them.
 //!
-//! Plain values become Rhai's own. An object stays where it is and is looked into by name; a list becomes a list of
-//! such. What is not there is `()`, and so is whatever one looks for in `()`.
+//! Plain values and lists become Rhai's own. An object remains in the document and is read by key. A
+//! missing value is `()`.
 
 use std::sync::Arc;
 
@@ -66,17 +66,17 @@ impl Json {
     }
 }
 
-/// So many keys of an object are gone through in the time of a step.
+/// How many keys are searched in the time of one step.
 const KEYS_A_STEP: usize = 256;
 
-/// Looks up what an object has under a name. One of a client's can have as many keys as a body has room for.
+/// Looks a key up. The search counts as steps, because a client can send an object with many keys.
 fn look_up<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Lookup<'d> {
     let keys = doc.members(id).len();
     budget::work(u32::try_from(keys / KEYS_A_STEP).unwrap_or(u32::MAX));
     doc.look_up(id, name)
 }
 
-/// A value of a document, as a script's own.
+/// Converts a value of a document to one of Rhai's.
 pub(super) fn value(doc: &Arc<Doc>, id: NodeId) -> Dynamic {
     match doc.node(id) {
         Node::Null => Dynamic::UNIT,
@@ -98,8 +98,8 @@ pub(super) fn value(doc: &Arc<Doc>, id: NodeId) -> Dynamic {
     }
 }
 
-/// Whether a value is another than the one that Go has for what is not given: `false`, `0`, an empty text or list, a
-/// map without keys, or an object in which nothing is set.
+/// Whether a value differs from Go's zero values: `false`, `0`, an empty text, list or map, and an
+/// object in which nothing is set.
 pub(crate) fn is_set(value: &Dynamic) -> bool {
     if let Ok(truth) = value.as_bool() {
         return truth;
@@ -134,7 +134,7 @@ fn node_is_set(doc: &Doc, id: NodeId) -> bool {
         Node::Float(number) => *number != 0.0,
         Node::Text(span) => !doc.text(*span).is_empty(),
         Node::List(items) => !items.is_empty(),
-        // A key of its author's own says something, whatever stands behind it.
+        // In a map a key has a meaning, whatever its value is.
         Node::Object { free: true, .. } => doc.members(id).len() > 0,
         Node::Object { free: false, .. } => {
             doc.members(id).any(|(_, member)| node_is_set(doc, member))

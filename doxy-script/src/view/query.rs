@@ -1,8 +1,7 @@
 //! `req.query`, as Go's `url.ParseQuery` reads it.
 //!
-//! Names are exact, `+` is a blank, the first of several values counts. Where the engine would answer with an error,
-//! or could read something else than the script, the query is refused: at the first look at it, whatever is
-//! looked for.
+//! Names are case-sensitive, `+` is a space, the first of several values counts. A query that the
+//! engine would reject or could read differently is refused when the script first reads it.
 
 use std::sync::Arc;
 
@@ -63,7 +62,7 @@ impl Query {
     /// The query of a request. It is parsed once, however often a policy says `req.query`.
     pub(super) fn of(request: &OwnedRequest, at: Position) -> Result<Self> {
         pairs(request).cloned().map(Self).ok_or_else(|| {
-            let reason = "the query has a `;`, a bad escape, or bytes that are not UTF-8 in it";
+            let reason = "the query has a `;`, an invalid escape, or bytes that are not UTF-8";
             stop(Stop::Rejected(reason.to_owned()), at)
         })
     }
@@ -74,7 +73,7 @@ impl Query {
     }
 }
 
-/// The names and values of a query; `None` if not everybody would read it alike.
+/// The names and values of a query; `None` if it is ambiguous.
 fn pairs(request: &OwnedRequest) -> Option<&Pairs> {
     let pairs = request.pairs.get_or_init(|| parse(request.query()));
     pairs.as_ref()
@@ -91,7 +90,7 @@ fn parse(raw: &str) -> Option<Pairs> {
         .map(Arc::new)
 }
 
-/// What the engine takes for true in a query.
+/// Whether the engine takes a value for true.
 fn is_true(value: &str) -> bool {
     let value = value.trim();
     !["", "0", "no", "false", "none"]

@@ -11,23 +11,23 @@ use super::query::Query;
 use crate::budget::{Stop, stop};
 use crate::request::{Content, OwnedRequest, Peer};
 
-/// What `req` has.
+/// The properties of `req`.
 pub(crate) const PROPERTIES: [&str; 9] = [
     "method", "path", "endpoint", "version", "query", "headers", "peer", "socket", "matched",
 ];
 
-/// What hangs on it has.
+/// The properties of `req.peer` and `req.matched`.
 pub(crate) const PARTS: [&str; 5] = ["uid", "gid", "pid", "allowed", "rule"];
 
-/// A request, in a script's hands.
+/// `req`: a handle to the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Req(pub(crate) Arc<OwnedRequest>);
 
-/// Who connected. Over TCP nobody is known, and everything is `()`.
+/// `req.peer`: the process that connected. Over TCP all properties are `()`.
 #[derive(Debug, Clone, Copy)]
 struct PeerView(Option<Peer>);
 
-/// What the patterns say.
+/// `req.matched`: what the rules say.
 #[derive(Debug, Clone)]
 struct Matched(Arc<OwnedRequest>);
 
@@ -78,7 +78,7 @@ fn known(id: Option<i64>) -> Dynamic {
     id.map_or(Dynamic::UNIT, Dynamic::from_int)
 }
 
-/// The body. Without one it is `()`.
+/// `req.json()`: the body. Without one it is `()`.
 fn body(context: NativeCallContext<'_>, req: &mut Req) -> Result<Dynamic, Box<EvalAltResult>> {
     match &req.0.content {
         Content::Read(doc) => Ok(object::value(doc, doc.root())),

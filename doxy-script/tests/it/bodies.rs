@@ -55,7 +55,7 @@ fn what_is_read() {
 
 #[test]
 fn keys_that_go_reads_otherwise() {
-    let twice = "the body: a key is there twice";
+    let twice = "the body: a key is repeated";
     check(
         r#"{"HostConfig":{"Privileged":true},"HostConfig":{}}"#,
         twice,
@@ -65,39 +65,39 @@ fn keys_that_go_reads_otherwise() {
     check(r#"{"k":1,"K":1}"#, twice);
     check(
         r#"{"Labels":{"a":"1","a":"2"}}"#,
-        "Labels: a key is there twice",
+        "Labels: a key is repeated",
     );
     check(
         r#"{"Labels":{"a":"1","b":"","c":"","d":"","e":"","f":"","g":"","h":"","i":"","a":"2"}}"#,
-        "Labels: a key is there twice",
+        "Labels: a key is repeated",
     );
     check(
         r#"{"HostConfig":{"Binds":["/:/h"],"Binds":[null]}}"#,
-        "HostConfig: a key is there twice",
+        "HostConfig: a key is repeated",
     );
     check(
         r#"{"hostconfig":{}}"#,
-        "the body: the field HostConfig is spelled otherwise",
+        "the body: the field HostConfig is misspelled",
     );
     check(
         r#"{"Ho\u017ftConfig":{}}"#,
-        "the body: the field HostConfig is spelled otherwise",
+        "the body: the field HostConfig is misspelled",
     );
     check(
         "{\"HostConfig\":{\"Networ\u{212a}Mode\":\"host\"}}",
-        "HostConfig: the field NetworkMode is spelled otherwise",
+        "HostConfig: the field NetworkMode is misspelled",
     );
     check(
         r#"{"HostConfig":{"Mounts":[{"type":"bind"}]}}"#,
-        "Mounts: the field Type is spelled otherwise",
+        "Mounts: the field Type is misspelled",
     );
     check(
         r#"{"Privileged":true}"#,
-        "the body: the field Privileged belongs into HostConfig",
+        "the body: the field Privileged belongs in HostConfig",
     );
     check(
         r#"{"memory":1,"HostConfig":{}}"#,
-        "the body: the field Memory belongs into HostConfig",
+        "the body: the field Memory belongs in HostConfig",
     );
 }
 
@@ -150,21 +150,12 @@ fn what_is_not_json() {
         let got = run(POLICY, &ask);
         assert!(got.starts_with("fail"), "{body}: {got}");
     }
-    check("{}{}", "there is something behind the JSON value");
-    check("{} x", "there is something behind the JSON value");
+    check("{}{}", "there is more after the JSON value");
+    check("{} x", "there is more after the JSON value");
     check(b"{\"a\":\"\xff\"}".to_vec(), "the body is not valid UTF-8");
-    check(
-        r#"{"a":"\ud800"}"#,
-        "a string has half of a surrogate pair in it",
-    );
-    check(
-        r#"{"a":"\ud800\u0041"}"#,
-        "a string has half of a surrogate pair in it",
-    );
-    check(
-        r#"{"a":"\udc00"}"#,
-        "a string has half of a surrogate pair in it",
-    );
+    check(r#"{"a":"\ud800"}"#, "a string has a lone surrogate");
+    check(r#"{"a":"\ud800\u0041"}"#, "a string has a lone surrogate");
+    check(r#"{"a":"\udc00"}"#, "a string has a lone surrogate");
     check(r#"{"a":9223372036854775808}"#, "a number is too large");
     check(r#"{"a":1e999}"#, "a number is too large");
     check(

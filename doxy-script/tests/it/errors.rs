@@ -30,7 +30,7 @@ fn shape() {
     );
     check(
         "fn string.decide(req) { allow() }",
-        "p.rhai: `decide` is a method of a type here, which nothing calls",
+        "p.rhai: `decide` is defined as a method of a type, so nothing calls it",
     );
     check(
         "fn decide(a, b) { allow() }",
@@ -46,11 +46,11 @@ fn shape() {
     );
     check(
         "let x = 1;\nfn decide(req) { allow() }",
-        "p.rhai:1:1: only constants and functions may stand here",
+        "p.rhai:1:1: only constants and functions are allowed here",
     );
     check(
         "fn decide(req) { allow() }\nloop {}",
-        "p.rhai:2:1: only constants and functions may stand here",
+        "p.rhai:2:1: only constants and functions are allowed here",
     );
 }
 
@@ -155,7 +155,7 @@ fn constants() {
     );
     check(
         "const A = f();\nfn f() { loop {} }\nfn decide(req) { allow() }",
-        "p.rhai:1:11: a constant takes too much to work out",
+        "p.rhai:1:11: evaluating a constant takes too long",
     );
 }
 
@@ -188,7 +188,7 @@ fn words_of_other_languages() {
         ("if true { } elif false { }", "write `else if`"),
         ("try { } catch { }", "no `try`"),
         ("return pass;", "write `pass()`"),
-        ("if req.method == null { }", "what is not there is `()`"),
+        ("if req.method == null { }", "a missing value is `()`"),
         ("if req.method === \"GET\" { }", "`==`"),
         ("if req.json.Image == \"x\" { }", "write req.json()"),
         (
@@ -196,7 +196,7 @@ fn words_of_other_languages() {
             "write req.method, without ()",
         ),
         ("req.path.startswith(\"/\");", "did you mean `starts_with`?"),
-        ("let a = 1", "end of the one before"),
+        ("let a = 1", "end of the line before"),
         ("return Allow();", "did you mean `allow`?"),
     ] {
         // Without a `;` Rhai stops at the line behind.
@@ -223,38 +223,38 @@ fn names_that_no_body_has() {
     for (expression, message, help) in [
         (
             "req.json().HostConfig.Priviledged",
-            "nothing has a `Priviledged`",
+            "unknown field `Priviledged`",
             "did you mean Privileged?",
         ),
         (
             "req.json().Hostconfig.Privileged",
-            "nothing has a `Hostconfig`",
+            "unknown field `Hostconfig`",
             "did you mean HostConfig?",
         ),
         (
             "req.json().HostConfig.Mounts[0].Tipe",
-            "nothing has a `Tipe`",
+            "unknown field `Tipe`",
             "did you mean Type?",
         ),
-        ("req.peer.uuid", "nothing has a `uuid`", "did you mean uid?"),
+        ("req.peer.uuid", "unknown field `uuid`", "did you mean uid?"),
         (
             "bind(\"a:b\").soource",
-            "nothing has a `soource`",
+            "unknown field `soource`",
             "did you mean source?",
         ),
         (
             "req.json().Binds.len",
-            "nothing has a `len`",
+            "unknown field `len`",
             "write len(): it is a function",
         ),
         (
             "req.json().Zzzzzzzzz",
-            "nothing has a `Zzzzzzzzz`",
+            "unknown field `Zzzzzzzzz`",
             "[\"Zzzzzzzzz\"]",
         ),
         (
             "LIMITS.memori",
-            "nothing has a `memori`",
+            "unknown field `memori`",
             "did you mean memory?",
         ),
     ] {
@@ -321,7 +321,7 @@ fn verdicts_that_nobody_takes() {
 fn functions_in_the_place_of_others() {
     for name in ["deny(x)", "is_set(x)", "contains(a, b)", "allow()"] {
         let source = format!("fn {name} {{ }}\nfn decide(req) {{ pass() }}");
-        helps(&source, 1, "give yours another name");
+        helps(&source, 1, "rename your function");
     }
 }
 
@@ -347,7 +347,7 @@ fn closures_that_would_hold_themselves() {
         };
         let text = error.to_string();
         assert!(
-            text.contains("after a closure has taken it"),
+            text.contains("after a closure has captured it"),
             "{source}\n{text}"
         );
     }

@@ -1,8 +1,8 @@
-//! Names behind a dot: what no body has, and nothing else here either, is misspelt.
+//! Checks names after a dot: an unknown one is a misspelling.
 //!
-//! What is not there is `()`, and a policy that denies `HostConfig.Priviledged` would deny nothing. So a name behind a
-//! dot has to be a field of some body that doxy knows, or of what its functions give, or a key of a map of the policy's own.
-//! Names in brackets are free.
+//! A missing value is `()`, so a policy that denies `HostConfig.Priviledged` would deny nothing. A name
+//! after a dot must be a field of some body, a property of doxy's own values, or a key of a map in the
+//! policy. Names in brackets are not checked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,16 +13,16 @@ use crate::error::Fault;
 use crate::library::{self, CALLABLE};
 use crate::view;
 
-/// The names that may stand behind a dot.
+/// The names that are allowed after a dot.
 pub(super) struct KnownNames {
-    /// Each with whether what follows it may be called anything.
+    /// Each name, and whether any name may follow it.
     known: HashMap<String, bool>,
-    /// Where a name was found that may be anything.
+    /// The positions of names that are not checked.
     free: HashSet<Position>,
 }
 
 impl KnownNames {
-    /// Those that doxy knows, and the keys of the maps of this policy.
+    /// The names that doxy knows, and the keys of the maps in this policy.
     pub(super) fn new(ast: &AST, constants: &Scope<'_>) -> Self {
         let mut known: HashMap<String, bool> = HashMap::new();
         for (name, opens) in field_names() {
@@ -58,14 +58,14 @@ impl KnownNames {
         }
     }
 
-    /// Looks at `of.chain`, or `of[chain]`: whether what comes next may be called anything.
+    /// Visits `of.chain` or `of[chain]`: finds out whether any name may come next.
     pub(super) fn open(&mut self, of: &Expr, chain: &Expr) {
         let (all, next) = match of {
             Expr::Property(property, at) => (
                 false,
                 self.free.contains(at) || self.known.get(property.2.as_str()) == Some(&true),
             ),
-            // JSON out of a query is whatever its sender makes of it.
+            // JSON in a query has any keys.
             Expr::MethodCall(call, _) => {
                 let json = call.name == "json" && !call.args.is_empty();
                 (json, json)
@@ -91,13 +91,12 @@ impl KnownNames {
         }
     }
 
-    /// Looks at a name behind a dot.
+    /// Checks a name after a dot.
     pub(super) fn check(&self, name: &str, at: Position) -> Result<(), Fault> {
         if self.known.contains_key(name) || self.free.contains(&at) {
             return Ok(());
         }
-        let brackets =
-            format!("a name that is not in the reference's bodies is written as [\"{name}\"]");
+        let brackets = format!("write other names in brackets: [\"{name}\"]");
         let help = if CALLABLE.iter().any(|(known, ..)| *known == name) {
             format!("write {name}(): it is a function")
         } else {
@@ -106,16 +105,16 @@ impl KnownNames {
                 None => brackets,
             }
         };
-        Err(Fault::new(at, format!("nothing has a `{name}`"), help))
+        Err(Fault::new(at, format!("unknown field `{name}`"), help))
     }
 
-    /// The known name that is most like this one, if any is.
+    /// The most similar known name, if any is similar.
     fn nearest(&self, name: &str) -> Option<&str> {
         let most = match name.len() {
             0..=4 => 1,
             _ => 2,
         };
-        // Of `UID` and `uid`, the one with capitals where this one has them.
+        // Of `UID` and `uid`, prefer the one with as many capitals as this one.
         let capitals = |name: &str| name.chars().filter(char::is_ascii_uppercase).count();
         let apart = |known: &str| capitals(known).abs_diff(capitals(name));
         let known = self.known.keys();
@@ -138,7 +137,7 @@ fn keys(value: &Dynamic, known: &mut HashMap<String, bool>) {
     }
 }
 
-/// How many letters have to be put in, taken out or changed. Capitals are no difference.
+/// The edit distance, case-insensitive.
 pub(super) fn distance(one: &str, other: &str) -> usize {
     strsim::levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }

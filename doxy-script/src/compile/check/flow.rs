@@ -1,11 +1,11 @@
-//! Where values go: verdicts that are dropped, and closures that would hold themselves.
+//! Finds verdicts whose value is not used, and closures that would contain themselves.
 //!
-//! `allow()` and `pass()` are values. One that stands in the middle of a function has no effect, and the policy goes on to
-//! what its author thought was ruled out: that is refused.
+//! `allow()` and `pass()` are values. If the value is not used, the policy continues although its
+//! author meant it to end. That is an error.
 //!
-//! A closure shares the variables that it takes from around it. Where one of them gets a value later that has the
-//! closure in it, each holds the other, and their memory is never given back. So a variable that a closure has taken is
-//! not changed any more, unless to what can hold no closure.
+//! A closure shares the variables that it captures. If such a variable is then set to a value that
+//! contains the closure, the two form a reference cycle and leak. So a captured variable may only
+//! be set to values that cannot contain a closure.
 
 use std::collections::HashMap;
 use std::ptr;
@@ -17,16 +17,16 @@ use crate::error::Fault;
 
 /// The functions of a policy and their statements.
 pub(super) struct Flow {
-    /// The name of the function that a statement of the outermost level is in, and whether it is the last there.
+    /// For each outermost statement: its function, and whether it is the last one there.
     outermost: HashMap<*const Stmt, (String, bool)>,
     own: Vec<String>,
-    /// What each closure has taken from around it.
+    /// The variables that each closure captures.
     taken: HashMap<String, Vec<String>>,
     shares: Vec<VariableUse>,
     changes: Vec<VariableUse>,
 }
 
-/// A variable that is taken by a closure, or changed.
+/// A variable that a closure captures, or that is changed.
 struct VariableUse {
     function: String,
     variable: String,
@@ -102,7 +102,7 @@ impl Flow {
         Ok(())
     }
 
-    /// What could be seen only once everything was visited.
+    /// Checks what needs the whole tree.
     pub(super) fn finish(self) -> Result<(), Fault> {
         for change in &self.changes {
             let variable = &change.variable;
@@ -117,7 +117,7 @@ impl Flow {
             if inside || after {
                 return Err(Fault::new(
                     change.at,
-                    format!("`{variable}` is changed after a closure has taken it"),
+                    format!("`{variable}` is changed after a closure has captured it"),
                     format!("give the closure a variable of its own: `let seen = {variable};`"),
                 ));
             }
@@ -125,7 +125,7 @@ impl Flow {
         Ok(())
     }
 
-    /// Whether a method changes what it is called on: a list, or `this` of a function of the policy's own.
+    /// Whether a method can change its object: `push`, or a function of the policy, through `this`.
     fn changes(&self, method: &str) -> bool {
         method == "push" || self.own.iter().any(|own| own == method)
     }
@@ -157,7 +157,7 @@ impl Flow {
         }
     }
 
-    /// Keeps what a closure takes: Rhai makes a call of it, with the closure in front.
+    /// Records what a closure captures. Rhai writes it as a call whose first argument is the closure.
     fn take(&mut self, call: &FnCallExpr) {
         let mut arguments = call.args.iter();
         let closure = match arguments.next() {
@@ -174,7 +174,7 @@ impl Flow {
         }
     }
 
-    /// Refuses `allow()` and `pass()` where nobody takes what they give.
+    /// Reports an `allow()` or `pass()` whose value is not used.
     fn verdict(&self, call: &FnCallExpr, at: Position, path: &[ASTNode<'_>]) -> Result<(), Fault> {
         let name = call.name.as_str();
         if !matches!(name, "allow" | "pass") || self.is_used(path) {
@@ -182,7 +182,7 @@ impl Flow {
         }
         Err(Fault::new(
             at,
-            format!("this {name}() has no effect: the policy goes on behind it"),
+            format!("this {name}() has no effect: its value is not used"),
             format!("write `return {name}();`"),
         ))
     }
@@ -237,7 +237,7 @@ fn root(expr: &Expr) -> Option<(&str, Position)> {
     }
 }
 
-/// Whether there may be a closure in what an expression gives.
+/// Whether the value of an expression may contain a closure.
 fn may_hold(expr: &Expr) -> bool {
     match expr {
         Expr::BoolConstant(..)

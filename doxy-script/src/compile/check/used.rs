@@ -1,7 +1,7 @@
-//! Which parts of a request a policy can look at, so that the others are not copied for it.
+//! Finds the parts of a request that a policy can read, so that the others need not be copied.
 //!
-//! Only what is written as `req.name` can be told. Wherever else the request stands, it may go anywhere: into
-//! a function, a closure, another variable. Then all of it counts as used.
+//! Only `req.name` can be attributed to one property. Any other use of `req` may pass it on: to a
+//! function, a closure, another variable. Then all of it counts as used.
 
 use std::ptr;
 
@@ -9,7 +9,7 @@ use rhai::{ASTNode, Expr, Stmt};
 
 use crate::request::UsedProperties;
 
-/// Looks at a node, the last of a path from its function down to it.
+/// Visits a node: the last of a path that begins at its function.
 pub(super) fn visit(path: &[ASTNode<'_>], request: &str, used: &mut UsedProperties) {
     match path {
         [
@@ -22,13 +22,13 @@ pub(super) fn visit(path: &[ASTNode<'_>], request: &str, used: &mut UsedProperti
             Some(_) => {}
             None => *used = UsedProperties::ALL,
         },
-        // Rhai does not walk through the value of a `break`.
+        // Rhai's walk skips the value of a `break`.
         [.., ASTNode::Stmt(Stmt::BreakLoop(Some(_), ..))] => *used = UsedProperties::ALL,
         _ => {}
     }
 }
 
-/// The property that is read of a request, or the function `json`. `None` if anything else is done with it.
+/// The property or function of `req` in this expression. `None` for any other use.
 fn property<'a>(parent: &ASTNode<'a>, request: &Expr) -> Option<&'a str> {
     let ASTNode::Expr(Expr::Dot(pair, ..)) = parent else {
         return None;

@@ -4,10 +4,10 @@
 //! kind, numbers that do not fit into 64 bits, lone surrogates, and anything after the value. So
 //! every version of the engine reads what the policy reads.
 //!
-//! The lexer is doxy's own although one that `serde_json` drives takes fewer instructions on a
-//! create of 4 KiB (86 000 instead of 107 000, schema and keys included): `serde_json` hands on an
-//! integer beyond 64 bits as a float, so it could not be refused any more, reads `-0` as a float,
-//! and does not say at which byte a field was refused.
+//! The lexer is doxy's own. One driven by `serde_json` was tried under the same schema and keys; it
+//! takes as long (10.9 instead of 10.5 µs for a create of 4 KiB), but it cannot be as strict: it
+//! reads an integer beyond 64 bits as a float, so it could not be refused, and `-0` as a float. Nor
+//! does it tell at which byte a field was refused.
 
 use doxy_filter::api::schema::{self, Schema};
 

@@ -103,5 +103,8 @@ mutants() {
         return 1
     fi
     rm -r "$out"
-    [ $((missed * 100)) -le $((caught + missed)) ]
+    # One in a hundred may be missed. A part of the mutants may be fewer than a hundred.
+    local most=$(((caught + missed) / 100))
+    [ "$status" != 124 ] || most=$((most > 1 ? most : 1))
+    [ "$missed" -le "$most" ]
 }

@@ -8,13 +8,15 @@
 //!
 //! | step | where | what |
 //! |---|---|---|
-//! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs` | a socket, and a task for each client |
-//! | parse | `http/head.rs`, `http/request.rs` | one reading of the head, or a refusal |
+//! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a socket, a task for each client, how long it may wait |
+//! | parse | `http/head.rs` | where the head ends |
+//! | | `http/request.rs` | one reading of the head, or a refusal |
 //! | decide | `policy` | rules and a script: the only maker of a permit |
 //! | forward | `proxy/upstream_request.rs`, `upstream` | a permit becomes a request to the engine |
 //! | stream | `proxy/exchange.rs`, `http/response.rs`, `http/body.rs` | the response; bodies, piece by piece |
 //! | | `proxy/tunnel.rs`, `net/splice.rs` | an upgraded connection: bytes, both ways |
 //! | log | `log/record.rs` | one record, at the very end |
+//! | or answer itself | `proxy/respond.rs`, `proxy/error.rs` | the only place with status codes |
 //!
 //! # The floors
 //!

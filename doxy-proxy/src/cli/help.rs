@@ -19,12 +19,12 @@ While the engine cannot be reached, clients get status 502. doxy need not be res
 engine is.";
 
 pub(super) const PROXY_SOCKET: &str = "\
-The socket to create, for clients to connect to. Its folder must exist. A socket that is left over \
-from a stopped doxy is replaced; any other file there is an error.";
+The socket to create, for clients to connect to: a path or unix://PATH. Its folder must exist. A \
+socket that is left over from a stopped doxy is replaced; any other file there is an error.";
 
 pub(super) const SOCKET_MODE: &str = "\
 Permissions of the created socket, in octal. Connecting takes write permission: 0660 lets the owner \
-and the group connect, 0666 everyone.";
+and the group connect, 0666 everyone. A mode that lets others in and not the owner is an error.";
 
 pub(super) const PATTERN_FILE: &str = "\
 The file with the rules. If this is not given and /etc/doxy.pattern does not exist, the embedded \

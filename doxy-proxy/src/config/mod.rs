@@ -3,7 +3,7 @@
 //! It knows neither the command line nor the environment, opens no socket and connects nowhere. It
 //! reads only the policy's files, and /etc/passwd and /etc/group. Nothing falls back silently.
 
-mod engine_addr;
+mod addresses;
 mod error;
 mod policy_files;
 mod settings;
@@ -77,7 +77,7 @@ impl Config {
             script: settings.script.as_ref().map(file).transpose()?,
         };
         let policy = policy_files.load()?;
-        let engine = engine_addr::parse(&settings.docker_socket)?;
+        let engine = addresses::engine(&settings.docker_socket)?;
         let bind = bind(&settings)?;
         let access_log = access_log(&settings)?;
         let mut needs = Needs::of(&engine);
@@ -142,14 +142,10 @@ fn file(setting: &Setting) -> Result<PathBuf, ConfigError> {
 }
 
 fn bind(settings: &Settings) -> Result<UnixListenConfig, ConfigError> {
-    let path = &settings.proxy_socket;
-    if path.value().is_empty() {
-        return Err(path.wrong("the path is empty", "name the socket to create"));
-    }
     let owner = settings.socket_owner.as_ref().map(users::user);
     let group = settings.socket_group.as_ref().map(users::group);
     Ok(UnixListenConfig {
-        path: path.path(),
+        path: addresses::proxy(&settings.proxy_socket)?,
         mode: values::mode(&settings.socket_mode)?,
         owner: owner.transpose()?.map(Uid::from_raw),
         group: group.transpose()?.map(Gid::from_raw),

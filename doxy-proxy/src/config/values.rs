@@ -7,17 +7,35 @@ use std::time::Duration;
 use crate::config::error::ConfigError;
 use crate::config::settings::Setting;
 
-/// Permission bits, in octal.
+/// Permission bits of a socket, in octal. Whoever may write may connect.
 pub(super) fn mode(setting: &Setting) -> Result<u32, ConfigError> {
     let text = setting.text()?;
     let digits = text.strip_prefix("0o").unwrap_or(text);
-    let octal = digits.bytes().all(|digit| digit.is_ascii_digit());
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
     let mode = u32::from_str_radix(digits, 8).ok();
-    mode.filter(|mode| octal && *mode <= 0o777).ok_or_else(|| {
-        setting.wrong(
-            "invalid file mode",
-            "write it in octal, such as 0660 for owner and group",
-        )
+    let mode = mode.filter(|mode| plain && *mode <= 0o777);
+    let [owner, group, others] = [0o200, 0o020, 0o002].map(|bit| mode.unwrap_or(0) & bit != 0);
+    let why = match mode {
+        None => "invalid file mode".to_owned(),
+        Some(0) => return Ok(0),
+        Some(mode) if !owner && (group || others) => {
+            let who = if others { "others" } else { "the group" };
+            format!("in octal this is {mode:04o}: {who} may connect, and the owner may not")
+        }
+        Some(mode) if !group && others => {
+            format!("in octal this is {mode:04o}: others may connect, and the group may not")
+        }
+        Some(mode) if !owner => format!("in octal this is {mode:04o}: nobody may connect"),
+        Some(mode) => return Ok(mode),
+    };
+    // YAML and JSON turn 0660 into 432.
+    let decimal = text
+        .parse()
+        .ok()
+        .filter(|number: &u32| !text.starts_with('0') && *number <= 0o777 && number & 0o200 != 0);
+    Err(match decimal {
+        Some(mode) => setting.wrong(why, format_args!("write {mode:04o} if {text} is decimal")),
+        None => setting.wrong(why, "write it in octal, such as 0660 for owner and group"),
     })
 }
 
@@ -117,6 +135,25 @@ mod tests {
             ("666", Some(0o666)),
             ("0o600", Some(0o600)),
             ("0", Some(0)),
+            ("0200", Some(0o200)),
+            ("0620", Some(0o620)),
+            ("0622", Some(0o622)),
+            // Others would get in where the owner, or the group, does not.
+            ("432", None),
+            ("0432", None),
+            ("0o432", None),
+            ("0060", None),
+            ("0002", None),
+            ("0466", None),
+            ("0602", None),
+            ("256", None),
+            // Nobody would.
+            ("0444", None),
+            ("504", None),
+            ("511", None),
+            // Decimal, and no octal number.
+            ("384", None),
+            ("438", None),
             ("1777", None),
             ("0888", None),
             ("+660", None),

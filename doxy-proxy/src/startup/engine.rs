@@ -30,8 +30,8 @@ pub(super) fn check(setting: &Setting, engine: &Path, proxy: &Path) -> Result<()
         Ok(found) if found.is_dir() => {
             return Err(setting.wrong(
                 "this is a folder",
-                "Docker creates a folder where a socket to be mounted does not exist: start the \
-                 engine first",
+                "Docker makes a folder where a socket to be mounted is missing: remove the folder \
+                 (rmdir), start the engine, then create the container again",
             ));
         }
         Ok(found) if !found.file_type().is_socket() => {

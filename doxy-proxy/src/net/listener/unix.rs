@@ -289,13 +289,23 @@ fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
     match rustix::fs::lstat(path) {
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err((errno_reason(error), "choose another path")),
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Socket => {
-            return Err((
-                "there is a file that is not a socket".to_owned(),
-                "doxy removes nothing but its own sockets, choose another path or remove it",
-            ));
-        }
-        Ok(_) => {}
+        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Socket => {}
+            FileType::Directory => {
+                return Err((
+                    "there is a folder".to_owned(),
+                    "Docker makes a folder where a socket to be mounted is missing: remove the \
+                     folder (rmdir), start doxy before the container, and mount the folder around \
+                     the socket; if the folder is yours, name a file in it",
+                ));
+            }
+            _ => {
+                return Err((
+                    "there is a file that is not a socket".to_owned(),
+                    "doxy removes nothing but its own sockets, choose another path or remove it",
+                ));
+            }
+        },
     }
     match try_connect(path) {
         Ok(()) => {}

@@ -59,6 +59,12 @@ fn the_first_log_line_names_the_settings() {
         ("DOXY_SHUTDOWN_GRACE", "x"),
     ];
     listens(&options, &wrong, &line);
+    let line = format!(
+        "doxy {version} listening on sub/d.sock (mode 0660), Docker engine at engine.sock, \
+         2 rules from good.pattern"
+    );
+    let address = ["--proxy-socket", "unix://sub/d.sock"];
+    listens(&address, &[("DOXY_PATTERN_FILE", "good.pattern")], &line);
 }
 
 #[test]

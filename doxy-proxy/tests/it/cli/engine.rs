@@ -60,7 +60,7 @@ fn the_engine() {
         "
 docker-socket sub
 --docker-socket sub: this is a folder
-help: Docker creates a folder where a socket to be mounted does not exist: start the engine first
+help: Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), start the engine, then create the container again
 
 docker-socket file
 --docker-socket file: this is not a socket
@@ -68,6 +68,14 @@ help: name the engine's socket, such as /var/run/docker.sock
 
 docker-socket http://engine:2375
 --docker-socket http://engine:2375: unknown kind of address
+help: use a path, unix://PATH or tcp://HOST:PORT
+
+docker-socket 127.0.0.1:2375
+--docker-socket 127.0.0.1:2375: unknown kind of address
+help: use a path, unix://PATH or tcp://HOST:PORT
+
+docker-socket 2375
+--docker-socket 2375: unknown kind of address
 help: use a path, unix://PATH or tcp://HOST:PORT
 
 docker-socket ssh://me@engine

@@ -20,6 +20,30 @@ socket-mode 0888
 --socket-mode 0888: invalid file mode
 help: write it in octal, such as 0660 for owner and group
 
+socket-mode 432
+--socket-mode 432: in octal this is 0432: others may connect, and the owner may not
+help: write 0660 if 432 is decimal
+
+socket-mode 420
+--socket-mode 420: in octal this is 0420: the group may connect, and the owner may not
+help: write 0644 if 420 is decimal
+
+socket-mode 438
+--socket-mode 438: invalid file mode
+help: write 0666 if 438 is decimal
+
+socket-mode 504
+--socket-mode 504: in octal this is 0504: nobody may connect
+help: write 0770 if 504 is decimal
+
+socket-mode 0602
+--socket-mode 0602: in octal this is 0602: others may connect, and the group may not
+help: write it in octal, such as 0660 for owner and group
+
+socket-mode 0466
+--socket-mode 0466: in octal this is 0466: others may connect, and the owner may not
+help: write it in octal, such as 0660 for owner and group
+
 shutdown-grace x
 --shutdown-grace x: invalid duration
 help: write a number of seconds, or numbers with units: 10s, 500ms, 2m, 1h30m
@@ -113,8 +137,29 @@ help: choose a folder that doxy may read and write
 proxy-socket file
 proxy socket file: there is a file that is not a socket
 help: doxy removes nothing but its own sockets, choose another path or remove it
+
+proxy-socket sub
+proxy socket sub: there is a folder
+help: Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), start doxy before the container, and mount the folder around the socket; if the folder is yours, name a file in it
+
+proxy-socket http://engine
+--proxy-socket http://engine: unknown kind of address
+help: use a path such as /run/doxy/docker.sock, or unix://PATH
+
+proxy-socket unix://
+--proxy-socket unix://: the path is empty
+help: name the socket to create
 ",
     );
+    for address in ["127.0.0.1:2375", ":2375", "2375", "tcp://0.0.0.0:2375"] {
+        says(&format!(
+            "
+proxy-socket {address}
+--proxy-socket {address}: this is a network address, and doxy listens on unix sockets only
+help: name a path such as /run/doxy/docker.sock; a container reaches the socket if it mounts /run/doxy
+"
+        ));
+    }
     for path in ["sub", "link", "dangling.sock", ".", "..", "/", "no/"] {
         refused(&["--proxy-socket", path], NONE, &["proxy socket", path]);
     }

@@ -76,10 +76,9 @@ fn doxy_does_not_replace_a_live_socket_with_a_full_queue() {
 #[test]
 fn doxy_does_not_replace_other_files() {
     type Make = fn(&Path);
-    let makes: [(&str, Make); 6] = [
+    let makes: [(&str, Make); 5] = [
         ("a file", |path| fs::write(path, "a file").unwrap()),
         ("", |path| fs::write(path, "").unwrap()),
-        ("a folder", |path| fs::create_dir(path).unwrap()),
         ("a link to nothing", |path| {
             symlink("nothing", path).unwrap()
         }),
@@ -105,6 +104,20 @@ fn doxy_does_not_replace_other_files() {
             assert_eq!(fs::read_to_string(&path).unwrap(), what);
         }
     }
+}
+
+/// Docker makes one for a container that mounts the socket before doxy has created it.
+#[test]
+fn doxy_does_not_replace_a_folder_and_says_where_it_may_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("doxy.sock")).unwrap();
+    refused(
+        folder.path(),
+        "there is a folder",
+        "Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), \
+         start doxy before the container, and mount the folder around the socket; if the folder is \
+         yours, name a file in it",
+    );
 }
 
 #[test]

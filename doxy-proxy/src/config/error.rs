@@ -4,7 +4,6 @@
 
 use std::fmt::Display;
 
-use doxy_proxy::ListenError;
 use doxy_proxy::privilege::PrivilegeError;
 
 /// Why doxy cannot start as it was told to.
@@ -26,12 +25,6 @@ impl ConfigError {
 
 impl From<PrivilegeError> for ConfigError {
     fn from(error: PrivilegeError) -> Self {
-        Self::of(error)
-    }
-}
-
-impl From<ListenError> for ConfigError {
-    fn from(error: ListenError) -> Self {
         Self::of(error)
     }
 }

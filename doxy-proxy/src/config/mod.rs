@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) debug: bool,
     pub(crate) run_as: Option<RunAs>,
     pub(crate) sandbox: SandboxMode,
+    /// For messages.
+    pub(crate) sandbox_setting: Setting,
     /// What doxy still needs in the sandbox.
     pub(crate) needs: Needs,
 }
@@ -60,6 +62,8 @@ pub(crate) struct SocketConfig {
     /// What scripts call the socket.
     pub(crate) name: String,
     pub(crate) bind: UnixListenConfig,
+    /// The setting that names the proxy socket, for messages.
+    pub(crate) bind_setting: Setting,
     pub(crate) engine: UpstreamAddr,
     /// The setting that names the engine, for messages.
     pub(crate) engine_setting: Setting,
@@ -99,6 +103,7 @@ impl Config {
             debug: settings.debug,
             run_as: users::run_as(settings.user.as_ref(), settings.group.as_ref())?,
             sandbox: sandbox(&settings.sandbox)?,
+            sandbox_setting: settings.sandbox,
             needs,
         };
         let socket = SocketConfig {
@@ -123,6 +128,7 @@ impl Config {
                 body: values::size(&settings.max_body)?,
                 idle: values::timeout(&settings.idle_timeout)?,
             },
+            bind_setting: settings.proxy_socket,
             engine_setting: settings.docker_socket,
             policy_files,
             policy,

@@ -60,7 +60,7 @@ impl fmt::Display for SandboxReport {
 }
 
 /// Becomes the user of `credentials`, drops capabilities and enters the sandbox. Returns a line for
-/// the log that says what is in force.
+/// the log that says what is in force. `setting` is where `mode` comes from, for messages.
 ///
 /// # Errors
 /// If the user cannot be changed, or the sandbox is required and the kernel lacks a part of it. The
@@ -68,6 +68,7 @@ impl fmt::Display for SandboxReport {
 pub fn drop_privileges(
     credentials: Option<&Credentials>,
     mode: SandboxMode,
+    setting: &dyn fmt::Display,
     engines: &[&UpstreamAddr],
     needs: &Needs,
 ) -> Result<String, PrivilegeError> {
@@ -90,7 +91,7 @@ pub fn drop_privileges(
     let report = enter(needs);
     if mode == SandboxMode::Require && !report.missing.is_empty() {
         return Err(PrivilegeError::new(
-            "--sandbox require",
+            setting,
             format_args!("missing: {}", report.missing.join(", ")),
             "use a kernel that supports this, or `--sandbox auto`, which applies what the kernel \
              supports",

@@ -55,8 +55,10 @@ impl Bound {
             if let Some(credentials) = &credentials {
                 credentials.default_owner(&mut socket.bind);
             }
-            let listener = Listener::Unix(socket.bind.listen()?);
-            Ok((listener, socket))
+            match socket.bind.listen() {
+                Ok(listener) => Ok((Listener::Unix(listener), socket)),
+                Err(error) => Err(socket.bind_setting.wrong(error.what, error.help)),
+            }
         };
         let sockets: Vec<_> = sockets
             .into_iter()
@@ -91,6 +93,7 @@ impl Bound {
         let sandbox = drop_privileges(
             credentials.as_ref(),
             shared.sandbox,
+            &shared.sandbox_setting,
             &engines,
             &shared.needs,
         )?;

@@ -4,7 +4,6 @@
 //! All steps run under a lock on the socket's folder. Of two doxys that start at once on one path,
 //! one wins. The lock leaves no file behind.
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -48,27 +47,15 @@ pub struct UnixListener {
     identity: Option<(u64, u64)>,
 }
 
-/// Why doxy cannot listen: what is wrong, and what to do.
-#[derive(Debug)]
+/// Why doxy cannot listen. The caller knows which setting names the socket.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\nhelp: {help}")]
 pub struct ListenError {
-    path: PathBuf,
-    what: String,
-    help: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub help: &'static str,
 }
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "proxy socket {}: {}\nhelp: {}",
-            self.path.display(),
-            self.what,
-            self.help
-        )
-    }
-}
-
-impl std::error::Error for ListenError {}
 
 impl UnixListenConfig {
     /// Creates the socket and listens on it. To be called within a tokio runtime.
@@ -77,11 +64,7 @@ impl UnixListenConfig {
     /// Path too long; folder missing or not writable; somebody listening there already; a file
     /// there that is no socket; owner or group that may not be set. Nothing is left behind.
     pub fn listen(&self) -> Result<UnixListener, ListenError> {
-        let fail = |what: String, help| ListenError {
-            path: self.path.clone(),
-            what,
-            help,
-        };
+        let fail = |what: String, help| ListenError { what, help };
         // One byte less than the kernel takes: many clients end the path with a NUL.
         if self.path.as_os_str().len() > MAX_SOCKET_PATH {
             return Err(fail(

@@ -101,11 +101,11 @@ help: name a readable file with --pattern-file; without this option the embedded
 
 pattern-file empty.pattern
 empty.pattern: the file has no rules, so nothing would be allowed
-help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
+help: a rule is a line like `(/v[\d.]+)?/containers/json`; to deny everything, write `!.*`
 
 pattern-file comments.pattern
 comments.pattern: the file has no rules, so nothing would be allowed
-help: a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`
+help: a rule is a line like `(/v[\d.]+)?/containers/json`; to deny everything, write `!.*`
 
 pattern-file regex.pattern
 regex.pattern:7:3: `)` closes no group
@@ -127,15 +127,15 @@ fn the_socket_to_create() {
     says(
         "
 proxy-socket no/doxy.sock
-proxy socket no/doxy.sock: folder no: no such file or directory
+--proxy-socket no/doxy.sock: folder no: no such file or directory
 help: create the folder first, or choose another path
 
 proxy-socket file/doxy.sock
-proxy socket file/doxy.sock: folder file: not a directory
+--proxy-socket file/doxy.sock: folder file: not a directory
 help: choose a folder that doxy may read and write
 
 proxy-socket file
-proxy socket file: there is a file that is not a socket
+--proxy-socket file: there is a file that is not a socket
 help: doxy removes nothing but its own sockets, choose another path or remove it
 
 proxy-socket sub
@@ -161,7 +161,7 @@ help: name a path such as /run/doxy/docker.sock; a container reaches the socket 
         ));
     }
     for path in ["sub", "link", "dangling.sock", ".", "..", "/", "no/"] {
-        refused(&["--proxy-socket", path], NONE, &["proxy socket", path]);
+        refused(&["--proxy-socket", path], NONE, &["--proxy-socket ", path]);
     }
 }
 
@@ -182,7 +182,7 @@ docker-socket {path}
 help: a socket's path has at most 107 bytes
 
 proxy-socket {path}
-proxy socket {path}: the path is too long for a socket
+--proxy-socket {path}: the path is too long for a socket
 help: a socket's path has at most 107 bytes, choose a shorter one
 "
         ));

@@ -31,19 +31,19 @@ fn missing_permissions() {
     for (name, value, said) in cases(
         "
 proxy-socket sub/doxy.sock
-proxy socket sub/doxy.sock: permission denied
+--proxy-socket sub/doxy.sock: permission denied
 help: choose a folder in which doxy may create files
 
 proxy-socket sub/stale.sock
-proxy socket sub/stale.sock: cannot remove a stale socket: permission denied
+--proxy-socket sub/stale.sock: cannot remove a stale socket: permission denied
 help: remove it by hand
 
 proxy-socket closed/doxy.sock
-proxy socket closed/doxy.sock: folder closed: permission denied
+--proxy-socket closed/doxy.sock: folder closed: permission denied
 help: choose a folder that doxy may read and write
 
 proxy-socket open/theirs.sock
-proxy socket open/theirs.sock: cannot tell whether the socket there is in use: permission denied
+--proxy-socket open/theirs.sock: cannot tell whether the socket there is in use: permission denied
 help: choose another path, or remove the socket
 
 docker-socket closed.sock
@@ -59,7 +59,7 @@ good.pattern: cannot read the pattern file: permission denied
 help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 socket-owner 0
-proxy socket open/doxy.sock: cannot set owner and group: operation not permitted
+DOXY_PROXY_SOCKET=open/doxy.sock: cannot set owner and group: operation not permitted
 help: start doxy as root, or leave out --socket-owner and --socket-group
 ",
     ) {

@@ -29,7 +29,7 @@ fn refused(folder: &Path, error: &str, help: &str) {
     let process = Process::spawn(&mut doxy(folder));
     assert!(!process.listens(), "{error}: listens instead");
     let ended = process.end();
-    let expected = format!("doxy: proxy socket doxy.sock: {error}\nhelp: {help}\n");
+    let expected = format!("doxy: DOXY_PROXY_SOCKET=doxy.sock: {error}\nhelp: {help}\n");
     assert_eq!((ended.code, ended.stderr), (Some(2), expected));
     assert_eq!(state(), before, "{error}");
 }

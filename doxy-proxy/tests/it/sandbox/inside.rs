@@ -298,7 +298,7 @@ fn without(refused: &str) -> ! {
     apply_filter(&program).unwrap();
     let args = std::env::var("TEST_ARGS_OF_DOXY").unwrap();
     let error = Command::new(env!("CARGO_BIN_EXE_doxy"))
-        .args(args.split(' '))
+        .args(args.split_whitespace())
         .exec();
     panic!("{error}");
 }
@@ -329,16 +329,21 @@ fn a_missing_kernel_feature_is_logged_or_an_error() {
         );
         process.stop();
 
-        let mut command = another(role, folder.path());
-        let ended = Process::spawn(command.env("TEST_ARGS_OF_DOXY", "--sandbox require")).end();
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        let (first, help) = ended.stderr.trim_end().split_once('\n').unwrap();
-        assert!(
-            first.starts_with("doxy: --sandbox require: missing: "),
-            "{first}"
-        );
-        assert!(first.contains(missing), "{first}");
-        assert!(help.starts_with("help: "), "{help}");
+        // The error names the setting as it was given.
+        for (args, variable, given) in [
+            ("--sandbox require", "auto", "--sandbox require"),
+            ("", "require", "DOXY_SANDBOX=require"),
+        ] {
+            let mut command = another(role, folder.path());
+            let command = command.env("TEST_ARGS_OF_DOXY", args);
+            let ended = Process::spawn(command.env("DOXY_SANDBOX", variable)).end();
+            assert_eq!(ended.code, Some(2), "{ended:?}");
+            let (first, help) = ended.stderr.trim_end().split_once('\n').unwrap();
+            let begins = format!("doxy: {given}: missing: ");
+            assert!(first.starts_with(&begins), "{first}");
+            assert!(first.contains(missing), "{first}");
+            assert!(help.starts_with("help: "), "{help}");
+        }
         assert_eq!(listing(folder.path()), [].into());
     }
 }

@@ -223,14 +223,14 @@ fn a_root_without_capabilities_is_told_which_ones_it_lacks() {
         (
             "chown",
             &["--socket-owner", "4710"][..],
-            "proxy socket doxy.sock: cannot set owner and group: operation not permitted\n\
+            "DOXY_PROXY_SOCKET=doxy.sock: cannot set owner and group: operation not permitted\n\
              help: root lacks the capability CHOWN here; add it (in a compose file `cap_add: \
              [CHOWN, FOWNER]`), or leave out --socket-owner, --socket-group and --user",
         ),
         (
             "fowner",
             &["--socket-owner", "4710"],
-            "proxy socket doxy.sock: cannot set the mode: operation not permitted\n\
+            "DOXY_PROXY_SOCKET=doxy.sock: cannot set the mode: operation not permitted\n\
              help: root lacks the capability FOWNER here; add it (in a compose file `cap_add: \
              [CHOWN, FOWNER]`), or leave out --socket-owner and --user",
         ),

@@ -1,18 +1,18 @@
-//! References to images, as Docker's `distribution/reference` reads them.
+//! References to images, parsed as Docker's `distribution/reference` parses them.
 
 use rhai::{Dynamic, Engine, ImmutableString};
 
-/// The longest name of a repository that the engine takes.
+/// The longest repository name that the engine accepts.
 const MAX_NAME: usize = 255;
 
-/// A reference, with what was left out of it put in.
+/// A reference, with the defaults for the parts that the text leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Image {
-    /// `docker.io` if none was named; empty for an image's own id.
+    /// `docker.io` if the text names none; empty for an image id.
     registry: ImmutableString,
     /// Without the registry: `library/busybox`, `team/app`.
     repository: ImmutableString,
-    /// `latest` if neither tag nor digest was named.
+    /// `latest` if the text has neither tag nor digest.
     tag: ImmutableString,
     digest: ImmutableString,
 }
@@ -32,7 +32,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("digest", |image: &mut Image| image.digest.clone());
 }
 
-/// Reads a reference. `None` for what the engine refuses.
+/// Parses a reference. `None` if the engine would not accept it.
 fn parse(text: &str) -> Option<Image> {
     if let Some(id) = own_id(text) {
         return Some(Image {
@@ -47,7 +47,7 @@ fn parse(text: &str) -> Option<Image> {
         Some(_) => return None,
         None => (text, ""),
     };
-    // A colon before the last slash is a port's.
+    // A colon before the last slash begins a port, not a tag.
     let (name, tag) = match rest.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (rest, ""),
@@ -88,7 +88,7 @@ fn parse(text: &str) -> Option<Image> {
     })
 }
 
-/// The 64 digits of an image's id, where one stands in place of a name.
+/// The 64 digits of an image id, if the text is one.
 fn own_id(text: &str) -> Option<&str> {
     let id = text.strip_prefix("sha256:").unwrap_or(text);
     let hex = id
@@ -142,7 +142,7 @@ fn is_host(text: &str) -> bool {
     (plain || v6) && port.is_none_or(digits)
 }
 
-/// Small letters and digits, with `.`, `_`, `__` or dashes between them.
+/// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.
 fn is_component(text: &str) -> bool {
     let alnum = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut separators = text.as_bytes().split(alnum).filter(|part| !part.is_empty());

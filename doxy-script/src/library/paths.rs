@@ -1,10 +1,10 @@
 //! Paths, globs and binds.
 //!
-//! Paths are compared by their names alone. Where a link leads on the engine's host nobody here can know.
+//! Only names are compared. Where a link on the engine's host leads cannot be known here.
 
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString};
 
-/// The most work one glob may be: characters of the text times those of the glob.
+/// A limit on the work for one glob: the length of the text times the length of the glob.
 const MAX_GLOB: usize = 1 << 22;
 
 /// A bind, or a named volume, as `HostConfig.Binds` has it: `source:target:options`.
@@ -40,7 +40,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("is_path", |bind: &mut Bind| bind.source.starts_with('/'));
 }
 
-/// An absolute path without `.`, `..` and doubled slashes. `None` for what is none.
+/// The path after `.`, `..` and doubled slashes are resolved. `None` if it is not absolute.
 fn clean(path: &str) -> Option<String> {
     if !path.starts_with('/') || path.contains('\0') {
         return None;
@@ -56,7 +56,7 @@ fn clean(path: &str) -> Option<String> {
     Some(format!("/{}", names.join("/")))
 }
 
-/// Whether a path is a folder or lies in it, once both are cleaned.
+/// Whether a path is this folder or lies inside it, after both are cleaned.
 fn under(path: &str, folder: &str) -> bool {
     let (Some(path), Some(folder)) = (clean(path), clean(folder)) else {
         return false;
@@ -65,11 +65,12 @@ fn under(path: &str, folder: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder == "/")
 }
 
-/// Whether a text is what a glob describes: `*` is any text without a slash, `**` any text, `?` one character that
-/// is no slash, and everything else itself.
+/// Whether the whole text matches a glob: `*` is any text without a slash, `**` any text, `?` one
+/// character except a slash; any other character stands for itself.
 fn glob(text: &str, glob: &str) -> bool {
     let tokens = tokens(glob);
-    // Which tokens may come next, after each character: as many steps as characters times tokens, never more.
+    // For each character, the set of tokens that may come next. The number of steps is at most the
+    // number of characters times the number of tokens.
     let mut states = vec![false; tokens.len() + 1];
     enter(&mut states, &tokens, 0);
     for c in text.chars() {
@@ -111,7 +112,7 @@ fn tokens(glob: &str) -> Vec<Token> {
     tokens
 }
 
-/// Marks a token, and those behind it if it may stand for nothing.
+/// Marks a token as possible, and the next one too if this one may match the empty text.
 fn enter(states: &mut [bool], tokens: &[Token], at: usize) {
     for (offset, state) in states.iter_mut().skip(at).enumerate() {
         *state = true;
@@ -121,14 +122,14 @@ fn enter(states: &mut [bool], tokens: &[Token], at: usize) {
     }
 }
 
-/// Reads a bind as the engine does. `None` for what the engine refuses.
+/// Parses a bind as the engine does. `None` if the engine would not accept it.
 fn bind(text: &str) -> Option<Bind> {
     let mut parts = text.split(':');
     let (first, second, third) = (parts.next()?, parts.next(), parts.next());
     if parts.next().is_some() {
         return None;
     }
-    // One part alone is where in the container; the engine makes a volume for it.
+    // A single part is the target; the engine creates a volume for it.
     let (source, target) = match second {
         Some(second) => (first, second),
         None => ("", first),

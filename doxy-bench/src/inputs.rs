@@ -1,8 +1,8 @@
-//! Rule files of any size, and paths to judge by them.
+//! Pattern files of any size, and paths to judge by them.
 //!
 //! Made, never read from anywhere: every run has the same.
 
-/// A rule file of `count` rules, each for another container, in the manner of the defaults.
+/// A pattern file of `count` rules, each for another container, in the manner of the defaults.
 ///
 /// No two of its rules match the same path, and all of them begin alike: what a loop over the
 /// rules would have to try one by one.

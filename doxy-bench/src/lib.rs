@@ -9,7 +9,7 @@
 //!
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
-//! | `inputs` | rule files of any size and paths to judge | what is measured |
+//! | `inputs` | pattern files of any size and paths to judge | what is measured |
 //! | `gate` | instruction counts: parsed, compared with the recorded ones, rendered | files, processes, what was counted |
 
 pub mod gate;

@@ -1,4 +1,4 @@
-//! Errors in rule files, worded for the person who wrote the file.
+//! Errors in pattern files, worded for the person who wrote the file.
 //!
 //! A message is lower case without a full stop, quotes the user's text in backticks and never names
 //! a type of this crate. Every message has a help text that says how to fix the error.
@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why a rule file was refused: where the error is, what it is, and how to fix it.
+/// Why a pattern file was refused: where the error is, what it is, and how to fix it.
 ///
 /// Displayed as exactly two lines, `FILE:LINE:COLUMN: what is wrong` and `help: how to fix it`.
 #[derive(Debug, Clone, PartialEq, Eq)]

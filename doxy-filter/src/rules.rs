@@ -1,4 +1,4 @@
-//! Rule files: parsed, compiled and matched.
+//! Pattern files: parsed, compiled and matched.
 //!
 //! `line` parses one line, `method` has sets of methods, `pattern` compiles a pattern within
 //! limits, `automaton` matches many patterns at once, `set` is the whole file.

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::error::Fault;
 use crate::rules::pattern;
 
-/// Why a pattern was refused, worded as in the messages for rule files.
+/// Why a pattern was refused, worded as in the messages for pattern files.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct PatternError {

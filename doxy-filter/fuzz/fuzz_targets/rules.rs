@@ -1,4 +1,4 @@
-//! A rule file, and its verdict on a path.
+//! A pattern file, and its verdict on a path.
 //!
 //! The input is the file and, after the last byte 0xFF (which no UTF-8 text contains), the path.
 

@@ -1,4 +1,4 @@
-//! One line of a rule file: `[!][METHODS ]REGEX`.
+//! One line of a pattern file: `[!][METHODS ]REGEX`.
 //!
 //! Splits the line into its parts. It must never interpret the pattern, except to find what cannot
 //! be meant as one.

@@ -113,7 +113,7 @@ fn matches_no_path(hir: &Hir) -> bool {
     })
 }
 
-/// An error of Rust's parser, in the words of a rule file's messages: where, what, and how to fix
+/// An error of Rust's parser, in the words of a pattern file's messages: where, what, and how to fix
 /// it.
 fn explain(error: &Error) -> (Option<Span>, String, String) {
     use regex_syntax::ast::ErrorKind as Syntax;

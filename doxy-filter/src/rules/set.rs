@@ -1,4 +1,4 @@
-//! A rule file, compiled, and its verdict on a request.
+//! A pattern file, compiled, and its verdict on a request.
 //!
 //! INVARIANT: a rule set is never empty, and a request that no rule allows is denied.
 
@@ -20,7 +20,7 @@ pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
 /// Ten thousand common rules fit. It also bounds the time of the worst patterns on the worst path.
 const MAX_TOTAL_SIZE: usize = 16_777_216; // 16 MiB
 
-/// A compiled rule file.
+/// A compiled pattern file.
 #[derive(Debug)]
 pub struct RuleSet {
     source: String,
@@ -152,7 +152,7 @@ fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
         return Err(RuleError::in_file(
             source,
             "the file has no rules, so nothing would be allowed",
-            "a rule is a line like `^/v1\\.41/containers/json$`; to deny everything, write `!.*`",
+            "a rule is a line like `(/v[\\d.]+)?/containers/json`; to deny everything, write `!.*`",
         ));
     }
     Ok(rules)

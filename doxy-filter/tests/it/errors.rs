@@ -21,7 +21,7 @@ fn check(text: impl AsRef<[u8]>, first: &str, help: &str) {
 #[test]
 fn files() {
     let help =
-        r"a rule is a line like `^/v1\.41/containers/json$`; to deny everything, write `!.*`";
+        r"a rule is a line like `(/v[\d.]+)?/containers/json`; to deny everything, write `!.*`";
     for text in ["", "\n", "# only\n\n", "\u{feff}", " \r\n\t"] {
         check(
             text,

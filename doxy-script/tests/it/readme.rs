@@ -221,22 +221,61 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// A row of the README's table of tools: the tools, and what to type for them.
-fn rows() -> Vec<(String, String)> {
-    let readme = page("README.md");
-    let (_, rest) = readme.split_once("| your tool |").unwrap();
-    let rows: Vec<_> = rest
-        .lines()
+/// The cells of a table, without its head, which begins with `head`.
+fn table(page: &str, head: &str) -> Vec<Vec<String>> {
+    let (_, rest) = page.split_once(head).unwrap();
+    rest.lines()
         .skip(2)
         .take_while(|line| line.starts_with('|'))
         .map(|line| {
-            let mut cells = line.split('|').skip(1).map(str::trim);
-            let mut next = || cells.next().unwrap().to_owned();
-            (next(), next())
+            let line = line.trim_matches('|');
+            line.split('|').map(|cell| cell.trim().to_owned()).collect()
         })
+        .collect()
+}
+
+/// A row of the README's table of tools: the tools, and what to type for them.
+fn rows() -> Vec<(String, String)> {
+    let rows = table(&page("README.md"), "| your tool |").into_iter();
+    let rows: Vec<_> = rows
+        .map(|cells| (cells[0].clone(), cells[1].clone()))
         .collect();
     assert!(rows.len() > 8, "the table of tools was not found");
     rows
+}
+
+/// The names of constants in a cell, up to its first semicolon: what follows is for special cases.
+fn constants(cell: &str) -> Vec<&str> {
+    let named = cell.split(';').next().unwrap_or_default();
+    let quoted = named.split('`').skip(1).step_by(2);
+    let constant = |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    quoted.filter(constant).collect()
+}
+
+/// The README names the constants that docs/policies.md names, and the script has them.
+#[test]
+fn the_constants_to_edit_exist_and_are_the_same_on_both_pages() {
+    let manual = table(&page("docs/policies.md"), "| policy | constants |");
+    let readme = table(&page("README.md"), "| your tool |");
+    let mut compared = 0;
+    for cells in &manual {
+        let policy = cells[0].trim_matches('`');
+        let script = page(&format!("scripts/{policy}.rhai"));
+        let named = constants(&cells[1]);
+        for name in &named {
+            let declared = format!("\nconst {name} = ");
+            assert!(script.contains(&declared), "{policy} has no {name}");
+        }
+        let option = format!("scripts/{policy}.rhai");
+        for row in readme.iter().filter(|row| row[1].contains(&option)) {
+            // Nothing has to be edited in a policy whose cell is empty.
+            if !row[2].is_empty() {
+                assert_eq!(constants(&row[2]), named, "{policy}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 5, "{compared}");
 }
 
 /// The policy that a row names by its options.

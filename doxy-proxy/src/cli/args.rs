@@ -32,16 +32,16 @@ pub(super) fn command() -> Command {
                 .long_help(help::DOCKER_SOCKET),
             option("proxy-socket", "DOXY_PROXY_SOCKET", "PATH")
                 .default_value("/tmp/doxy.sock")
-                .help("The socket to create, for clients to connect to")
+                .help("The proxy socket, which doxy creates for clients")
                 .long_help(help::PROXY_SOCKET),
             option("socket-mode", "DOXY_SOCKET_MODE", "MODE")
                 .default_value("0660")
-                .help("Permissions of the created socket, in octal")
+                .help("Permissions of the proxy socket, in octal")
                 .long_help(help::SOCKET_MODE),
             option("socket-owner", "DOXY_SOCKET_OWNER", "USER")
-                .help("Owner of the created socket: a name or a number"),
+                .help("Owner of the proxy socket: a name or a number"),
             option("socket-group", "DOXY_SOCKET_GROUP", "GROUP")
-                .help("Group of the created socket: a name or a number"),
+                .help("Group of the proxy socket: a name or a number"),
         ])
         .next_help_heading("Policy (which requests are allowed)")
         .args([

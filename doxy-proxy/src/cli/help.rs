@@ -19,11 +19,11 @@ While the engine cannot be reached, clients get status 502. doxy need not be res
 engine is.";
 
 pub(super) const PROXY_SOCKET: &str = "\
-The socket to create, for clients to connect to: a path or unix://PATH. Its folder must exist. A \
+The proxy socket, which doxy creates for clients to connect to: a path or unix://PATH. Its folder must exist. A \
 socket that is left over from a stopped doxy is replaced; any other file there is an error.";
 
 pub(super) const SOCKET_MODE: &str = "\
-Permissions of the created socket, in octal. Connecting takes write permission: 0660 lets the owner \
+Permissions of the proxy socket, in octal. Connecting takes write permission: 0660 lets the owner \
 and the group connect, 0666 everyone. A mode that lets others in and not the owner is an error.";
 
 pub(super) const PATTERN_FILE: &str = "\
@@ -63,11 +63,11 @@ the reason if it is denied. The variable takes 1 or 0.";
 pub(super) const USER: &str = "\
 The user to run as once the socket exists: a name or a number. Start doxy as root for this. It gets \
 no more groups than the one that opens the engine's socket. Unless --socket-owner says otherwise, \
-the created socket belongs to this user.";
+the proxy socket belongs to this user.";
 
 pub(super) const SANDBOX: &str = "\
 Give up what a proxy does not need, with Landlock, seccomp and dropped capabilities: `auto` applies \
-what the kernel supports, `require` refuses to start if anything is missing, `off` disables it.";
+what the kernel supports, with `require` doxy does not start if anything is missing, `off` disables it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,9 +85,10 @@ Every option can be given by its variable. An option overrides its variable.
 A TIME is a number of seconds, or numbers with units: 500ms, 30s, 1h30m.
 
 Rules, one a line: a regex that must match the whole path.
-  ^/(v[\\d.]+/)?containers/json$            allows GET and HEAD
-  POST ^/(v[\\d.]+/)?containers/create$     allows POST (GET,POST: both; *: any method)
-  !^/(v[\\d.]+/)?containers/vault/.*        denies, whatever else matches
+  (/v[\\d.]+)?/containers/json                allows GET and HEAD
+  POST (/v[\\d.]+)?/containers/[^/]+/restart  allows POST (GET,POST: both; *: any method)
+  !(/v[\\d.]+)?/containers/.+/(archive|export|attach/ws)
+                                             denies, whatever else matches
   # a comment
 
 ";

@@ -139,7 +139,7 @@ proxy-socket file
 help: doxy removes nothing but its own sockets, choose another path or remove it
 
 proxy-socket sub
-proxy socket sub: there is a folder
+--proxy-socket sub: there is a folder
 help: Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), start doxy before the container, and mount the folder around the socket; if the folder is yours, name a file in it
 
 proxy-socket http://engine

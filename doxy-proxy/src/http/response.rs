@@ -12,26 +12,21 @@ use crate::http::request::{self, Exchange};
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// The head as the client gets it.
+    /// The head as the client gets it. Unless the connection is upgraded, [`Self::end_head`] is still
+    /// to be called.
     pub(crate) head: Vec<u8>,
     pub(crate) framing: Framing,
     /// The connection is out of HTTP from here on.
     pub(crate) upgraded: bool,
     /// The engine will serve further requests on its connection.
     pub(crate) engine_stays: bool,
-    /// Doxy will serve further requests on the client's connection.
-    pub(crate) client_stays: bool,
 }
 
 /// What is wrong with a response that cannot be passed on.
 pub(crate) type BadResponse = &'static str;
 
 /// Reads a complete head. None if it is informational (1xx), and the response is still to come.
-pub(crate) fn read(
-    bytes: &[u8],
-    exchange: &Exchange,
-    stopping: bool,
-) -> Result<Option<Response>, BadResponse> {
+pub(crate) fn read(bytes: &[u8], exchange: &Exchange) -> Result<Option<Response>, BadResponse> {
     // The parser would skip empty lines, and the status is copied from its fixed place below.
     if !bytes.starts_with(b"HTTP/1.") {
         return Err("it answered with a head that is not HTTP");
@@ -58,7 +53,6 @@ pub(crate) fn read(
             framing: Framing::None,
             upgraded: true,
             engine_stays: false,
-            client_stays: false,
         }));
     }
     match status {
@@ -68,7 +62,6 @@ pub(crate) fn read(
         _ => {}
     }
     let framing = framing(status, minor, lines, exchange)?;
-    let client_stays = exchange.keep_alive && !stopping;
     let reason = parsed.reason.unwrap_or_default();
     let mut head = Vec::with_capacity(bytes.len() + 64);
     head.extend_from_slice(if exchange.http10 {
@@ -90,10 +83,6 @@ pub(crate) fn read(
     if chunked && !exchange.http10 {
         headers::write(&mut head, "Transfer-Encoding", b"chunked");
     }
-    if !client_stays && !exchange.http10 {
-        headers::write(&mut head, "Connection", b"close");
-    }
-    head.extend_from_slice(b"\r\n");
     Ok(Some(Response {
         status,
         head,
@@ -102,8 +91,18 @@ pub(crate) fn read(
         engine_stays: minor == 1
             && framing != Framing::Close
             && !headers::contains_token(lines, "connection", "close"),
-        client_stays,
     }))
+}
+
+impl Response {
+    /// Ends the head. `closes` says that doxy closes the client's connection behind the response; a
+    /// client of version 1.0 expects that anyway.
+    pub(crate) fn end_head(&mut self, exchange: &Exchange, closes: bool) {
+        if closes && !exchange.http10 {
+            headers::write(&mut self.head, "Connection", b"close");
+        }
+        self.head.extend_from_slice(b"\r\n");
+    }
 }
 
 /// RFC 9112 section 6.3, with what is ambiguous refused.

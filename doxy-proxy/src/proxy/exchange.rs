@@ -159,8 +159,8 @@ async fn transfer(
     // Few requests have a body, so the future that sends one is boxed.
     let mut sending = (upload == Upload::Sending)
         .then(|| Box::pin(send_body(request, exchange, client, input, engine, record)));
-    let response = {
-        let response = pin!(read_response(engine, from_engine, exchange, stopping));
+    let mut response = {
+        let response = pin!(read_response(engine, from_engine, exchange));
         response_beside(&mut sending, &mut upload, response).await?
     };
     record.response_started(response.status);
@@ -170,6 +170,10 @@ async fn transfer(
             _ => Ok(Exchanged::Upgraded(response.head)),
         };
     }
+    // The connection can go on only if the next request is sure to begin where this one ends. Of a
+    // body that is still on its way nobody knows whether the engine will take it.
+    let client_stays = exchange.keep_alive && upload == Upload::Sent && !stopping();
+    response.end_head(exchange, !client_stays);
     let mut body = Body::new(response.framing, exchange.http10);
     let moved = &record.traffic.to_client;
     let relayed = match body.relay_now(&response.head, from_engine, client, moved) {
@@ -203,7 +207,7 @@ async fn transfer(
         upload = Upload::Sent;
     }
     Ok(if upload == Upload::Sent {
-        let next = if response.client_stays {
+        let next = if client_stays {
             Next::Request
         } else {
             Next::Close
@@ -297,7 +301,6 @@ async fn read_response(
     engine: &Stream,
     input: &mut ReadBuf,
     exchange: &Exchange,
-    stopping: impl Fn() -> bool,
 ) -> Result<Response, Cow<'static, str>> {
     loop {
         let length = match head::read_head(input, engine, BODY_BUF).await {
@@ -307,7 +310,7 @@ async fn read_response(
             Err(HeadError::TooLarge) => return Err("the head of its answer is too large".into()),
         };
         let head = input.unread().get(..length).unwrap_or_default();
-        let response = response::read(head, exchange, stopping())?;
+        let response = response::read(head, exchange)?;
         input.consume(length);
         if let Some(response) = response {
             return Ok(response);

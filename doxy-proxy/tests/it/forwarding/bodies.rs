@@ -1,6 +1,6 @@
 //! Bodies in both directions: framing, trailers, size, and where they end.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use super::arrives;
 use crate::support::{Client, Doxy, Fake};
@@ -159,22 +159,84 @@ fn large_bodies_pass_unchanged() {
     assert!(fake.wait_for(1)[0].body == body, "the request differs");
 }
 
+/// An engine that answers each connection once it has the head, and does not wait for the body.
+fn early_engine(path: &std::path::Path, answer: &'static str) {
+    let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            // Until doxy gives the connection up.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+}
+
 #[test]
-fn a_response_before_the_end_of_the_body_reaches_the_client() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("engine.sock");
-    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let engine = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut chunk = [0; 4096];
-        std::io::Read::read(&mut stream, &mut chunk).unwrap();
+fn a_response_before_the_end_of_the_body_says_that_the_connection_closes() {
+    // The client can lose a request that it sends on this connection, unless it is told.
+    for answer in [
+        "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno",
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno",
+        "HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.sock");
+        early_engine(&path, answer);
+        let doxy = Doxy::with(&path, "* /.*");
+        for (request, body) in [
+            (
+                "PUT /containers/x/archive?path=/nosuch",
+                "Content-Length: 2097152\r\n\r\ntar",
+            ),
+            (
+                "POST /build",
+                "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+            ),
+            // docker-modem announces chunks, and sends none.
+            (
+                "POST /containers/x/attach",
+                "Connection: Upgrade\r\nUpgrade: tcp\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            ("GET /info", "Content-Length: 2\r\n\r\nx"),
+        ] {
+            let mut client = Client::connect(doxy.path());
+            client.send(format!("{request} HTTP/1.1\r\nHost: d\r\n{body}"));
+            let reply = client.reply("PUT").unwrap();
+            assert_eq!(
+                reply.header("connection"),
+                ["close"],
+                "{request}, {answer:?}"
+            );
+            assert_eq!(client.reply("GET"), None, "{request}, {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn after_a_whole_body_the_connection_goes_on_and_says_nothing() {
+    let fake = Fake::with(|_, stream| {
+        // The engine closes its own connection, which is not the client's.
         let answer = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno";
         stream.write_all(answer.as_bytes()).unwrap();
+        false
     });
-    let doxy = Doxy::with(&path, "POST /.*");
+    let doxy = Doxy::with(fake.path(), "* /.*");
     let mut client = Client::connect(doxy.path());
-    client.send("POST /build HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
-    let reply = client.reply("POST").unwrap();
-    assert_eq!((reply.status(), reply.body.as_slice()), (404, &b"no"[..]));
-    engine.join().unwrap();
+    for body in [
+        "Content-Length: 2\r\n\r\nhi",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+        "\r\n",
+    ] {
+        let reply = client.ask(format!("POST /build HTTP/1.1\r\nHost: d\r\n{body}"));
+        assert!(reply.header("connection").is_empty(), "{body:?}: {reply:?}");
+    }
+    assert_eq!(fake.requests().len(), 3);
 }

@@ -63,6 +63,8 @@ pub(crate) enum Malformed {
     Chunk,
     #[error("the head has an empty line in it")]
     HeadEnd,
+    #[error("the connection ended before the head did")]
+    HeadCut,
     #[error("{}", parse_error(*.0))]
     Http(httparse::Error),
 }

@@ -15,7 +15,7 @@ use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use crate::http::head::{self, HeadError};
-use crate::http::malformed::BadRequest;
+use crate::http::malformed::{BadRequest, Malformed};
 use crate::net::buffer::{BODY_BUF, HEAD_BUF};
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
@@ -107,7 +107,20 @@ async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver
                 idle.restart();
                 continue;
             }
-            Err(HeadError::Ended | HeadError::Failed(_)) => return Next::Close,
+            // Line ends alone are no request: some clients send one behind a body.
+            Err(HeadError::Ended | HeadError::Failed(_))
+                if client
+                    .input
+                    .unread()
+                    .iter()
+                    .all(|byte| b"\r\n".contains(byte)) =>
+            {
+                return Next::Close;
+            }
+            // The client may still read.
+            Err(HeadError::Ended | HeadError::Failed(_)) => {
+                BadRequest::from(Malformed::HeadCut).into()
+            }
             Err(HeadError::TooLarge) => BadRequest::HeadTooLarge.into(),
             Ok(None) => Error::HeadTimeout {
                 seconds: service.limits.head.as_secs(),

@@ -18,6 +18,8 @@ mod answers;
 mod cli;
 // A corpus of raw requests, and the verdict that each must get.
 mod corpus;
+// Heads that are cut short.
+mod cut_heads;
 // The real docker CLI and a real engine, through doxy and directly.
 mod engine;
 // The engine and doxy are killed under load.

@@ -64,6 +64,26 @@ impl MethodSet {
         self.0 & other.0 == other.0
     }
 
+    /// The names for a message: `GET, HEAD and POST`.
+    pub(crate) fn spoken(self) -> String {
+        let mut names = String::new();
+        let mut listed = NAMED
+            .into_iter()
+            .filter(|(_, method)| self.contains(*method))
+            .peekable();
+        while let Some((name, _)) = listed.next() {
+            if !names.is_empty() {
+                names.push_str(if listed.peek().is_some() {
+                    ", "
+                } else {
+                    " and "
+                });
+            }
+            names.push_str(name);
+        }
+        names
+    }
+
     /// The names for a message: `GET, POST`. HEAD is left out if GET is listed.
     pub(crate) fn list(self) -> String {
         let names: Vec<_> = NAMED
@@ -108,6 +128,23 @@ mod tests {
             "GET, POST, PUT, PATCH, DELETE, OPTIONS"
         );
         assert_eq!(MethodSet::NONE.list(), "");
+    }
+
+    #[test]
+    fn the_last_name_of_a_sentence_follows_an_and() {
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .filter_map(|name| MethodSet::in_rule(name))
+                .fold(MethodSet::NONE, MethodSet::union)
+                .spoken()
+        };
+        assert_eq!(named(&[]), "");
+        assert_eq!(named(&["HEAD"]), "HEAD");
+        assert_eq!(named(&["GET"]), "GET and HEAD");
+        assert_eq!(named(&["DELETE", "GET"]), "GET, HEAD and DELETE");
+        // A method that no rule can name has no name here either.
+        assert_eq!(MethodSet::OTHER.spoken(), "");
     }
 
     #[test]

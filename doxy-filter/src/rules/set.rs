@@ -100,8 +100,30 @@ impl RuleSet {
                 allowed: &self.allowed,
             });
         }
+        self.ask(class, request.path)
+    }
+
+    /// The methods with which the rules allow this path, for a message: `GET and HEAD`. Empty if there
+    /// are none that a rule can name.
+    ///
+    /// Asks all rules, so this is for the message of a denial, not for a verdict.
+    #[must_use]
+    pub fn methods_of(&self, path: &str) -> String {
+        let allows = |class: &&Class| matches!(self.ask(class, path), Verdict::Allow(_));
+        self.classes
+            .iter()
+            .filter(allows)
+            .fold(MethodSet::NONE, |methods, class| {
+                methods.union(class.methods)
+            })
+            .spoken()
+    }
+
+    /// What the rules of one class say about a path.
+    #[inline(always)]
+    fn ask(&self, class: &Class, path: &str) -> Verdict<'_> {
         let ask = |automaton: &Option<Arc<Automaton>>| {
-            let line = automaton.as_ref()?.first_match(request.path)?;
+            let line = automaton.as_ref()?.first_match(path)?;
             Some(RuleRef {
                 source: &self.source,
                 line,

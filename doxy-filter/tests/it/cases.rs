@@ -101,6 +101,28 @@ fn what_is_allowed_is_listed_for_messages() {
 }
 
 #[test]
+fn the_methods_of_a_path_are_those_that_the_rules_allow() {
+    for (text, path, methods) in [
+        ("/x", "/x", "GET and HEAD"),
+        ("/x", "/y", ""),
+        ("HEAD /x", "/x", "HEAD"),
+        ("/.*\nPOST /x\nPUT,POST /y", "/x", "GET, HEAD and POST"),
+        ("/.*\nPOST /x\nPUT,POST /y", "/y", "GET, HEAD, POST and PUT"),
+        // A denial beats every allowance.
+        ("GET,POST /x\n!POST /x", "/x", "GET and HEAD"),
+        ("GET,POST /x\n!/x", "/x", ""),
+        (
+            "* /x\n!PATCH,OPTIONS /x",
+            "/x",
+            "GET, HEAD, POST, PUT and DELETE",
+        ),
+    ] {
+        let rules = RuleSet::parse("f", text.as_bytes()).unwrap();
+        assert_eq!(rules.methods_of(path), methods, "{text:?} {path}");
+    }
+}
+
+#[test]
 fn the_query_changes_nothing() {
     let rules = RuleSet::parse("f", b"/x").unwrap();
     for query in [None, Some(""), Some("a=/y"), Some("../../")] {

@@ -38,6 +38,8 @@ pub(crate) enum Reason {
     Method,
     /// No rule allows the path.
     Path,
+    /// No rule allows the path with this method; some allow it with others.
+    MethodOnPath,
     /// A `!` rule denies the request.
     DenyRule,
     /// The script denies the request.
@@ -56,7 +58,7 @@ impl Reason {
     /// What logs say where nothing more exact is known.
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Self::None | Self::DenyRule | Self::Script => "",
+            Self::None | Self::DenyRule | Self::Script | Self::MethodOnPath => "",
             Self::Malformed => "malformed request",
             Self::HeadTooLarge => "the head of the request is too large",
             Self::HeadTimeout => "the head of the request did not come in time",

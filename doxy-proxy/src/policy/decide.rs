@@ -104,10 +104,17 @@ impl Policy {
                 path: judged.path.to_owned(),
                 rule: Some(rule.to_string()),
             },
-            Verdict::Deny(_) => Denial::Path {
-                path: judged.path.to_owned(),
-                rule: None,
-            },
+            Verdict::Deny(_) => {
+                let path = judged.path.to_owned();
+                match self.rules.methods_of(&path) {
+                    none if none.is_empty() => Denial::Path { path, rule: None },
+                    allowed => Denial::MethodOnPath {
+                        path,
+                        method: judged.method.to_owned(),
+                        allowed,
+                    },
+                }
+            }
         })
     }
 }

@@ -13,6 +13,13 @@ pub(crate) enum Denial {
     /// log.
     #[error("{}{path}{}", PATH_DENIED[0], PATH_DENIED[1])]
     Path { path: String, rule: Option<String> },
+    /// No rule allows this path with this method; some allow it with others.
+    #[error("'{path}' is not allowed for {method}, only for {allowed}.")]
+    MethodOnPath {
+        path: String,
+        method: String,
+        allowed: String,
+    },
     /// The script denies the request in its own words, or it has failed.
     #[error("{reason}")]
     #[cfg_attr(

@@ -47,6 +47,7 @@ impl Error {
             Self::Denied(Denial::Method { .. }) => (Reason::Method, None),
             Self::Denied(Denial::Path { rule: None, .. }) => (Reason::Path, None),
             Self::Denied(Denial::Path { rule, .. }) => (Reason::DenyRule, rule.as_deref()),
+            Self::Denied(Denial::MethodOnPath { .. }) => (Reason::MethodOnPath, None),
             Self::Denied(Denial::Script { place, failed, .. }) => {
                 let reason = match (place, failed) {
                     (None, _) => Reason::BodyNotAllowed,
@@ -60,6 +61,11 @@ impl Error {
             Self::Upstream(UpstreamError::BrokeOff { .. }) => (Reason::EngineFailed, None),
         };
         match self {
+            Self::Denied(Denial::MethodOnPath {
+                method, allowed, ..
+            }) => record.refused(Verdict::Denied, reason, rule, || {
+                Some(format!("not allowed for {method}, only for {allowed}"))
+            }),
             // A script's own words may be made of what is in a body: they are never logged.
             Self::Denied(_) => record.refused(Verdict::Denied, reason, rule, || None),
             _ => record.refused(Verdict::Refused, reason, rule, || Some(self.to_string())),

@@ -89,7 +89,7 @@ fn status(error: &Error) -> StatusCode {
         Error::PeerNotAllowed { .. } => StatusCode::FORBIDDEN,
         // The original answers a wrong method with 400, and clients know it so.
         Error::Denied(Denial::Method { .. }) => StatusCode::BAD_REQUEST,
-        Error::Denied(Denial::Path { .. }) => StatusCode::FORBIDDEN,
+        Error::Denied(Denial::Path { .. } | Denial::MethodOnPath { .. }) => StatusCode::FORBIDDEN,
         Error::Denied(Denial::Script { status, .. }) => {
             StatusCode::from_u16(*status).unwrap_or(StatusCode::FORBIDDEN)
         }

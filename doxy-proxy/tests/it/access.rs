@@ -122,6 +122,14 @@ fn every_request_has_a_record() {
         ),
         ("nonsense\r\n\r\n", "", "", "refused", "", 400),
         (
+            "POST /info HTTP/1.1\r\nHost: d\r\n\r\n",
+            "POST",
+            "/info",
+            "denied",
+            "",
+            403,
+        ),
+        (
             "GET /info HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: x\r\n\r\n",
             "GET",
             "/info",
@@ -150,6 +158,10 @@ fn every_request_has_a_record() {
         assert!(text("time").ends_with('Z'), "{record}");
         let denied = verdict != "allowed" && rule.is_empty();
         assert_eq!(record["reason"].is_string(), denied, "{record}");
+        if method == "POST" {
+            let reason = "not allowed for POST, only for GET and HEAD";
+            assert_eq!(text("reason"), reason);
+        }
     }
     assert!(!fs::read_to_string(&log).unwrap().contains("secret="));
     assert!(!fs::read_to_string(&log).unwrap().contains("Auth"));

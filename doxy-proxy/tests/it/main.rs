@@ -12,6 +12,8 @@
 
 // The access log.
 mod access;
+// Answers that tell the client what would work.
+mod advice;
 // Status and message of every response that doxy makes itself.
 mod answers;
 // The command line and its errors.

@@ -41,7 +41,7 @@ mod text;
 mod verdict;
 
 pub use crate::error::RuleError;
-pub use crate::path::{MAX_PATH, PathError, canonical_path, split_version};
+pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet};
 pub use crate::text::{PatternError, TextPattern};

@@ -22,6 +22,10 @@ pub(crate) enum BadRequest {
          send the parameters in the query, or a body of type application/json"
     )]
     FormBody,
+    /// Repeated slashes are all that is wrong, in a GET or HEAD without a body. `location` is what to
+    /// ask for instead: path and query, without them.
+    #[error("the path has repeated slashes, ask for the one in the header Location")]
+    Redirect { location: String },
 }
 
 /// What makes a request malformed or ambiguous.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
-use doxy_filter::{Request as Judged, canonical_path};
+use doxy_filter::{PathError, Request as Judged, canonical_path, merge_slashes};
 use memchr::memchr2;
 
 use crate::http::collect::RequestBody;
@@ -66,6 +66,29 @@ pub(crate) struct ValidRequest<'s, 'b> {
     pub(crate) body: RequestBody,
 }
 
+/// A request that is answered before the policy is asked.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    pub(crate) error: BadRequest,
+    /// None if nothing is known about how the request is framed.
+    pub(crate) exchange: Option<Exchange>,
+}
+
+impl From<BadRequest> for Rejected {
+    fn from(error: BadRequest) -> Self {
+        Self {
+            error,
+            exchange: None,
+        }
+    }
+}
+
+impl From<Malformed> for Rejected {
+    fn from(error: Malformed) -> Self {
+        BadRequest::from(error).into()
+    }
+}
+
 impl<'s, 'b> Head<'s, 'b> {
     /// Parses a complete head.
     pub(crate) fn parse(
@@ -101,7 +124,7 @@ impl<'s, 'b> Head<'s, 'b> {
     }
 
     /// Checks everything that could be read in two ways.
-    pub(crate) fn validate(self) -> Result<ValidRequest<'s, 'b>, BadRequest> {
+    pub(crate) fn validate(self) -> Result<ValidRequest<'s, 'b>, Rejected> {
         // No rule can name these two, but `*` would allow them.
         if let "CONNECT" | "TRACE" = self.method {
             return Err(Malformed::Method(self.method.to_owned()).into());
@@ -117,21 +140,12 @@ impl<'s, 'b> Head<'s, 'b> {
             Some((path, query)) => (path, Some(query)),
             None => (path_and_query, None),
         };
-        let path = canonical_path(path).map_err(Malformed::from)?;
-        self.check_host()?;
-        let framing = self.framing()?;
-        self.check_expectation()?;
-        self.check_trailers()?;
-        self.check_content_type(framing)?;
-        let http10 = self.minor == 0;
-        let exchange = Exchange {
-            framing,
-            http10,
-            is_head: self.method == "HEAD",
-            keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
-            expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
-            may_upgrade: false,
+        let path = match canonical_path(path) {
+            Ok(path) => path,
+            Err(PathError::EmptySegment) => return Err(self.redirect(path, query)),
+            Err(error) => return Err(Malformed::from(error).into()),
         };
+        let exchange = self.exchange()?;
         Ok(ValidRequest {
             head: self,
             path_and_query,
@@ -140,6 +154,52 @@ impl<'s, 'b> Head<'s, 'b> {
             exchange,
             body: RequestBody::Unread,
         })
+    }
+
+    /// Checks what is not the target, and says how the request is framed.
+    #[inline(always)]
+    fn exchange(&self) -> Result<Exchange, BadRequest> {
+        self.check_host()?;
+        let framing = self.framing()?;
+        self.check_expectation()?;
+        self.check_trailers()?;
+        self.check_content_type(framing)?;
+        let http10 = self.minor == 0;
+        Ok(Exchange {
+            framing,
+            http10,
+            is_head: self.method == "HEAD",
+            keep_alive: !http10 && !headers::contains_token(&self.lines, "connection", "close"),
+            expect_continue: !http10 && values(&self.lines, "expect").next().is_some(),
+            may_upgrade: false,
+        })
+    }
+
+    /// What becomes of a path with an empty segment. Some clients put the name of a container into a
+    /// path as the engine lists it, with a slash in front (`/containers//web/json`), and live on the
+    /// engine's redirect.
+    #[cold]
+    fn redirect(&self, path: &str, query: Option<&str>) -> Rejected {
+        let merged = match self.method {
+            "GET" | "HEAD" => merge_slashes(path),
+            _ => None,
+        };
+        let Some(mut location) = merged else {
+            return Malformed::from(PathError::EmptySegment).into();
+        };
+        let exchange = match self.exchange() {
+            Ok(exchange) if exchange.framing.length() == Some(0) => exchange,
+            Ok(_) => return Malformed::from(PathError::EmptySegment).into(),
+            Err(error) => return error.into(),
+        };
+        if let Some(query) = query {
+            location.push('?');
+            location.push_str(query);
+        }
+        Rejected {
+            error: BadRequest::Redirect { location },
+            exchange: Some(exchange),
+        }
     }
 
     /// Doxy replaces `Host` on the way to the engine. It is checked all the same, because the

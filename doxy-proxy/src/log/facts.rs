@@ -32,6 +32,8 @@ pub(crate) enum Reason {
     HeadTooLarge,
     HeadTimeout,
     FormBody,
+    /// The client was told the path without repeated slashes.
+    Redirected,
     ConnectionLimit,
     PeerNotAllowed,
     /// No rule allows the method on any path.
@@ -63,6 +65,7 @@ impl Reason {
             Self::HeadTooLarge => "the head of the request is too large",
             Self::HeadTimeout => "the head of the request did not come in time",
             Self::FormBody => "form body",
+            Self::Redirected => "redirected",
             Self::ConnectionLimit => "too many connections",
             Self::PeerNotAllowed => "this peer may not use the socket",
             Self::Method => "no rule allows this method",

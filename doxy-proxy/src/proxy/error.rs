@@ -40,6 +40,7 @@ impl Error {
             Self::BadRequest(BadRequest::Malformed(_)) => (Reason::Malformed, None),
             Self::BadRequest(BadRequest::HeadTooLarge) => (Reason::HeadTooLarge, None),
             Self::BadRequest(BadRequest::FormBody) => (Reason::FormBody, None),
+            Self::BadRequest(BadRequest::Redirect { .. }) => (Reason::Redirected, None),
             Self::HeadTimeout { .. } => (Reason::HeadTimeout, None),
             Self::ConnectionLimit { .. } => (Reason::ConnectionLimit, None),
             Self::PeerNotAllowed { .. } => (Reason::PeerNotAllowed, None),
@@ -68,6 +69,9 @@ impl Error {
             }),
             // A script's own words may be made of what is in a body: they are never logged.
             Self::Denied(_) => record.refused(Verdict::Denied, reason, rule, || None),
+            Self::BadRequest(BadRequest::Redirect { .. }) => {
+                record.refused(Verdict::Refused, reason, rule, || None);
+            }
             _ => record.refused(Verdict::Refused, reason, rule, || Some(self.to_string())),
         }
     }

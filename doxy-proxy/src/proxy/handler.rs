@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::http::collect::{CollectError, RequestBody, collect};
-use crate::http::request::{Exchange, Head, HeaderSlots, ValidRequest, header_slots};
+use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, header_slots};
 use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
@@ -138,15 +138,6 @@ struct Refused {
 }
 
 impl Refused {
-    /// Nothing is known about the request.
-    fn unread(error: Error) -> Self {
-        Self {
-            error,
-            exchange: None,
-            unread: None,
-        }
-    }
-
     /// The response, and what becomes of the connection. If all of the request's body is in `input`,
     /// the next request begins behind it, and the connection can go on.
     fn reply(
@@ -179,8 +170,12 @@ fn parse<'s, 'b>(
     slots: &'s mut HeaderSlots<'b>,
     record: &mut RequestRecord<'_>,
 ) -> Result<ValidRequest<'s, 'b>, Refused> {
-    let refused = |error| Refused::unread(Error::BadRequest(error));
-    let head = Head::parse(head, slots).map_err(refused)?;
+    let refused = |Rejected { error, exchange }| Refused {
+        error: Error::BadRequest(error),
+        exchange,
+        unread: None,
+    };
+    let head = Head::parse(head, slots).map_err(|error| refused(error.into()))?;
     record.head(&head);
     let request = head.validate().map_err(refused)?;
     record.judged(&request.judged());

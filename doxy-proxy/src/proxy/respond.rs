@@ -55,6 +55,10 @@ pub(crate) fn reply(error: &Error, exchange: Option<Exchange>, closes: bool) -> 
         bytes.push(b' ');
         let reason = status.canonical_reason().unwrap_or_default();
         bytes.extend_from_slice(reason.as_bytes());
+        if let Error::BadRequest(BadRequest::Redirect { location }) = error {
+            bytes.extend_from_slice(b"\r\nLocation: ");
+            bytes.extend_from_slice(location.as_bytes());
+        }
         bytes.extend_from_slice(b"\r\nContent-Type: application/json\r\nDate: ");
         append_http_date(&mut bytes);
         bytes.extend_from_slice(b"\r\nContent-Length: ");
@@ -83,6 +87,8 @@ fn status(error: &Error) -> StatusCode {
         Error::BadRequest(BadRequest::Malformed(_)) => StatusCode::BAD_REQUEST,
         Error::BadRequest(BadRequest::HeadTooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Error::BadRequest(BadRequest::FormBody) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        // The engine's own status for such a path.
+        Error::BadRequest(BadRequest::Redirect { .. }) => StatusCode::MOVED_PERMANENTLY,
         Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Error::HeadTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::ConnectionLimit { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -122,6 +122,14 @@ fn every_request_has_a_record() {
         ),
         ("nonsense\r\n\r\n", "", "", "refused", "", 400),
         (
+            "GET //info?a HTTP/1.1\r\nHost: d\r\n\r\n",
+            "GET",
+            "//info",
+            "refused",
+            "",
+            301,
+        ),
+        (
             "POST /info HTTP/1.1\r\nHost: d\r\n\r\n",
             "POST",
             "/info",
@@ -158,9 +166,15 @@ fn every_request_has_a_record() {
         assert!(text("time").ends_with('Z'), "{record}");
         let denied = verdict != "allowed" && rule.is_empty();
         assert_eq!(record["reason"].is_string(), denied, "{record}");
-        if method == "POST" {
-            let reason = "not allowed for POST, only for GET and HEAD";
-            assert_eq!(text("reason"), reason);
+        match status {
+            301 => assert_eq!(text("reason"), "redirected"),
+            403 if method == "POST" => {
+                assert_eq!(
+                    text("reason"),
+                    "not allowed for POST, only for GET and HEAD"
+                );
+            }
+            _ => {}
         }
     }
     assert!(!fs::read_to_string(&log).unwrap().contains("secret="));

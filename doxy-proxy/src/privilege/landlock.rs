@@ -93,8 +93,7 @@ fn folders(needs: &Needs) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
         }
     }
     for file in &needs.remove_files {
-        // Removal takes a lock on the folder, which has to be opened for that.
-        folders.push((folder_of(file), AccessFs::RemoveFile | AccessFs::ReadDir));
+        folders.push((folder_of(file), AccessFs::RemoveFile.into()));
     }
     folders
 }

@@ -57,13 +57,10 @@ fn forbidden(path: &Path, access: Access) -> bool {
     rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS) == Err(Errno::ACCESS)
 }
 
-/// Whether the file may be removed, and its folder opened for the lock.
+/// Whether the file may be removed.
 fn removable(file: &Path) -> bool {
     let folder = folder_of(file);
-    if forbidden(
-        &folder,
-        Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
-    ) {
+    if forbidden(&folder, Access::WRITE_OK | Access::EXEC_OK) {
         return false;
     }
     let (Ok(folder), Ok(file)) = (rustix::fs::stat(&folder), rustix::fs::lstat(file)) else {

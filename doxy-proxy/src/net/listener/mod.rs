@@ -2,6 +2,7 @@
 //!
 //! A listener knows neither who may connect nor what is served.
 
+mod lock;
 pub(crate) mod unix;
 
 use std::fmt;

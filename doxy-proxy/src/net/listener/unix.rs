@@ -1,25 +1,22 @@
 //! A unix socket of doxy's own: it has the right mode from its first moment, and never replaces a
 //! socket on which a process listens.
 //!
-//! All steps run under a lock on the socket's folder. Of two doxys that start at once on one path,
-//! one wins. The lock leaves no file behind.
+//! All steps run under a lock on the path. Of two doxys that start at once on one path, one wins.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, RawMode, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::net::UnixStream;
 
+use crate::net::listener::lock::PathLock;
 use crate::net::reason::io_reason;
 
-/// How long another process may hold the folder's lock; it takes doxy less than a millisecond.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest path of a socket, in bytes.
 pub const MAX_SOCKET_PATH: usize = 107;
 /// Connections that may wait to be accepted. The kernel may lower it.
@@ -78,7 +75,7 @@ impl UnixListenConfig {
                 "name a path such as /run/doxy/doxy.sock",
             )
         })?;
-        let _lock = lock_folder(&self.path).map_err(|(what, help)| fail(what, help))?;
+        let _lock = PathLock::take(&self.path).map_err(|(what, help)| fail(what, help))?;
         remove_stale(&self.path).map_err(|(what, help)| fail(what, help))?;
 
         let socket = rustix::net::socket_with(
@@ -174,11 +171,9 @@ impl UnixListener {
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
-        // Requests may still be in service, so never wait here. Another doxy that holds the lock is
-        // about to take this path, and will find the socket stale.
-        if let Ok(Ok(_lock)) = open_folder(&self.path).map(try_lock) {
-            remove(&self.path, self.identity);
-        }
+        // It takes no lock: this socket is closed only after this, and until then no doxy takes it for a
+        // stale one that may be replaced.
+        remove(&self.path, self.identity);
     }
 }
 
@@ -220,50 +215,6 @@ fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno>
     match rustix::fs::chmod(&link, mode) {
         Err(Errno::NOENT) => rustix::fs::chmodat(CWD, path, mode, AtFlags::empty()),
         done => done,
-    }
-}
-
-/// Locks the folder that `path` is in, until the descriptor is dropped.
-fn lock_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
-    let mut folder = open_folder(path)?;
-    let deadline = Instant::now() + LOCK_TIMEOUT;
-    loop {
-        folder = match try_lock(folder) {
-            Ok(lock) => return Ok(lock),
-            Err((folder, Errno::WOULDBLOCK)) if Instant::now() < deadline => folder,
-            Err((_, error)) => {
-                return Err((
-                    format!("its folder cannot be locked: {}", errno_reason(error)),
-                    "another process holds a lock on the folder, choose one of doxy's own",
-                ));
-            }
-        };
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn open_folder(path: &Path) -> Result<OwnedFd, (String, &'static str)> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(folder, open, Mode::empty()).map_err(|error| {
-        let help = match error {
-            Errno::NOENT => "create the folder first, or choose another path",
-            _ => "choose a folder that doxy may read and write",
-        };
-        (
-            format!("folder {}: {}", folder.display(), errno_reason(error)),
-            help,
-        )
-    })
-}
-
-fn try_lock(folder: OwnedFd) -> Result<OwnedFd, (OwnedFd, Errno)> {
-    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(folder),
-        Err(error) => Err((folder, error)),
     }
 }
 

@@ -35,8 +35,8 @@ proxy-socket sub/doxy.sock
 help: choose a folder in which doxy may create files
 
 proxy-socket sub/stale.sock
---proxy-socket sub/stale.sock: cannot remove a stale socket: permission denied
-help: remove it by hand
+--proxy-socket sub/stale.sock: permission denied
+help: choose a folder in which doxy may create files
 
 proxy-socket closed/doxy.sock
 --proxy-socket closed/doxy.sock: folder closed: permission denied

@@ -3,6 +3,7 @@
 
 mod ending;
 mod existing;
+mod locks;
 mod rights;
 
 use std::path::Path;

@@ -76,10 +76,10 @@ pub(crate) struct SocketConfig {
 impl Config {
     /// Checks settings. The error is about the first one that is wrong.
     pub(crate) fn check(settings: Settings) -> Result<Self, ConfigError> {
-        let policy_files = PolicyFiles {
-            patterns: settings.pattern_file.as_ref().map(file).transpose()?,
-            script: settings.script.as_ref().map(file).transpose()?,
-        };
+        let policy_files = PolicyFiles::new(
+            settings.pattern_file.as_ref().map(file).transpose()?,
+            settings.script.as_ref().map(file).transpose()?,
+        );
         let policy = policy_files.load()?;
         let engine = addresses::engine(&settings.docker_socket)?;
         let bind = bind(&settings)?;

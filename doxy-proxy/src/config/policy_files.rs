@@ -1,27 +1,24 @@
 //! The files that the policy comes from: read at the start, and again on SIGHUP.
 //!
 //! A policy is loaded whole or not at all. There is one fallback, from the default pattern file to the
-//! embedded defaults, and the log says so each time.
+//! embedded defaults, and the log says so each time. It is never taken once rules have come from the
+//! file: only a file replaces what a file said.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "script")]
-use std::sync::{Mutex, PoisonError};
-#[cfg(feature = "script")]
-use std::time::{Duration, Instant};
 
 use doxy_filter::RuleSet;
 #[cfg(feature = "script")]
 use doxy_proxy::Script;
+#[cfg(feature = "script")]
+use doxy_proxy::log::limit::LineLimit;
 use doxy_proxy::{Policy, io_reason};
 
 use crate::config::error::ConfigError;
 
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
-/// How many lines a policy may print to the log in a second.
-#[cfg(feature = "script")]
-const MAX_PRINTED: u32 = 50;
 
 /// Where the policy comes from.
 #[derive(Debug)]
@@ -30,6 +27,8 @@ pub(crate) struct PolicyFiles {
     pub(super) patterns: Option<PathBuf>,
     /// The policy script, if the settings name one.
     pub(super) script: Option<PathBuf>,
+    /// Whether the rules in force come from a file, not from the embedded defaults.
+    from_file: Cell<bool>,
 }
 
 /// A policy that can be put in force.
@@ -41,6 +40,14 @@ pub(crate) struct LoadedPolicy {
 }
 
 impl PolicyFiles {
+    pub(super) fn new(patterns: Option<PathBuf>, script: Option<PathBuf>) -> Self {
+        Self {
+            patterns,
+            script,
+            from_file: Cell::new(false),
+        }
+    }
+
     /// The files that exist now and are read again on SIGHUP.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let patterns = self.patterns.clone();
@@ -50,48 +57,57 @@ impl PolicyFiles {
         files
     }
 
-    /// Reads the policy, or says what is wrong with it.
+    /// Reads the policy, or says what is wrong with it. What it returns is to be put in force.
     pub(crate) fn load(&self) -> Result<LoadedPolicy, ConfigError> {
-        let (rules, from) = rules(self.patterns.as_deref())?;
+        let (rules, file) = self.rules()?;
         let count = rules.rule_count();
         let noun = if count == 1 { "rule" } else { "rules" };
-        let described = format!("{count} {noun} from {from}");
-        match &self.script {
-            None => Ok(LoadedPolicy {
+        let described = match &file {
+            Some(name) => format!("{count} {noun} from {name}"),
+            None => format!(
+                "{count} {noun} from the embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)"
+            ),
+        };
+        let loaded = match &self.script {
+            None => LoadedPolicy {
                 policy: Policy::new(rules),
                 described,
-            }),
-            Some(script) => with_script(rules, script, &described),
-        }
+            },
+            Some(script) => with_script(rules, script, &described)?,
+        };
+        self.from_file.set(file.is_some());
+        Ok(loaded)
     }
-}
 
-fn rules(named: Option<&Path>) -> Result<(RuleSet, String), ConfigError> {
-    let path = named.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
-    match fs::read(path) {
-        Ok(text) => {
-            let name = path.display().to_string();
-            let rules = RuleSet::parse(&name, &text).map_err(ConfigError::of)?;
-            Ok((rules, name))
-        }
+    /// The rules, and the name of their file; none if they are the embedded defaults.
+    fn rules(&self) -> Result<(RuleSet, Option<String>), ConfigError> {
+        let default = self.patterns.is_none();
+        let path = self.patterns.as_deref();
+        let path = path.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
+        let error = match fs::read(path) {
+            Ok(text) => {
+                let name = path.display().to_string();
+                let rules = RuleSet::parse(&name, &text).map_err(ConfigError::of)?;
+                return Ok((rules, Some(name)));
+            }
+            Err(error) => error,
+        };
         // A link whose target is missing does exist: somebody meant it to be a pattern file.
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && named.is_none()
-                && fs::symlink_metadata(path).is_err() =>
-        {
-            let rules = RuleSet::embedded().map_err(ConfigError::of)?;
-            Ok((
-                rules,
-                format!("the embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)"),
-            ))
+        let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
+        match (default && gone, self.from_file.get()) {
+            (true, false) => Ok((RuleSet::embedded().map_err(ConfigError::of)?, None)),
+            (true, true) => Err(ConfigError::new(
+                path.display(),
+                "the pattern file is gone",
+                "put a new one there; a restart without it uses the embedded defaults",
+            )),
+            (false, _) => Err(ConfigError::new(
+                path.display(),
+                format_args!("cannot read the pattern file: {}", io_reason(&error)),
+                "name a readable file with --pattern-file; without this option the embedded \
+                 defaults apply",
+            )),
         }
-        Err(error) => Err(ConfigError::new(
-            path.display(),
-            format_args!("cannot read the pattern file: {}", io_reason(&error)),
-            "name a readable file with --pattern-file; without this option the embedded defaults \
-             apply",
-        )),
     }
 }
 
@@ -127,20 +143,14 @@ fn with_script(_: RuleSet, path: &Path, _: &str) -> Result<LoadedPolicy, ConfigE
 /// Logs the lines that a policy script prints, up to a number a second, and how many were dropped.
 #[cfg(feature = "script")]
 fn log_printed() -> impl Fn(&str) + Send + Sync + 'static {
-    let window = Mutex::new((Instant::now(), 0_u32));
+    let limit = LineLimit::default();
     move |line| {
-        let mut window = window.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, printed) = &mut *window;
-        if since.elapsed() >= Duration::from_secs(1) {
-            let dropped = printed.saturating_sub(MAX_PRINTED);
-            if dropped > 0 {
-                tracing::info!("policy: ({dropped} lines dropped)");
-            }
-            (*since, *printed) = (Instant::now(), 0);
+        let Some(dropped) = limit.admit() else {
+            return;
+        };
+        if dropped > 0 {
+            tracing::info!("policy: ({dropped} lines dropped)");
         }
-        *printed = printed.saturating_add(1);
-        if *printed <= MAX_PRINTED {
-            tracing::info!("policy: {}", line.escape_debug());
-        }
+        tracing::info!("policy: {}", line.escape_debug());
     }
 }

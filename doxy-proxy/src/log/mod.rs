@@ -10,5 +10,6 @@ pub(crate) mod escape;
 pub(crate) mod facts;
 mod format;
 pub(crate) mod json;
+pub mod limit;
 pub(crate) mod record;
 mod text;

@@ -6,8 +6,8 @@ use std::sync::{Mutex, mpsc};
 
 use rustix::process::Signal;
 
-use crate::support::process::{Process, doxy};
-use crate::support::{Client, Fake};
+use crate::support::process::{Process, command, doxy};
+use crate::support::{Client, Fake, Need, needs};
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n")
@@ -73,4 +73,44 @@ fn a_reload_does_not_affect_active_requests() {
     assert_eq!(client.reply("GET").unwrap().status(), 200);
     assert_eq!(client.ask(get("/one")).status(), 403);
     process.stop();
+}
+
+/// Editors and deployments may remove the file for a moment. The embedded defaults, which apply if
+/// there never was one, may allow what the file denies.
+#[test]
+fn a_default_pattern_file_that_is_gone_leaves_its_rules_in_force() {
+    if !needs(Need::Root) || !needs(Need::Tool("unshare")) {
+        return;
+    }
+    for (rules, status) in [("/_ping\n", 403), ("/info\n", 200)] {
+        let folder = tempfile::tempdir().unwrap();
+        let _fake = Fake::at(&folder.path().join("engine.sock"), |_, stream| {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+                .is_ok()
+        });
+        // An /etc of its own, seen by nobody else.
+        let start = "mount -t tmpfs none /etc && printf \"$0\" > /etc/doxy.pattern && exec \"$@\"";
+        let mut command = command("unshare", folder.path());
+        command.args(["--mount", "sh", "-c", start, rules]);
+        let process = Process::start(command.arg(env!("CARGO_BIN_EXE_doxy")));
+        let file = format!("/proc/{}/root/etc/doxy.pattern", process.pid());
+        let mut client = Client::connect(&folder.path().join("doxy.sock"));
+        assert_eq!(client.ask(get("/info")).status(), status);
+        for _ in 0..2 {
+            let _ = fs::remove_file(&file);
+            process.signal(Signal::HUP);
+            process.logged(
+                "not reloaded, the policy in force stays: /etc/doxy.pattern: the pattern file is gone; \
+                 help: put a new one there; a restart without it uses the embedded defaults",
+            );
+            assert_eq!(client.ask(get("/info")).status(), status);
+        }
+        // A file says otherwise.
+        fs::write(&file, "/info\n/version\n").unwrap();
+        process.signal(Signal::HUP);
+        process.logged("reloaded: 2 rules from /etc/doxy.pattern");
+        assert_eq!(client.ask(get("/info")).status(), 200);
+        process.stop();
+    }
 }

@@ -60,7 +60,7 @@ impl Policy {
     pub fn with_script(rules: RuleSet, script: doxy_script::Script) -> Self {
         Self {
             rules,
-            script: Some(Script(script)),
+            script: Some(Script::new(script)),
         }
     }
 

@@ -2,19 +2,24 @@
 //!
 //! Nothing of Rhai is here; `doxy-script` has all of it. Whatever fails there is a denial.
 
-use doxy_filter::Verdict;
+use doxy_filter::{Request, Verdict};
 use doxy_script::{Body, Decision, Peer as ScriptPeer, ScriptRequest};
 
 use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
 use crate::log::escape::escaped;
+use crate::log::limit::LineLimit;
 use crate::net::peer::Peer;
 use crate::policy::denial::Denial;
 use crate::policy::origin::Origin;
 
 /// A policy script.
 #[derive(Debug)]
-pub(crate) struct Script(pub(crate) doxy_script::Script);
+pub(crate) struct Script {
+    script: doxy_script::Script,
+    /// Every request of a client may make it fail.
+    failures: LineLimit,
+}
 
 /// What a script says about a request.
 #[derive(Debug)]
@@ -28,9 +33,16 @@ pub(crate) enum ScriptDecision {
 }
 
 impl Script {
+    pub(crate) fn new(script: doxy_script::Script) -> Self {
+        Self {
+            script,
+            failures: LineLimit::default(),
+        }
+    }
+
     /// The name of its file.
     pub(crate) fn name(&self) -> &str {
-        self.0.name()
+        self.script.name()
     }
 
     /// Asks the script. `verdict` is what the rules say.
@@ -62,7 +74,7 @@ impl Script {
             RequestBody::Collected(body) => Body::Read(body.bytes()),
             RequestBody::Unreadable(reason) => Body::Unreadable(reason),
         };
-        match self.0.decide(&input, body) {
+        match self.script.decide(&input, body) {
             Decision::Allow => ScriptDecision::Allow,
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
@@ -77,8 +89,7 @@ impl Script {
                 failed: false,
             }),
             Decision::Failed { public, log } => {
-                let path = escaped(judged.path.as_bytes());
-                tracing::error!("{log} (asked about {} {path})", judged.method);
+                self.log_failure(&log, &judged);
                 ScriptDecision::Deny(Denial::Script {
                     reason: public,
                     status: 403,
@@ -87,5 +98,16 @@ impl Script {
                 })
             }
         }
+    }
+
+    fn log_failure(&self, log: &str, judged: &Request<'_>) {
+        let Some(dropped) = self.failures.admit() else {
+            return;
+        };
+        if dropped > 0 {
+            tracing::error!("({dropped} failures of the policy script not logged)");
+        }
+        let (log, path) = (escaped(log.as_bytes()), escaped(judged.path.as_bytes()));
+        tracing::error!("{log} (asked about {} {path})", judged.method);
     }
 }

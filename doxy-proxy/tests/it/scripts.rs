@@ -333,3 +333,46 @@ fn the_output_of_a_script_is_logged_up_to_a_limit() {
         .count();
     assert!((1..500).contains(&lines), "{lines}");
 }
+
+/// Each request of a client that is denied anyway may make the script fail. It must not fill the disk.
+#[test]
+fn failures_are_logged_at_a_limited_rate_and_the_others_counted() {
+    let fake = Fake::start();
+    let script = "fn decide(req) { throw `no: ${req.path}`; }";
+    let doxy = Setup::new()
+        .engine(fake.path())
+        .file("policy.rhai", script)
+        .rules("/.*")
+        .args(["--script", "policy.rhai"])
+        .start();
+    let request = format!("GET /{} HTTP/1.1\r\nHost: d\r\n\r\n", "x".repeat(4000));
+    let counted = |log: &str| -> Vec<usize> {
+        let count = |line: &str| {
+            let (_, rest) = line.split_once("ERROR (")?;
+            let count = rest.strip_suffix(" failures of the policy script not logged)");
+            count.map(|count| count.parse().unwrap())
+        };
+        log.lines().filter_map(count).collect()
+    };
+    let (mut client, mut asked) = (doxy.connect(), 0);
+    // The number comes with the first failure of another second.
+    while counted(&doxy.process.log()).is_empty() {
+        assert_eq!(client.ask(&request).status(), 403);
+        asked += 1;
+    }
+    drop(client);
+    let log = doxy.stop().stderr;
+    let logged = log
+        .lines()
+        .filter(|line| line.contains("(asked about"))
+        .count();
+    let counted = counted(&log);
+    // More may have come, and been dropped, since the line with the number was written.
+    let told = logged + counted.iter().sum::<usize>();
+    assert!(
+        logged < told && told <= asked,
+        "{logged} and {counted:?} of {asked}"
+    );
+    let longest = log.lines().map(str::len).max();
+    assert!(longest < Some(2000), "{longest:?}");
+}

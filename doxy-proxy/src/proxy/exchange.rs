@@ -25,6 +25,9 @@ use crate::proxy::tunnel;
 use crate::proxy::upstream_request::UpstreamRequest;
 use crate::upstream::{Upstream, UpstreamError};
 
+/// How long the head of a response waits for the rest of a request body. Its last bytes often come a
+/// moment later, and then the connection can go on.
+const LAST_BYTES: Duration = Duration::from_millis(50);
 /// How long the rest of a request body may take when its response is complete.
 const LINGERING_TIME: Duration = Duration::from_secs(1);
 
@@ -170,6 +173,11 @@ async fn transfer(
             _ => Ok(Exchanged::Upgraded(response.head)),
         };
     }
+    if upload == Upload::Sending
+        && let Ok(sent) = timeout(LAST_BYTES, body_sent(&mut sending)).await
+    {
+        upload = Upload::after(&sent, engine);
+    }
     // The connection can go on only if the next request is sure to begin where this one ends. Of a
     // body that is still on its way nobody knows whether the engine will take it.
     let client_stays = exchange.keep_alive && upload == Upload::Sent && !stopping();
@@ -249,15 +257,9 @@ async fn relay_beside<F: Future<Output = Result<(), RelayError>>>(
     loop {
         tokio::select! {
             biased;
-            sent = body_sent(sending), if *upload == Upload::Sending => match sent {
-                Ok(()) => *upload = Upload::Sent,
-                Err(cut) => {
-                    *upload = Upload::Broken;
-                    if let RelayError::Source(_) = cut {
-                        engine.shutdown_write();
-                    }
-                }
-            },
+            sent = body_sent(sending), if *upload == Upload::Sending => {
+                *upload = Upload::after(&sent, engine);
+            }
             relayed = relay.as_mut() => return relayed,
         }
     }
@@ -270,6 +272,22 @@ enum Upload {
     Sent,
     /// The client or the engine has given it up.
     Broken,
+}
+
+impl Upload {
+    /// What has become of a body that is not sent any more, while the engine responds. The engine
+    /// learns that the client has given it up.
+    fn after(sent: &Result<(), RelayError>, engine: &Stream) -> Self {
+        match sent {
+            Ok(()) => Self::Sent,
+            Err(cut) => {
+                if let RelayError::Source(_) = cut {
+                    engine.shutdown_write();
+                }
+                Self::Broken
+            }
+        }
+    }
 }
 
 /// Waits until the body is sent, if there is one.
@@ -317,3 +335,6 @@ async fn read_response(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

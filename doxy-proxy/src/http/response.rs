@@ -18,6 +18,9 @@ pub(crate) struct Response {
     pub(crate) framing: Framing,
     /// The connection is out of HTTP from here on.
     pub(crate) upgraded: bool,
+    /// The engine has taken its side out of HTTP at an endpoint that is not known to do so. What it
+    /// sends goes to the client as it comes; what the client sends stays here.
+    pub(crate) raw: bool,
     /// The engine will serve further requests on its connection.
     pub(crate) engine_stays: bool,
 }
@@ -52,6 +55,7 @@ pub(crate) fn read(bytes: &[u8], exchange: &Exchange) -> Result<Option<Response>
             head: bytes.to_vec(),
             framing: Framing::None,
             upgraded: true,
+            raw: false,
             engine_stays: false,
         }));
     }
@@ -73,9 +77,10 @@ pub(crate) fn read(bytes: &[u8], exchange: &Exchange) -> Result<Option<Response>
     head.push(b' ');
     head.extend_from_slice(reason.as_bytes());
     head.extend_from_slice(b"\r\n");
+    let raw = framing == Framing::Close && is_upgrade(status, lines);
     // A body that only the end of the connection would end is chunked, so that the client's
-    // connection can stay.
-    let chunked = matches!(framing, Framing::Chunked | Framing::Close);
+    // connection can stay. A client that knows how to read a raw stream does not expect chunks.
+    let chunked = matches!(framing, Framing::Chunked | Framing::Close) && !raw;
     headers::write_lines(&mut head, bytes, lines, |line| {
         let framing = line.name.eq_ignore_ascii_case("transfer-encoding");
         !framing && !headers::is_hop_by_hop(line.name)
@@ -88,6 +93,7 @@ pub(crate) fn read(bytes: &[u8], exchange: &Exchange) -> Result<Option<Response>
         head,
         framing,
         upgraded: false,
+        raw,
         engine_stays: minor == 1
             && framing != Framing::Close
             && !headers::contains_token(lines, "connection", "close"),

@@ -180,9 +180,10 @@ async fn transfer(
     }
     // The connection can go on only if the next request is sure to begin where this one ends. Of a
     // body that is still on its way nobody knows whether the engine will take it.
-    let client_stays = exchange.keep_alive && upload == Upload::Sent && !stopping();
+    let client_stays =
+        exchange.keep_alive && upload == Upload::Sent && !response.raw && !stopping();
     response.end_head(exchange, !client_stays);
-    let mut body = Body::new(response.framing, exchange.http10);
+    let mut body = Body::new(response.framing, exchange.http10 || response.raw);
     let moved = &record.traffic.to_client;
     let relayed = match body.relay_now(&response.head, from_engine, client, moved) {
         Ok(None) => Ok(()),
@@ -214,7 +215,8 @@ async fn transfer(
     {
         upload = Upload::Sent;
     }
-    Ok(if upload == Upload::Sent {
+    // Of a raw stream the client may still be writing its side.
+    Ok(if upload == Upload::Sent && !response.raw {
         let next = if client_stays {
             Next::Request
         } else {

@@ -111,6 +111,26 @@ fn attach_and_exec_switch_to_a_raw_stream_in_every_form() {
     }
 }
 
+/// Jenkins writes this request by hand, with bare line feeds and the body in a second write.
+#[test]
+fn an_exec_start_with_bare_line_feeds_switches_to_a_raw_stream() {
+    let Some(pair) = Pair::find() else { return };
+    let container = pair.cat();
+    let (head, first, rest) = pair.same("bare line feeds", |client| {
+        let path = format!("/v1.32/exec/{}/start", exec(client, &container.name));
+        let length = START.len();
+        client.send(format!(
+            "POST {path} HTTP/1.1\nHost: docker.sock\nContent-Type: application/json\n\
+             Upgrade: tcp\nConnection: Upgrade\nContent-Length: {length}\n\n"
+        ));
+        client.send(START);
+        converse(client)
+    });
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert_eq!(first, b"\x01\0\0\0\0\0\0\x04one\n");
+    assert_eq!(rest, b"\x01\0\0\0\0\0\0\x04two\n");
+}
+
 #[test]
 fn http_continues_after_a_detached_exec() {
     let Some(pair) = Pair::find() else { return };

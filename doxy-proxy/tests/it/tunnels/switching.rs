@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::thread;
 
 use super::{ATTACH, MUCH, SWITCH, Switching, pattern, read, rest};
-use crate::support::{Client, Doxy, Fake, TIMEOUT};
+use crate::support::{Client, Doxy, Fake, TIMEOUT, wait};
 
 #[test]
 fn bytes_behind_either_head_go_through_the_tunnel() {
@@ -74,6 +74,77 @@ fn a_raw_stream_response_without_upgrade_opens_a_tunnel() {
         stream.write_all(b" out").unwrap();
         stream.shutdown(Shutdown::Both).unwrap();
         assert_eq!(client.rest(), format!("{early} out").as_bytes());
+    }
+}
+
+/// Podman's answers, to the byte: with an upgrade, and without.
+#[test]
+fn podmans_own_paths_get_the_same_bytes_as_without_doxy() {
+    let switched = SWITCH;
+    let raw = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    let multiplexed =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\n\r\n";
+    let upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+    let rules = "POST (/v[\\d.]+)?/libpod/(exec|containers)/\\w+/(start|attach)";
+    for path in [
+        "/v4.3.1/libpod/exec/0a1b/start",
+        "/v4.3.1/libpod/containers/web/attach",
+    ] {
+        for (head, lines) in [(switched, upgrade), (raw, ""), (multiplexed, "")] {
+            let engine = Switching::with(format!("{head}\x01\0\0\0\0\0\0\x02hi"));
+            let doxy = Doxy::with(engine.fake.path(), rules);
+            let mut client = Client::connect(doxy.path());
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: d\r\n{lines}Content-Length: 2\r\n\r\n{{}}"
+            ));
+            assert_eq!(client.until(b"\r\n\r\n"), head.as_bytes(), "{path}");
+            assert_eq!(client.take(10), b"\x01\0\0\0\0\0\0\x02hi");
+            let mut stream = engine.stream();
+            client.send("in");
+            client.end();
+            assert_eq!(rest(&mut stream), b"in");
+            stream.write_all(b"out").unwrap();
+            stream.shutdown(Shutdown::Both).unwrap();
+            assert_eq!(client.rest(), b"out");
+            let got = engine.fake.wait_for(1).remove(0);
+            assert_eq!(got.target(), path);
+            assert_eq!(got.header("upgrade").len(), usize::from(!lines.is_empty()));
+        }
+    }
+}
+
+/// Jenkins writes the start of an exec by hand: bare line feeds, the body in a second write, then
+/// raw bytes.
+#[test]
+fn a_start_that_is_written_by_hand_opens_the_tunnel() {
+    let head = "POST /v1.32/exec/0a1b/start HTTP/1.1\nHost: docker.sock\n\
+                Content-Type: application/json\nUpgrade: tcp\nConnection: Upgrade\n\
+                Content-Length: 28\n\n";
+    let body = r#"{"Detach":false,"Tty":false}"#;
+    for apart in [true, false] {
+        let engine = Switching::with(SWITCH);
+        let doxy = Doxy::with(engine.fake.path(), "POST /v1.32/exec/\\w+/start");
+        let mut client = Client::connect(doxy.path());
+        client.send(head);
+        if apart {
+            // Doxy has forwarded the head before the body comes.
+            wait::until("doxy asks the engine", || {
+                (engine.fake.connections() > 0).then_some(())
+            });
+        }
+        client.send(body);
+        assert_eq!(client.until(b"\r\n\r\n"), SWITCH.as_bytes());
+        let got = engine.fake.wait_for(1).remove(0);
+        assert_eq!(got.body, body.as_bytes());
+        assert_eq!(got.header("upgrade"), ["tcp"]);
+        assert!(got.head.lines().count() > 4 && !got.head.contains("\n\n"));
+        let mut stream = engine.stream();
+        client.send("input\n");
+        assert_eq!(read(&mut stream, 6), b"input\n");
+        stream.write_all(b"\x01\0\0\0\0\0\0\x03out").unwrap();
+        assert_eq!(client.take(11), b"\x01\0\0\0\0\0\0\x03out");
+        client.end();
+        assert_eq!(rest(&mut stream), b"");
     }
 }
 

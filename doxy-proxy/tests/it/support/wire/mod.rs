@@ -70,6 +70,7 @@ pub(crate) fn hijackable(message: &Message) -> bool {
         segments.remove(0);
     }
     match (message.method.as_str(), &segments[..]) {
+        ("POST", ["libpod", "containers", _, "attach"] | ["libpod", "exec", _, "start"]) => true,
         ("POST", ["session" | "grpc"]) => true,
         ("POST", ["containers", name @ .., "attach"])
         | ("POST", ["exec", name @ .., "start"])

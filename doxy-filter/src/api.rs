@@ -26,7 +26,8 @@ pub mod schema;
 mod table;
 mod template;
 
-pub use self::classify::{endpoint_of, hijacks};
+pub use self::classify::{endpoint_of, escapes_matter, hijacks};
+pub use self::docker::VERSION;
 pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
 pub use self::filters::FILTERS;
 

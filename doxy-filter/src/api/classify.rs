@@ -68,6 +68,24 @@ pub fn hijacks(method: &str, path: &str) -> bool {
     HIJACK_ENDS.iter().any(ends) && endpoint_of(method, path).is_some_and(Endpoint::hijacks)
 }
 
+/// Whether an engine that looks for the endpoint before it decodes the path, as Podman does, could
+/// serve another one than an engine that decodes it first, as Docker does. `sent` is the path as it
+/// was sent, `path` its canonical form.
+///
+/// Where the table has neither, an encoded slash alone can make the difference.
+#[must_use]
+pub fn escapes_matter(method: &str, sent: &str, path: &str) -> bool {
+    if sent == path {
+        return false;
+    }
+    let slashes = |path: &str| path.bytes().filter(|byte| *byte == b'/').count();
+    match (endpoint_of(method, sent), endpoint_of(method, path)) {
+        (Some(one), Some(other)) => !std::ptr::eq(one, other),
+        (None, None) => slashes(sent) != slashes(path),
+        _ => true,
+    }
+}
+
 fn find(group: &Group, method: Method, path: &str) -> Option<&'static Endpoint> {
     let mut endpoints = group.endpoints.iter();
     endpoints.find(|endpoint| endpoint.serves(method, path))

@@ -14,6 +14,9 @@ use super::schema;
 use super::table::{endpoints, groups};
 use super::template::Template;
 
+/// The path at which every engine says what it is, and in which version.
+pub const VERSION: &str = "/version";
+
 /// The engine answers OPTIONS on any path with an empty 200, a remnant of CORS.
 pub(super) static ANY_PATH: Endpoint = {
     let [any] = endpoints! { Docker OPTIONS "/{anyroute:.*}" 1.0 Empty []; };

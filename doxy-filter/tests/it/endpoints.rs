@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use doxy_filter::api::schema::{Field, Schema};
 use doxy_filter::api::{
-    Api, Body, Endpoint, FILTERS, Risk, Version, endpoint_of, endpoints, field_names, hijacks,
+    Api, Body, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints, escapes_matter,
+    field_names, hijacks,
 };
 use doxy_filter::canonical_path;
 
@@ -123,6 +124,46 @@ fn where_connections_are_hijacked() {
 
 /// The short way to the answer gives the same as the table, for every case there is and for every
 /// template with a name in it.
+#[test]
+fn what_doxy_itself_asks_is_harmless() {
+    let endpoint = endpoint_of("GET", VERSION).unwrap();
+    assert_eq!(endpoint.template, VERSION);
+    assert!(endpoint.effect.is_none() && !endpoint.risks.contains(&Risk::State));
+}
+
+#[test]
+fn escapes_matter_where_they_change_the_endpoint() {
+    for (method, sent, matter) in [
+        ("GET", "/info", false),
+        ("GET", "/containers/a%62c/json", false),
+        ("GET", "/images/ghcr.io%2Forg%2Fapp%3Av1/json", false),
+        (
+            "GET",
+            "/v5.0.0/libpod/images/ghcr.io%2Forg%2Fapp/json",
+            false,
+        ),
+        ("GET", "/nowhere/%61", false),
+        ("BREW", "/nowhere/%61", false),
+        ("OPTIONS", "/a%2Fb", false),
+        // Podman removes a container of that name, Docker a checkpoint.
+        ("DELETE", "/containers/x%2Fcheckpoints%2Fy", true),
+        ("POST", "/containers/x%2Fstart", true),
+        ("GET", "/%69nfo", true),
+        ("GET", "/v1%2E41/info", true),
+        ("GET", "/containers%2Fjson", true),
+        ("POST", "/v5.0.0/libpod/containers/x%2Fy/attach", true),
+        ("GET", "/nowhere%2Fa", true),
+        ("BREW", "/containers%2Fa", true),
+    ] {
+        let path = canonical_path(sent).unwrap();
+        assert_eq!(
+            escapes_matter(method, sent, &path),
+            matter,
+            "{method} {sent}"
+        );
+    }
+}
+
 #[test]
 fn the_short_way_to_a_hijack_agrees_with_the_table() {
     let cases = CASES.lines().filter_map(|case| {

@@ -33,6 +33,11 @@ pub(crate) enum BadRequest {
 pub(crate) enum Malformed {
     #[error("{0}")]
     Path(#[from] PathError),
+    #[error(
+        "the path means something else with its escapes (`%`) than without, and the engine is not \
+         known to be Docker; send it without them"
+    )]
+    Escapes,
     #[error("{0} is never forwarded")]
     Method(String),
     #[error("the target must be a path, or an http:// address with one")]

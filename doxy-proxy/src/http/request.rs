@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
+use doxy_filter::api::escapes_matter;
 use doxy_filter::{PathError, Request as Judged, canonical_path, merge_slashes};
 use memchr::memchr2;
 
@@ -305,6 +306,16 @@ impl<'b> ValidRequest<'_, 'b> {
             path: &self.path,
             query: self.query,
         }
+    }
+
+    /// Whether only an engine that decodes the path first, as Docker does, is sure to serve what the
+    /// policy judges.
+    pub(crate) fn needs_docker(&self) -> bool {
+        let Cow::Owned(path) = &self.path else {
+            return false;
+        };
+        let sent = self.path_and_query.split('?').next().unwrap_or_default();
+        escapes_matter(self.head.method, sent, path)
     }
 
     /// Whether a body follows the head, or may follow.

@@ -116,6 +116,11 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
+    /// The engine would serve another request than the one that was allowed.
+    pub(crate) fn revoke(&mut self) {
+        self.verdict = Verdict::Refused;
+    }
+
     /// Doxy answers the request itself. `rule` decided that, if there is one; `detail` says more
     /// than the reason's own words, if there is more to say.
     pub(crate) fn refused(

@@ -4,7 +4,7 @@
 //! query value, a header value or a byte of a body. Which status goes with which error stands in
 //! `respond` alone.
 
-use crate::http::malformed::BadRequest;
+use crate::http::malformed::{BadRequest, Malformed};
 use crate::log::facts::{Reason, Verdict};
 use crate::log::record::RequestRecord;
 use crate::policy::Denial;
@@ -61,6 +61,9 @@ impl Error {
             Self::Upstream(UpstreamError::NotAccepting { .. }) => (Reason::EngineTimeout, None),
             Self::Upstream(UpstreamError::BrokeOff { .. }) => (Reason::EngineFailed, None),
         };
+        if let Self::BadRequest(BadRequest::Malformed(Malformed::Escapes)) = self {
+            record.revoke();
+        }
         match self {
             Self::Denied(Denial::MethodOnPath {
                 method, allowed, ..

@@ -43,6 +43,9 @@ pub(crate) async fn forward(
     record: &RequestRecord<'_>,
     stopping: impl Fn() -> bool,
 ) -> Result<Next, Error> {
+    if permitted.needs_docker && !Box::pin(upstream.is_docker()).await? {
+        return Err(BadRequest::from(Malformed::Escapes).into());
+    }
     // A collected body counts against the budget until the response is complete, or an upgrade.
     let mut collected = permitted.body.take().map(|mut body| {
         let input = ReadBuf::from_vec(body.take());

@@ -18,6 +18,8 @@ pub(crate) struct UpstreamRequest {
     pub(crate) exchange: Exchange,
     /// The body, if it was judged. Otherwise it streams from the client.
     pub(crate) body: Option<CollectedBody>,
+    /// It may go only to an engine that is known to be Docker.
+    pub(crate) needs_docker: bool,
 }
 
 impl UpstreamRequest {
@@ -30,6 +32,7 @@ impl UpstreamRequest {
     pub(crate) fn new(permit: Permit<'_, '_>) -> Option<Self> {
         let request = permit.redeem();
         let mut exchange = request.exchange;
+        let needs_docker = request.needs_docker();
         let judged = request.judged();
         exchange.may_upgrade = hijacks(judged.method, judged.path);
         let body = match request.body {
@@ -85,6 +88,7 @@ impl UpstreamRequest {
             head,
             exchange,
             body,
+            needs_docker,
         })
     }
 

@@ -8,6 +8,7 @@
 mod addr;
 mod error;
 mod pool;
+mod product;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

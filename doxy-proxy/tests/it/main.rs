@@ -38,6 +38,8 @@ mod listening;
 mod logging;
 // The manual: its links, and its table of options.
 mod manual;
+// An engine that is not Docker, and one that is.
+mod not_docker;
 // hyper in the engine's place, as a second opinion.
 mod opinion;
 // SIGHUP reloads the policy.

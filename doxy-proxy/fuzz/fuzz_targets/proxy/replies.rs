@@ -38,7 +38,9 @@ pub(crate) fn read(mut output: &[u8], sent: &[Message]) -> Result<Vec<Option<usi
             .is_some_and(|request| request.method == "HEAD");
         // The response to a malformed request has a body, even if the request was meant as HEAD.
         let told = number.is_none() && closes && length == Some(output.len());
-        let length = if status == 204 || head_only && !told {
+        // A redirected HEAD is not among what was sent.
+        let no_body = status == 204 || status == 301 && output.is_empty();
+        let length = if no_body || head_only && !told {
             0
         } else if value("transfer-encoding") == Some("chunked") {
             // The engine's last chunk, or the one that doxy adds if the engine gave no length.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use super::TIMEOUT;
+use super::{TIMEOUT, wire};
 
 /// A request as the engine received it. The framing of the body is removed.
 #[derive(Debug, Clone)]
@@ -36,6 +36,11 @@ impl Recorded {
             .map(|(_, v)| v)
             .collect()
     }
+
+    /// Whether doxy itself asks what the engine is.
+    pub(crate) fn asks_what_it_is(&self) -> bool {
+        format!("{}\r\n", self.head).as_bytes() == wire::WHAT_ARE_YOU
+    }
 }
 
 pub(crate) fn headers(head: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -56,6 +61,9 @@ struct State {
     open: Mutex<Vec<UnixStream>>,
     connections: AtomicUsize,
     closed: AtomicUsize,
+    asked: AtomicUsize,
+    /// What it answers when doxy itself asks what it is.
+    says: Mutex<Vec<u8>>,
 }
 
 /// The engine. When this is dropped, it closes its socket and all its connections.
@@ -96,6 +104,7 @@ impl Fake {
     ) -> Self {
         let listener = UnixListener::bind(path).unwrap();
         let state = Arc::new(State::default());
+        *state.says.lock().unwrap() = wire::DOCKER.to_vec();
         let script: Arc<Script> = Arc::new(script);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -116,6 +125,17 @@ impl Fake {
             state,
             _folder: None,
         }
+    }
+
+    /// What it answers from now on when doxy itself asks what it is: Docker, unless told otherwise.
+    /// These requests are counted, not recorded.
+    pub(crate) fn says(&self, answer: impl Into<Vec<u8>>) {
+        *self.state.says.lock().unwrap() = answer.into();
+    }
+
+    /// How often doxy itself has asked what it is.
+    pub(crate) fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -186,6 +206,12 @@ fn serve(mut stream: UnixStream, connection: usize, state: &State, script: &Scri
     };
     while let Some(mut recorded) = input.request() {
         recorded.connection = connection;
+        if recorded.asks_what_it_is() {
+            state.asked.fetch_add(1, Ordering::SeqCst);
+            let answer = state.says.lock().unwrap().clone();
+            let _ = stream.write_all(&answer);
+            break;
+        }
         state.requests.lock().unwrap().push(recorded.clone());
         state.arrived.notify_all();
         if !script(&recorded, &mut stream) {

@@ -30,6 +30,14 @@ pub(crate) struct Message {
     pub(crate) last: bool,
 }
 
+/// What doxy sends to find out what the engine is. Requests of clients never arrive with this
+/// `Connection` line.
+pub(crate) const WHAT_ARE_YOU: &[u8] =
+    b"GET /version HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+/// What Docker answers, shortened.
+pub(crate) const DOCKER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n{\"Components\":[{\"Name\":\"Engine\"}]}\r\n";
+
 /// Hop-by-hop header lines, and those that doxy writes itself.
 const NOT_END_TO_END: [&str; 11] = [
     "connection",

@@ -88,7 +88,7 @@ impl Config {
         needs.read_files.extend(policy_files.files());
         // The access log names the commands that connect.
         needs.read_folders.push("/proc".into());
-        needs.remove_files.push(bind.path.clone());
+        needs.sockets.push(bind.path.clone());
         if let Some(AccessLogConfig {
             destination: LogDestination::File(path),
             ..

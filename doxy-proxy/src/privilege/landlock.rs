@@ -92,8 +92,11 @@ fn folders(needs: &Needs) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
             folders.push((folder_of(&real), write));
         }
     }
-    for file in &needs.remove_files {
-        folders.push((folder_of(file), AccessFs::RemoveFile.into()));
+    for socket in &needs.sockets {
+        folders.push((folder_of(socket), AccessFs::RemoveFile.into()));
+        if needs.network == Network::None {
+            folders.push((folder_of(socket), AccessFs::MakeSock.into()));
+        }
     }
     folders
 }

@@ -42,11 +42,11 @@ pub enum SandboxMode {
 
 /// What [`enter`] has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SandboxReport {
+struct SandboxReport {
     /// What is in force, in a few words each.
-    pub parts: Vec<String>,
+    parts: Vec<String>,
     /// What is not, and why.
-    pub missing: Vec<String>,
+    missing: Vec<String>,
 }
 
 impl fmt::Display for SandboxReport {
@@ -102,7 +102,7 @@ pub fn drop_privileges(
 }
 
 /// Enters the sandbox: gives up everything but `needs`, for good, as far as the kernel supports it.
-pub fn enter(needs: &Needs) -> SandboxReport {
+fn enter(needs: &Needs) -> SandboxReport {
     let mut report = SandboxReport::default();
     let mut note = |part: Result<String, String>| match part {
         Ok(part) => report.parts.push(part),

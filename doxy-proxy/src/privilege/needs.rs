@@ -17,8 +17,9 @@ pub struct Needs {
     pub read_folders: Vec<PathBuf>,
     /// Files that are created or appended to. The sandbox grants their folder.
     pub write_files: Vec<PathBuf>,
-    /// Files that are removed when doxy stops.
-    pub remove_files: Vec<PathBuf>,
+    /// Doxy's own unix sockets, which are removed when it stops. With a unix engine the sandbox grants
+    /// that others are created in their folders, for a reload that adds some.
+    pub sockets: Vec<PathBuf>,
     /// Addresses that doxy may connect to besides unix sockets.
     pub network: Network,
 }

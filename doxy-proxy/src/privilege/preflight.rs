@@ -41,7 +41,7 @@ pub(super) fn preflight(needs: &Needs) -> Vec<Obstacle> {
             note(file, "cannot be created and opened again");
         }
     }
-    for file in &needs.remove_files {
+    for file in &needs.sockets {
         if !removable(file) {
             note(
                 file,

@@ -1,6 +1,7 @@
 //! The privileges that doxy gives up: tried from inside, and seen from outside on the running
 //! binary.
 
+mod attempts;
 mod inside;
 mod outside;
 mod users;

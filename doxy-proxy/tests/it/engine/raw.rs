@@ -286,6 +286,25 @@ fn bodies_in_every_form_arrive() {
     }
 }
 
+/// `docker cp` into a folder that is not there.
+#[test]
+fn an_answer_before_the_end_of_the_body_says_that_the_connection_closes() {
+    let Some(pair) = Pair::find() else { return };
+    let container = pair.cat();
+    let seen = pair.same("an early answer", |client| {
+        client.send(format!(
+            "PUT /containers/{}/archive?path=/nosuch HTTP/1.1\r\nHost: test\r\n\
+             Content-Type: application/x-tar\r\nContent-Length: 2097152\r\n\r\n",
+            container.name
+        ));
+        client.send([0; 1024]);
+        let reply = client.reply("PUT").expect("an answer");
+        let connection = reply.header("connection").join(", ");
+        (reply.status(), connection, client.reply("GET"))
+    });
+    assert_eq!(seen, (404, "close".to_owned(), None));
+}
+
 /// For what buildx does then see `jobs/buildkit.jobs`.
 #[test]
 fn http2_is_refused_with_a_message() {

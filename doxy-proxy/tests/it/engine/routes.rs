@@ -67,11 +67,15 @@ fn handler(reply: &Reply) -> String {
 
 /// Whether doxy made the response: it has these messages and no `Server` header.
 fn refused(reply: &Reply) -> bool {
-    matches!(reply.status(), 400 | 403)
+    matches!(reply.status(), 301 | 400 | 403)
         && reply.header("server").is_empty()
-        && ["malformed request: ", "' is not allowed."]
-            .iter()
-            .any(|words| String::from_utf8_lossy(&reply.body).contains(words))
+        && [
+            "malformed request: ",
+            "' is not allowed.",
+            "repeated slashes",
+        ]
+        .iter()
+        .any(|words| String::from_utf8_lossy(&reply.body).contains(words))
 }
 
 /// One byte for each character, so that bytes that are not UTF-8 can be written as text here.

@@ -65,6 +65,10 @@ impl State {
         let mut bytes = Vec::new();
         let mut chunk = vec![0; 65536];
         loop {
+            if bytes == wire::WHAT_ARE_YOU {
+                let _ = stream.write_all(wire::DOCKER);
+                return;
+            }
             let mut rest = &bytes[..];
             match wire::received(&mut rest) {
                 Err(words) => return self.fault("not what doxy writes", &words),

@@ -84,8 +84,10 @@ impl CollectedBody {
     }
 
     /// Takes the bytes out. They count until this is dropped.
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+    pub(crate) fn take(&mut self) -> ReadBuf {
+        let bytes = std::mem::take(&mut self.bytes);
+        let length = bytes.len();
+        ReadBuf::from_block(bytes.into(), length)
     }
 }
 

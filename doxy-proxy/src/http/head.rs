@@ -8,11 +8,15 @@ use std::sync::LazyLock;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::net::buffer::ReadBuf;
+use crate::net::buffer::{HEADROOM, LARGEST_BUF, ReadBuf};
 use crate::net::stream::Stream;
 
 /// The largest head, in bytes: first line and header lines together.
 pub const MAX_HEAD: usize = 128 * 1024;
+const _: () = assert!(
+    MAX_HEAD + HEADROOM < LARGEST_BUF,
+    "a head fits, and one byte more"
+);
 /// The most header lines. Real clients have been seen to send 150.
 pub const MAX_HEADERS: usize = 256;
 

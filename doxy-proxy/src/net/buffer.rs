@@ -1,11 +1,13 @@
 //! Bytes that have been read from a socket and not been consumed yet.
 //!
 //! A connection owns a buffer only while it has unread bytes. Each thread keeps a few free buffers
-//! and hands out the last one returned first, while it is still in the processor's cache.
+//! and hands out the last one returned first, while it is still in the processor's cache. Larger ones,
+//! for the few heads that need one, are given back to the kernel at once.
 
 use std::cell::RefCell;
 use std::io;
 
+use crate::net::block::Block;
 use crate::net::stream::Stream;
 
 /// A buffer for the head of a request, in bytes; most heads take a tenth of it.
@@ -16,25 +18,28 @@ pub(crate) const BODY_BUF: usize = 64 * 1024;
 /// Free bytes before what is read. A rewritten head may be longer than the original, and still stands
 /// in one piece with the body behind it.
 pub(crate) const HEADROOM: usize = 128;
+/// The largest buffer, in bytes: 128 KiB for the longest head, and a page. Only what is used of it
+/// takes memory.
+pub(crate) const LARGEST_BUF: usize = 132 * 1024;
 /// How many free buffers of each size a thread keeps.
 const KEPT: usize = 16;
 
 thread_local! {
-    static SPARE: RefCell<[Vec<Vec<u8>>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    static SPARE: RefCell<[Vec<Block>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
 /// Bytes that have been read and not been consumed. Without any, it owns no memory.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuf {
-    bytes: Vec<u8>,
+    bytes: Block,
     start: usize,
     end: usize,
 }
 
 impl ReadBuf {
-    /// A buffer of bytes that did not come from a socket.
-    pub(crate) fn from_vec(bytes: Vec<u8>) -> Self {
-        let end = bytes.len();
+    /// A buffer of bytes that did not come from a socket: the first `end` of the block.
+    pub(crate) fn from_block(bytes: Block, end: usize) -> Self {
+        let end = end.min(bytes.len());
         Self {
             bytes,
             start: 0,
@@ -84,7 +89,8 @@ impl ReadBuf {
 
     /// Waits for bytes and reads once, as much as fits; 0 bytes mean the end of the stream.
     ///
-    /// `size` is that of a new buffer, in bytes. A full buffer is doubled.
+    /// `size` is that of a new buffer, in bytes. A full buffer is replaced by the largest one; when
+    /// that is full too, this is an error.
     pub(crate) async fn fill(&mut self, from: &Stream, size: usize) -> io::Result<usize> {
         loop {
             // An empty buffer owns no memory while it waits.
@@ -105,7 +111,7 @@ impl ReadBuf {
                 self.end -= self.start;
                 self.start = 0;
             } else {
-                self.bytes.resize(self.bytes.len() * 2, 0);
+                self.enlarge()?;
             }
         }
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
@@ -117,6 +123,20 @@ impl ReadBuf {
             self.release();
         }
         read
+    }
+
+    fn enlarge(&mut self) -> io::Result<()> {
+        let unread = self.unread().len();
+        if unread + HEADROOM >= LARGEST_BUF {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut larger = Block::new(LARGEST_BUF);
+        if let Some(room) = larger.get_mut(HEADROOM..HEADROOM + unread) {
+            room.copy_from_slice(self.unread());
+        }
+        keep(std::mem::replace(&mut self.bytes, larger));
+        (self.start, self.end) = (HEADROOM, HEADROOM + unread);
+        Ok(())
     }
 
     fn release(&mut self) {
@@ -132,16 +152,16 @@ impl Drop for ReadBuf {
 }
 
 /// A buffer of this size, with undefined contents.
-fn take(size: usize) -> Vec<u8> {
+fn take(size: usize) -> Block {
     let spare = SPARE.with_borrow_mut(|[small, large]| match size {
         HEAD_BUF => small.pop(),
         BODY_BUF => large.pop(),
         _ => None,
     });
-    spare.unwrap_or_else(|| vec![0; size])
+    spare.unwrap_or_else(|| Block::new(size))
 }
 
-fn keep(buffer: Vec<u8>) {
+fn keep(buffer: Block) {
     SPARE.with_borrow_mut(|[small, large]| {
         let spare = match buffer.len() {
             HEAD_BUF => small,

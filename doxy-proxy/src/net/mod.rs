@@ -2,6 +2,7 @@
 //!
 //! Nothing in this folder knows HTTP, policies or the Docker engine.
 
+pub(crate) mod block;
 pub(crate) mod buffer;
 pub(crate) mod listener;
 pub(crate) mod peer;

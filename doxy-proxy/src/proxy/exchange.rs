@@ -48,7 +48,7 @@ pub(crate) async fn forward(
     }
     // A collected body counts against the budget until the response is complete, or an upgrade.
     let mut collected = permitted.body.take().map(|mut body| {
-        let input = ReadBuf::from_vec(body.take());
+        let input = body.take();
         Box::new((body, input))
     });
     let exchange = &permitted.exchange;

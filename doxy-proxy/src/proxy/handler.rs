@@ -64,7 +64,7 @@ pub(crate) async fn handle(
         };
         let rest = behind.get_or_insert_with(|| {
             let read = input.unread().get(length..).unwrap_or_default();
-            Box::new(ReadBuf::from_vec(read.to_vec()))
+            Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
         });
         let (request, verdict) = *Box::pin(read_body(undecided, stream, rest, service)).await;
         step = decide(&policy, request, verdict, origin, &mut record);

@@ -20,6 +20,11 @@ impl CoarseInstant {
         self.0.duration_since(earlier.0).into()
     }
 
+    /// The moment as a number: the later, the larger.
+    pub(crate) fn ticks(self) -> u64 {
+        self.0.as_ticks()
+    }
+
     /// This moment, so much later.
     #[cfg(test)]
     pub(crate) fn later(self, by: Duration) -> Self {

@@ -26,6 +26,7 @@
 //! |---|---|---|
 //! | `clock` | the coarse clock for timeouts and caches | what is timed |
 //! | `net` | bytes and who sends them: streams, buffers, splicing, listeners, peers | HTTP |
+//! | `shares` | how peers share connections, memory of bodies and the time of scripts | HTTP, what is allowed |
 //! | `http` | HTTP/1 messages: heads, framing, bodies, read strictly and written anew | policies, logs, the engine's address |
 //! | `log` | records of requests, the access log, diagnostics | what is allowed |
 //! | `policy` | decides, by rules and a script; makes permits | sockets |
@@ -56,6 +57,7 @@ mod net;
 mod policy;
 pub mod privilege;
 mod proxy;
+mod shares;
 mod upstream;
 
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};

@@ -70,7 +70,8 @@ pub(super) fn command() -> Command {
         .args([
             option("max-connections", "DOXY_MAX_CONNECTIONS", "N")
                 .default_value("4096")
-                .help("How many connections are served at a time; the next one gets status 503"),
+                .help("How many connections are served at a time; users share them")
+                .long_help(help::MAX_CONNECTIONS),
             option("threads", "DOXY_THREADS", "N")
                 .default_value("1")
                 .help("How many threads serve connections")

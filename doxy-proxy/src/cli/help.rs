@@ -42,6 +42,10 @@ pub(super) const ALLOW_UID: &str = "\
 A user that may connect: a name or a number. Repeatable, or separated by commas. If neither this nor \
 --allow-gid is given, anyone who can open the socket may connect.";
 
+pub(super) const MAX_CONNECTIONS: &str = "\
+How many connections are served at a time, and a tenth more for users that have none. When there are \
+no more, the user with the most loses an idle one, or the new one gets status 503.";
+
 pub(super) const THREADS: &str = "\
 How many threads serve connections. One is enough for tens of thousands of requests a second.";
 

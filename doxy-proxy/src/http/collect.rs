@@ -1,19 +1,18 @@
-//! A request's body as the policy sees it, and the memory that collected bodies take together.
-//!
-//! One body is bounded by its own limit. The budget bounds all of them: as many clients as may
-//! connect could each send most of a body and then stop.
+//! A request's body as the policy sees it: read whole, up to a limit, in memory that is shared between
+//! peers. It is read for a policy alone; every other body streams.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::http::body::Body;
 use crate::http::framing::Framing;
+use crate::net::block::Block;
 use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::stream::Stream;
+use crate::shares::memory::{Held, Memory};
+use crate::shares::sharer::Sharer;
 
-/// The most that all collected bodies take together, in bytes; or one body, if its limit is larger.
-const BUDGET: usize = 64 << 20;
+/// What a body of unknown length begins with, in bytes.
+const FIRST: usize = 16 << 10;
 
 /// What is known of a request's body. The policy judges by it, and it is what will be forwarded.
 #[derive(Debug)]
@@ -43,51 +42,54 @@ impl RequestBody {
     }
 }
 
-/// What all collected bodies take, in bytes. A clone is the same budget.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct BodyBudget(Arc<AtomicUsize>);
-
-/// A body that has been read from its client, without its framing. It counts until it is dropped.
+/// A body that has been read from its client, without its framing.
 #[derive(Debug)]
 pub(crate) struct CollectedBody {
-    bytes: Vec<u8>,
-    budget: BodyBudget,
-    counted: usize,
-}
-
-impl BodyBudget {
-    /// An empty body.
-    pub(crate) fn body(&self) -> CollectedBody {
-        CollectedBody {
-            bytes: Vec::new(),
-            budget: self.clone(),
-            counted: 0,
-        }
-    }
+    bytes: Block,
+    length: usize,
+    /// It counts until this is dropped.
+    held: Held,
 }
 
 impl CollectedBody {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// An empty body with room for what is held.
+    fn new(held: Held) -> Self {
+        Self {
+            bytes: Block::new(held.bytes()),
+            length: 0,
+            held,
+        }
     }
 
-    /// Appends a piece, unless the budget is spent. `limit` is that of one body, in bytes.
-    pub(crate) fn push(&mut self, piece: &[u8], limit: usize) -> bool {
-        let budget = BUDGET.max(limit);
-        let before = self.budget.0.fetch_add(piece.len(), Relaxed);
-        self.counted += piece.len();
-        if before.saturating_add(piece.len()) > budget {
-            return false;
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Appends a piece, unless there is no memory for it. `limit` is that of one body, in bytes.
+    fn push(&mut self, piece: &[u8], limit: usize) -> bool {
+        let length = self.length + piece.len();
+        if length > self.bytes.len() {
+            let size = length.max(self.bytes.len() * 2).min(limit);
+            if size < length || !self.held.grow(size - self.bytes.len(), limit) {
+                return false;
+            }
+            let mut larger = Block::new(size);
+            if let Some(start) = larger.get_mut(..self.length) {
+                start.copy_from_slice(self.bytes());
+            }
+            self.bytes = larger;
         }
-        self.bytes.extend_from_slice(piece);
+        let Some(room) = self.bytes.get_mut(self.length..length) else {
+            return false;
+        };
+        room.copy_from_slice(piece);
+        self.length = length;
         true
     }
 
     /// Takes the bytes out. They count until this is dropped.
     pub(crate) fn take(&mut self) -> ReadBuf {
-        let bytes = std::mem::take(&mut self.bytes);
-        let length = bytes.len();
-        ReadBuf::from_block(bytes.into(), length)
+        ReadBuf::from_block(std::mem::take(&mut self.bytes), self.length)
     }
 }
 
@@ -96,8 +98,8 @@ impl CollectedBody {
 pub(crate) enum CollectError {
     /// It is longer than the limit.
     TooLarge,
-    /// Other bodies have spent the budget.
-    OverBudget,
+    /// There is no memory for it, and its peer holds its share.
+    NoMemory,
     /// It ended early, or its framing is wrong.
     Broken,
     /// It did not come in time.
@@ -105,26 +107,31 @@ pub(crate) enum CollectError {
 }
 
 /// Reads a body to its end, and removes its framing. What `input` holds behind the body stays there.
+///
+/// All the memory that the body can take is held before any of it is read, if its length is known.
 pub(crate) async fn collect(
     framing: Framing,
     from: &Stream,
     input: &mut ReadBuf,
-    budget: &BodyBudget,
+    (memory, sharer): (&Memory, Sharer),
     limit: usize,
 ) -> Result<CollectedBody, CollectError> {
-    if matches!(framing, Framing::Length(length) if length > limit as u64) {
-        return Err(CollectError::TooLarge);
-    }
-    let mut collected = budget.body();
+    let first = match framing {
+        Framing::Length(length) if length > limit as u64 => return Err(CollectError::TooLarge),
+        Framing::Length(length) => usize::try_from(length).unwrap_or(limit),
+        _ => FIRST.min(limit),
+    };
+    let held = memory.hold(sharer, first, limit).await;
+    let mut collected = CollectedBody::new(held.ok_or(CollectError::NoMemory)?);
     let mut body = Body::new(framing, true);
     loop {
         let step = body.advance(input).map_err(|_| CollectError::Broken)?;
-        if collected.bytes().len() + step.emitted > limit {
+        if collected.length + step.emitted > limit {
             return Err(CollectError::TooLarge);
         }
         let piece = input.unread().get(..step.emitted).unwrap_or_default();
         if !collected.push(piece, limit) {
-            return Err(CollectError::OverBudget);
+            return Err(CollectError::NoMemory);
         }
         input.consume(step.consumed);
         if body.is_done() {
@@ -136,34 +143,28 @@ pub(crate) async fn collect(
     }
 }
 
-impl Drop for CollectedBody {
-    fn drop(&mut self) {
-        self.budget.0.fetch_sub(self.counted, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{BUDGET, BodyBudget, CollectedBody};
+    use super::{CollectedBody, FIRST, Memory};
+    use crate::shares::sharer::Sharer;
 
-    #[test]
-    fn bodies_share_the_budget_and_give_it_back() {
-        let budget = BodyBudget::default();
-        let piece = vec![0; BUDGET / 4];
-        let mut bodies: Vec<_> = (0..4).map(|_| budget.body()).collect();
-        for body in &mut bodies {
-            assert!(body.push(&piece, 1));
+    #[tokio::test]
+    async fn a_body_grows_up_to_its_limit_and_is_held_until_it_is_gone() {
+        let memory = Memory::default();
+        let limit = 3 * FIRST;
+        let held = memory.hold(Sharer::DOXY, FIRST, limit).await;
+        let Some(mut body) = held.map(CollectedBody::new) else {
+            return assert_eq!(1, 2, "no memory");
+        };
+        let mut all = Vec::new();
+        for byte in 0..3 {
+            let piece = vec![byte; FIRST];
+            assert!(body.push(&piece, limit));
+            all.extend(piece);
+            assert_eq!(body.bytes(), all);
         }
-        let mut late = budget.body();
-        assert!(!late.push(b"x", 1));
-        assert_eq!(late.bytes(), b"");
-        drop(late);
-        // Bytes that were taken out still exist, so they still count.
-        let taken = bodies.first_mut().map(CollectedBody::take);
-        assert!(!budget.body().push(b"x", 1));
-        drop((bodies, taken));
-        assert!(budget.body().push(&vec![0; BUDGET], 1));
-        // One body may always be as large as its own limit.
-        assert!(budget.body().push(&vec![0; BUDGET + 1], BUDGET + 1));
+        assert!(!body.push(b"x", limit));
+        assert_eq!(body.take().unread(), all);
+        assert_eq!(body.held.bytes(), limit);
     }
 }

@@ -4,9 +4,9 @@
 
 pub(crate) mod block;
 pub(crate) mod buffer;
+mod credentials;
 pub(crate) mod listener;
 pub(crate) mod peer;
-mod peer_groups;
 pub(crate) mod reason;
 pub(crate) mod splice;
 pub(crate) mod stream;

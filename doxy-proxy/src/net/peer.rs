@@ -8,11 +8,11 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::clock::CoarseInstant;
-use crate::net::peer_groups;
-use crate::net::stream::Stream;
+use crate::net::credentials;
 
 /// How long a command's name is reused for further connections of the same process.
 const COMM_LIFETIME: Duration = Duration::from_secs(1);
@@ -37,6 +37,19 @@ pub(crate) struct UnixPeer {
     pub(crate) comm: String,
 }
 
+/// Whom connections, memory and time are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// The processes of this user.
+    User(u32),
+    /// All processes whose user the kernel does not tell.
+    Unknown,
+}
+
+/// The user that stands for all without a number in doxy's user namespace. Linux lets
+/// administrators change it; nobody does.
+const OVERFLOW_UID: u32 = 65_534;
+
 /// Which peers may connect. Without any entry, everyone who can open the socket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerAcl {
@@ -47,27 +60,39 @@ pub struct PeerAcl {
 }
 
 impl Peer {
-    /// Asks the kernel. `with_comm` reads the command's name too, which costs more than a request.
-    pub(crate) fn of(stream: &Stream, with_comm: bool) -> io::Result<Self> {
-        let credentials = stream.peer_cred()?;
-        let pid = credentials.pid().unwrap_or_default();
-        let comm = if with_comm && pid > 0 {
-            comm(pid)
-        } else {
-            String::new()
-        };
+    /// Asks the kernel who has connected a unix socket.
+    pub(crate) fn of(socket: &impl AsFd) -> io::Result<Self> {
+        let credentials = credentials::of(socket)?;
         Ok(Self::Unix(UnixPeer {
-            uid: credentials.uid(),
-            gid: credentials.gid(),
-            pid,
-            comm,
+            uid: credentials.uid,
+            gid: credentials.gid,
+            pid: credentials.pid,
+            comm: String::new(),
         }))
+    }
+
+    /// Reads the command's name too, which costs more than a request.
+    pub(crate) fn read_comm(&mut self) {
+        let Self::Unix(peer) = self;
+        if peer.pid > 0 {
+            peer.comm = comm(peer.pid);
+        }
+    }
+
+    /// A process in another process namespace has no number here, and its user may be another's.
+    pub(crate) fn identity(&self) -> Identity {
+        let Self::Unix(peer) = self;
+        if peer.pid > 0 && peer.uid != OVERFLOW_UID {
+            Identity::User(peer.uid)
+        } else {
+            Identity::Unknown
+        }
     }
 }
 
 impl PeerAcl {
     /// Whether this peer may connect. If its groups cannot be read, it counts as having none.
-    pub(crate) fn allows(&self, peer: &Peer, stream: &Stream) -> bool {
+    pub(crate) fn allows(&self, peer: &Peer, socket: &impl AsFd) -> bool {
         let Peer::Unix(peer) = peer;
         if self.uids.is_empty() && self.gids.is_empty() {
             return true;
@@ -76,7 +101,7 @@ impl PeerAcl {
             return true;
         }
         !self.gids.is_empty()
-            && peer_groups::of(stream)
+            && credentials::groups(socket)
                 .is_ok_and(|groups| groups.iter().any(|group| self.gids.contains(group)))
     }
 }

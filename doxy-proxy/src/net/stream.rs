@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use tokio::io::Interest;
-use tokio::net::unix::UCred;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
@@ -30,22 +29,6 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// The process that connected, as the kernel noted it then. Only unix sockets know it.
-    pub(crate) fn peer_cred(&self) -> io::Result<UCred> {
-        match self {
-            Self::Unix(stream) => stream.peer_cred(),
-            Self::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    /// Takes the socket off this thread's runtime, so that another can take it.
-    pub(crate) fn detach(self) -> io::Result<DetachedStream> {
-        Ok(match self {
-            Self::Unix(stream) => DetachedStream::Unix(stream.into_std()?),
-            Self::Tcp(stream) => DetachedStream::Tcp(stream.into_std()?),
-        })
-    }
-
     /// Waits until the socket is readable. Only one task at a time may wait.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         poll_fn(|cx| match self {
@@ -192,16 +175,20 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum DetachedStream {
     Unix(std::os::unix::net::UnixStream),
-    Tcp(std::net::TcpStream),
 }
 
 impl DetachedStream {
     /// Has this thread's runtime watch the socket.
     pub(crate) fn attach(self) -> io::Result<Stream> {
-        Ok(match self {
-            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
-        })
+        let Self::Unix(stream) = self;
+        Ok(Stream::Unix(UnixStream::from_std(stream)?))
+    }
+}
+
+impl AsFd for DetachedStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        let Self::Unix(stream) = self;
+        stream.as_fd()
     }
 }
 

@@ -64,6 +64,14 @@ impl Policy {
         }
     }
 
+    /// Whether `decide` asks a script, which may take time.
+    pub(crate) fn asks_script(&self) -> bool {
+        #[cfg(feature = "script")]
+        return self.script.is_some();
+        #[cfg(not(feature = "script"))]
+        return false;
+    }
+
     /// What the rules say about a request. A body does not change it.
     pub(crate) fn match_rules(&self, request: &ValidRequest<'_, '_>) -> Verdict<'_> {
         self.rules.decide(&request.judged())

@@ -6,27 +6,31 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::http::collect::BodyBudget;
+use crate::clock::CoarseInstant;
 use crate::net::listener::Listener;
 use crate::net::peer::Peer;
-use crate::net::stream::Stream;
+use crate::net::stream::DetachedStream;
 use crate::proxy::client::Client;
 use crate::proxy::connection;
 use crate::proxy::error::Error;
 use crate::proxy::service::Service;
 use crate::proxy::worker::Worker;
+use crate::shares::Shares;
+use crate::shares::connections::{Connections, Place};
+use crate::shares::memory::Memory;
 
 /// The pause after the first failure to accept; doubled with each one that follows.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
 const MAX_ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
-/// How many rejected clients get a response at a time. Further ones are closed without one.
+/// How many rejected clients get a response, at a time and in a second. Further ones are closed
+/// without one: answering costs ten times as much as closing.
 const MAX_REJECTIONS: usize = 64;
 
 /// Serves what comes in on `sockets`, with `threads` threads, until `stop` resolves.
@@ -44,13 +48,22 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (listeners, mut services): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
-    // The memory of collected bodies is the process's, however many sockets there are.
-    let bodies = BodyBudget::default();
-    for service in &mut services {
-        service.bodies = bodies.clone();
+    let (memory, turns) = (Memory::default(), Arc::default());
+    for (socket, service) in services.iter_mut().enumerate() {
+        service.shares = Shares {
+            socket,
+            memory: memory.clone(),
+            turns: Arc::clone(&turns),
+        };
     }
+    let limits = services.iter().map(|service| service.limits.connections);
+    let limits: Vec<_> = limits.collect();
     let workers = Worker::start_all(services, threads)?;
-    let (stopping, is_stopping) = watch::channel(false);
+    let mut door = Door {
+        workers: &workers,
+        open: limits.into_iter().map(Connections::new).collect(),
+        answers: Answers::default(),
+    };
     let mut connections = JoinSet::new();
     let mut rejections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -59,20 +72,20 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = stop.as_mut() => break,
-            (socket, accepted) = accept(&listeners, &mut turn) => match accepted {
-                Ok(stream) => {
+            accepted = accept(&listeners, &mut turn, &mut door) => match accepted {
+                Ok((socket, arrival)) => {
                     backoff = ACCEPT_BACKOFF;
-                    match admit(stream, socket, &workers) {
-                        Some(Admission::Admitted(client, worker)) => {
-                            worker.serve(socket, client, is_stopping.clone(), &mut connections);
+                    match arrival {
+                        Arrival::Admitted(worker, stream, peer, place) => {
+                            worker.serve(socket, stream, peer, place, &mut connections);
                         }
                         // A rejected connection does not count against the limit.
-                        Some(Admission::Rejected(client, error))
-                            if rejections.len() < MAX_REJECTIONS =>
-                        {
-                            rejections.spawn(connection::reject(client, error));
+                        Arrival::Rejected(client, error, answer) => {
+                            rejections.spawn(async move {
+                                connection::reject(client, error).await;
+                                drop(answer);
+                            });
                         }
-                        Some(Admission::Rejected(..)) | None => {}
                     }
                 }
                 Err(error) => {
@@ -89,8 +102,7 @@ pub async fn serve(
     }
     drop(listeners);
     tracing::info!("stopping; connections open: {}", connections.len());
-    // This fails only if there is no connection.
-    let _ = stopping.send(true);
+    door.open.iter().for_each(Connections::stop);
     let drained = timeout(grace, async {
         while let Some(ended) = connections.join_next().await {
             log_panic(ended);
@@ -103,17 +115,37 @@ pub async fn serve(
     Ok(())
 }
 
-/// Waits for a connection on any socket: gives the socket's index and the connection. `turn` is the
-/// socket that is asked first; it moves on, so that no socket starves another.
-async fn accept(listeners: &[Listener], turn: &mut usize) -> (usize, io::Result<Stream>) {
+/// Waits for a connection on any socket that gets an answer: gives the socket's index and the
+/// connection. `turn` is the socket that is asked first; it moves on, so that no socket starves
+/// another. Connections that get no answer are closed on the way, many at a time: a queue full of them
+/// would keep out those that may connect.
+async fn accept<'w>(
+    listeners: &[Listener],
+    turn: &mut usize,
+    door: &mut Door<'w>,
+) -> io::Result<(usize, Arrival<'w>)> {
     poll_fn(|cx| {
         let count = listeners.len();
-        for socket in (*turn..count).chain(0..count.min(*turn)) {
-            if let Some(listener) = listeners.get(socket)
-                && let Poll::Ready(accepted) = listener.poll_accept(cx)
-            {
-                *turn = socket + 1;
-                return Poll::Ready((socket, accepted));
+        let mut asked = 0;
+        // tokio ends the loop at some point: its budget makes a socket seem not ready.
+        while asked < count {
+            let socket = *turn % count;
+            *turn = socket + 1;
+            asked += 1;
+            let Some(Poll::Ready(accepted)) = listeners
+                .get(socket)
+                .map(|listener| listener.poll_accept(cx))
+            else {
+                continue;
+            };
+            asked = 0;
+            match accepted {
+                Ok(stream) => {
+                    if let Some(arrival) = door.admit(stream, socket) {
+                        return Poll::Ready(Ok((socket, arrival)));
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
         Poll::Pending
@@ -121,34 +153,84 @@ async fn accept(listeners: &[Listener], turn: &mut usize) -> (usize, io::Result<
     .await
 }
 
-/// Whether a connection is served.
-enum Admission<'w> {
-    Admitted((Stream, Peer), &'w Worker),
-    /// With the reason, which the client is to get.
-    Rejected(Client, Error),
+/// Decides on connections before a byte of them is read.
+struct Door<'w> {
+    workers: &'w [Worker],
+    /// The connections of each socket.
+    open: Vec<Connections>,
+    answers: Answers,
 }
 
-/// Decides on a connection before a byte of it is read. None if its peer is gone already.
-fn admit(stream: Stream, socket: usize, workers: &[Worker]) -> Option<Admission<'_>> {
-    let worker = workers.iter().min_by_key(|worker| worker.load())?;
-    let service = worker.service(socket)?;
-    let named = service.access_log.is_some() || tracing::enabled!(tracing::Level::DEBUG);
-    let peer = Peer::of(&stream, named).ok()?;
-    let limit = service.limits.connections;
-    let open: usize = workers
-        .iter()
-        .map(|worker| worker.connections(socket))
-        .sum();
-    let error = if !service.peers.allows(&peer, &stream) {
-        let Peer::Unix(peer) = &peer;
-        Error::PeerNotAllowed { uid: peer.uid }
-    } else if open >= limit {
-        Error::ConnectionLimit { limit }
-    } else {
-        return Some(Admission::Admitted((stream, peer), worker));
-    };
-    let client = Client::new(stream, peer, service.access_log.clone());
-    Some(Admission::Rejected(client, error))
+/// A connection that gets an answer.
+enum Arrival<'w> {
+    Admitted(&'w Worker, DetachedStream, Peer, Place),
+    /// With the reason, which the client is to get.
+    Rejected(Client, Error, Answer),
+}
+
+impl<'w> Door<'w> {
+    /// None if the connection is to be closed at once.
+    fn admit(&mut self, stream: DetachedStream, socket: usize) -> Option<Arrival<'w>> {
+        let worker = self.workers.iter().min_by_key(|worker| worker.load())?;
+        let service = worker.service(socket)?;
+        let mut peer = Peer::of(&stream).ok()?;
+        let named = service.access_log.is_some() || tracing::enabled!(tracing::Level::DEBUG);
+        let error = if service.peers.allows(&peer, &stream) {
+            let now = CoarseInstant::now();
+            let open = self.open.get_mut(socket)?;
+            if let Some(place) = open.admit(peer.identity(), now.ticks()) {
+                if named {
+                    peer.read_comm();
+                }
+                return Some(Arrival::Admitted(worker, stream, peer, place));
+            }
+            let limit = service.limits.connections;
+            Error::ConnectionLimit { limit }
+        } else {
+            let Peer::Unix(peer) = &peer;
+            Error::PeerNotAllowed { uid: peer.uid }
+        };
+        let answer = self.answers.one_more()?;
+        if named {
+            peer.read_comm();
+        }
+        let client = Client::new(stream.attach().ok()?, peer, service.access_log.clone());
+        Some(Arrival::Rejected(client, error, answer))
+    }
+}
+
+/// The answers to rejected clients, of which there are only so many: at a time, and in a second.
+struct Answers {
+    open: Answer,
+    left: usize,
+    second: CoarseInstant,
+}
+
+/// An answer that is being given.
+type Answer = Arc<()>;
+
+impl Answers {
+    fn one_more(&mut self) -> Option<Answer> {
+        let now = CoarseInstant::now();
+        if now.since(self.second) >= Duration::from_secs(1) {
+            (self.second, self.left) = (now, MAX_REJECTIONS);
+        }
+        if Arc::strong_count(&self.open) > MAX_REJECTIONS {
+            return None;
+        }
+        self.left = self.left.checked_sub(1)?;
+        Some(Arc::clone(&self.open))
+    }
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            open: Arc::default(),
+            left: MAX_REJECTIONS,
+            second: CoarseInstant::now(),
+        }
+    }
 }
 
 fn log_panic(ended: Result<(), JoinError>) {

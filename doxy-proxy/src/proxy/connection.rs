@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::unconstrained;
 use tokio::time::timeout;
 
@@ -22,6 +21,7 @@ use crate::proxy::error::Error;
 use crate::proxy::handler::{handle, refuse};
 use crate::proxy::idle::IdleTimer;
 use crate::proxy::service::Service;
+use crate::shares::connections::Place;
 
 /// How long a client that is still sending may take to notice the response.
 const LINGERING_TIME: Duration = Duration::from_secs(1);
@@ -33,11 +33,11 @@ const LINGERING_TIME: Duration = Duration::from_secs(1);
 )]
 pub(crate) fn serve(
     mut client: Client,
+    place: Place,
     service: Arc<Service>,
-    stop: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     async move {
-        let next = requests(&mut client, &service, &stop).await;
+        let next = requests(&mut client, &place, &service).await;
         close(&mut client, next).await;
     }
 }
@@ -49,9 +49,7 @@ pub(crate) async fn reject(mut client: Client, error: Error) {
 }
 
 /// Serves request after request.
-async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver<bool>) -> Next {
-    let mut stopping = stop.clone();
-    let mut stopping = pin!(stopping.wait_for(|stop| *stop));
+async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next {
     let timer = pin!(IdleTimer::timer(service.limits.idle));
     let mut idle = IdleTimer::new(service.limits.idle, timer);
     let mut registered = false;
@@ -59,21 +57,22 @@ async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver
         // Gives other connections a turn when this one always has another request.
         tokio::task::consume_budget().await;
         if client.input.is_empty() {
+            place.waits(idle.since().ticks());
             let ended = poll_fn(|cx| {
-                // Both keep the waker of their last poll, so they are polled again only when one of
+                // Both keep the waker of their first poll, so they are polled again only when one of
                 // them may be ready.
-                let quiet = !stop.has_changed().unwrap_or(true) && !idle.has_fired();
+                let quiet = !place.has_to_end() && !idle.has_fired();
                 if registered && quiet {
                     return Poll::Pending;
                 }
                 registered = true;
-                match stopping.as_mut().poll(cx) {
-                    Poll::Ready(_) => Poll::Ready(Next::Gone),
+                match place.poll_end(cx) {
+                    Poll::Ready(()) => Poll::Ready(Next::Gone),
                     Poll::Pending => idle.poll(cx).map(|()| Next::Close),
                 }
             });
             // Bytes that have come already are read before anything else is asked: a connection that
-            // is told to stop has no next request.
+            // is told to end has no next request.
             tokio::select! {
                 biased;
                 read = client.input.fill(&client.stream, HEAD_BUF) => match read {
@@ -84,6 +83,10 @@ async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver
                 // registering the waker, so poll unconstrained.
                 ended = unconstrained(ended) => return ended,
             }
+            if !place.begins() {
+                let limit = service.limits.connections;
+                return Box::pin(refuse(&Error::ConnectionLimit { limit }, client)).await;
+            }
         }
         let head = match head::find_head(client.input.unread()) {
             Ok(None) => {
@@ -93,14 +96,14 @@ async fn requests(client: &mut Client, service: &Service, stop: &watch::Receiver
                 tokio::select! {
                     biased;
                     head = head => head.map_or(Ok(None), |head| head.map(Some)),
-                    _ = stopping.as_mut() => return Next::Gone,
+                    () = poll_fn(|cx| place.poll_end(cx)) => return Next::Gone,
                 }
             }
             found => found,
         };
         let error = match head {
             Ok(Some(length)) => {
-                let next = handle(client, length, service, stop).await;
+                let next = handle(client, length, service, place).await;
                 if next != Next::Request {
                     return next;
                 }

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use doxy_filter::Verdict;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::http::collect::{CollectError, RequestBody, collect};
@@ -21,6 +20,8 @@ use crate::proxy::exchange::forward;
 use crate::proxy::respond::{self, Reply};
 use crate::proxy::service::Service;
 use crate::proxy::upstream_request::UpstreamRequest;
+use crate::shares::connections::Place;
+use crate::shares::sharer::Sharer;
 
 /// How long a client may take to read a response of doxy's own.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub(crate) async fn handle(
     client: &mut Client,
     length: usize,
     service: &Service,
-    stop: &watch::Receiver<bool>,
+    place: &Place,
 ) -> Next {
     // accept: the connection stands, and with it who asks
     let policy = service.policy.load();
@@ -44,6 +45,13 @@ pub(crate) async fn handle(
     let head = input.unread().get(..length).unwrap_or_default();
     let mut behind = None;
 
+    // Only a script takes so long that peers have to take turns.
+    let sharer = || service.shares.of(origin.peer);
+    let turn = match policy.asks_script() {
+        true => Some(service.shares.turns.take(sharer()).await),
+        false => None,
+    };
+
     // parse
     let mut step = {
         let mut slots = header_slots();
@@ -55,6 +63,7 @@ pub(crate) async fn handle(
             Err(refused) => Step::Decided(Err(refused)),
         }
     };
+    drop(turn);
 
     // decide: until the policy has all it asks for
     let decided = loop {
@@ -66,7 +75,10 @@ pub(crate) async fn handle(
             let read = input.unread().get(length..).unwrap_or_default();
             Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
         });
-        let (request, verdict) = *Box::pin(read_body(undecided, stream, rest, service)).await;
+        let body = read_body(undecided, stream, rest, service, sharer());
+        let read = Box::pin(body).await;
+        let _turn = service.shares.turns.take(sharer()).await;
+        let (request, verdict) = *read;
         step = decide(&policy, request, verdict, origin, &mut record);
     };
     input.consume(length);
@@ -75,7 +87,7 @@ pub(crate) async fn handle(
     }
 
     // forward, and stream what comes back
-    let stopping = || *stop.borrow();
+    let stopping = || place.is_stopping();
     let refused = match decided {
         Ok(mut request) => {
             // Of a body it is unknown how much the engine has got.
@@ -217,6 +229,7 @@ async fn read_body<'p, 'b>(
     stream: &Stream,
     input: &mut ReadBuf,
     service: &Service,
+    sharer: Sharer,
 ) -> Undecided<'p, 'b> {
     let exchange = undecided.0.exchange;
     let limit = service.limits.body;
@@ -232,7 +245,8 @@ async fn read_body<'p, 'b>(
             // If the client is gone, the read below notices it.
             let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
-        collect(exchange.framing, stream, input, &service.bodies, limit).await
+        let memory = (&service.shares.memory, sharer);
+        collect(exchange.framing, stream, input, memory, limit).await
     };
     let read = timeout(service.limits.head, read).await;
     undecided.0.body = match read.unwrap_or(Err(CollectError::TimedOut)) {
@@ -241,7 +255,7 @@ async fn read_body<'p, 'b>(
             CollectError::TooLarge => {
                 format!("the body is larger than {limit} bytes (--max-body)").into()
             }
-            CollectError::OverBudget => "too many bodies are being judged, try again later".into(),
+            CollectError::NoMemory => "too many bodies are being judged, try again later".into(),
             CollectError::Broken => "the body ended early or is not framed correctly".into(),
             CollectError::TimedOut => "the body did not come in time to be judged".into(),
         }),

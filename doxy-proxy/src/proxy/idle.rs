@@ -40,6 +40,11 @@ impl<'a> IdleTimer<'a> {
         self.since = CoarseInstant::now();
     }
 
+    /// When the connection began to wait.
+    pub(crate) fn since(&self) -> CoarseInstant {
+        self.since
+    }
+
     /// Whether the timer has fired since it was polled.
     pub(crate) fn has_fired(&self) -> bool {
         self.timer.is_elapsed()

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::collect::BodyBudget;
 use crate::log::access::AccessLog;
 use crate::net::peer::PeerAcl;
 use crate::policy::{Policy, PolicyHandle};
+use crate::shares::Shares;
+use crate::shares::turns::Turns;
 use crate::upstream::Upstream;
 
 /// What the requests of one socket have in common.
@@ -26,14 +27,15 @@ pub struct Service {
     pub limits: Limits,
     /// Where requests are recorded.
     pub access_log: Option<AccessLog>,
-    /// The memory of collected bodies.
-    pub(crate) bodies: BodyBudget,
+    /// What peers share.
+    pub(crate) shares: Shares,
 }
 
 /// What a client may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections are served at a time; the next one is answered 503.
+    /// How many connections are served at a time, and a tenth more for peers that have none. The next
+    /// one makes an idle connection of the peer with most end, or is answered 503.
     pub connections: usize,
     /// How long the head of a request may take, from its first byte to its last, and how long a body
     /// that a script asks for.
@@ -65,15 +67,20 @@ impl Service {
             peers: PeerAcl::default(),
             limits: Limits::default(),
             access_log: None,
-            bodies: BodyBudget::default(),
+            shares: Shares::default(),
         }
     }
 
-    /// The same service for another thread. What every request changes is not shared.
-    pub(crate) fn for_another_thread(&self) -> Self {
+    /// The same service for another thread, on which scripts take these turns. What every request
+    /// changes is not shared.
+    pub(crate) fn for_another_thread(&self, turns: &Arc<Turns>) -> Self {
         Self {
             policy: self.policy.for_another_thread(),
             upstream: Arc::new(self.upstream.for_another_thread()),
+            shares: Shares {
+                turns: Arc::clone(turns),
+                ..self.shares.clone()
+            },
             ..self.clone()
         }
     }

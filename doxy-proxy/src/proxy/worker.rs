@@ -7,14 +7,15 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::net::peer::Peer;
-use crate::net::stream::Stream;
+use crate::net::stream::DetachedStream;
 use crate::proxy::client::Client;
 use crate::proxy::connection;
 use crate::proxy::service::Service;
+use crate::shares::connections::Place;
 
 /// The stack of a thread, in bytes; memory only as far as it is used.
 ///
@@ -41,7 +42,11 @@ impl Worker {
     /// This thread and `threads - 1` further ones.
     pub(crate) fn start_all(services: Vec<Service>, threads: usize) -> io::Result<Vec<Self>> {
         let others: Vec<_> = (1..threads)
-            .map(|_| Self::start(services.iter().map(Service::for_another_thread).collect()))
+            .map(|_| {
+                let turns = Arc::default();
+                let services = services.iter();
+                Self::start(services.map(|one| one.for_another_thread(&turns)).collect())
+            })
             .collect::<io::Result<_>>()?;
         let this = Self {
             services: services.into_iter().map(Arc::new).collect(),
@@ -85,29 +90,30 @@ impl Worker {
     pub(crate) fn serve(
         &self,
         socket: usize,
-        (stream, peer): (Stream, Peer),
-        stop: watch::Receiver<bool>,
+        stream: DetachedStream,
+        peer: Peer,
+        place: Place,
         connections: &mut JoinSet<()>,
     ) {
         let Some(service) = self.services.get(socket).map(Arc::clone) else {
             return;
         };
         let Some(thread) = &self.thread else {
-            let client = Client::new(stream, peer, service.access_log.clone());
-            // Boxed at once: a future is moved several times on its way into the set.
-            connections.spawn(Box::pin(connection::serve(client, service, stop)));
+            // This fails only if the runtime ends.
+            if let Ok(stream) = stream.attach() {
+                let client = Client::new(stream, peer, service.access_log.clone());
+                // Boxed at once: a future is moved several times on its way into the set.
+                connections.spawn(Box::pin(connection::serve(client, place, service)));
+            }
             return;
         };
-        // The stream was accepted on this thread's runtime. Both steps fail only at its end.
-        if let Ok(stream) = stream.detach() {
-            let there = async move {
-                if let Ok(stream) = stream.attach() {
-                    let client = Client::new(stream, peer, service.access_log.clone());
-                    connection::serve(client, service, stop).await;
-                }
-            };
-            connections.spawn_on(Box::pin(there), &thread.runtime);
-        }
+        let there = async move {
+            if let Ok(stream) = stream.attach() {
+                let client = Client::new(stream, peer, service.access_log.clone());
+                connection::serve(client, place, service).await;
+            }
+        };
+        connections.spawn_on(Box::pin(there), &thread.runtime);
     }
 
     /// The service of one socket.
@@ -115,17 +121,10 @@ impl Worker {
         self.services.get(socket).map(|service| &**service)
     }
 
-    /// How many connections of one socket it serves. Each of them holds the service.
-    pub(crate) fn connections(&self, socket: usize) -> usize {
-        let service = self.services.get(socket);
-        service.map_or(0, |service| Arc::strong_count(service) - 1)
-    }
-
-    /// How many connections it serves.
+    /// How many connections it serves. Each of them holds the service of its socket.
     pub(crate) fn load(&self) -> usize {
-        (0..self.services.len())
-            .map(|socket| self.connections(socket))
-            .sum()
+        let open = |service: &Arc<Service>| Arc::strong_count(service) - 1;
+        self.services.iter().map(open).sum()
     }
 
     /// Closes the connections to the engine that wait for a request, to free descriptors.

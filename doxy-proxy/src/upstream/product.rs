@@ -9,13 +9,15 @@ use doxy_filter::api::VERSION;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::http::collect::{BodyBudget, collect};
+use crate::http::collect::collect;
 use crate::http::framing::Framing;
 use crate::http::head::read_head;
 use crate::http::request::Exchange;
 use crate::http::response;
 use crate::net::buffer::{HEAD_BUF, ReadBuf};
 use crate::net::stream::Stream;
+use crate::shares::memory::Memory;
+use crate::shares::sharer::Sharer;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// How long the engine may take to say what it is.
@@ -53,8 +55,8 @@ async fn read_version(engine: &Stream) -> Option<Value> {
     if response.status != 200 {
         return None;
     }
-    let budget = BodyBudget::default();
-    let body = collect(response.framing, engine, &mut input, &budget, LARGEST).await;
+    let memory = (&Memory::default(), Sharer::DOXY);
+    let body = collect(response.framing, engine, &mut input, memory, LARGEST).await;
     serde_json::from_slice(body.ok()?.bytes()).ok()
 }
 

@@ -49,6 +49,8 @@ mod sandbox;
 // Policy scripts in the proxy.
 #[cfg(feature = "script")]
 mod scripts;
+// What clients take from each other.
+mod shares;
 // A long mix of everything: memory and descriptors must not grow.
 mod soak;
 // A recording engine, doxy, a raw client, a second reader of HTTP.

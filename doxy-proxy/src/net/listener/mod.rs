@@ -11,7 +11,7 @@ use std::path::Path;
 use std::task::{Context, Poll};
 
 use crate::net::listener::unix::UnixListener;
-use crate::net::stream::Stream;
+use crate::net::stream::DetachedStream;
 
 /// A socket that doxy listens on. Dropped, it is closed, and removes what it created.
 #[derive(Debug)]
@@ -27,9 +27,9 @@ impl Listener {
         listener.is_at(path)
     }
 
-    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Stream>> {
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<DetachedStream>> {
         let Self::Unix(listener) = self;
-        listener.poll_accept(cx).map_ok(Stream::Unix)
+        listener.poll_accept(cx).map_ok(DetachedStream::Unix)
     }
 }
 

@@ -5,14 +5,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, capabilities};
-use tokio::net::UnixStream;
+use tokio::io::Interest;
 
 use crate::net::listener::lock::PathLock;
 use crate::net::reason::io_reason;
@@ -38,7 +39,9 @@ pub struct UnixListenConfig {
 /// A unix socket that doxy listens on. Dropped, it removes the socket, if the path still leads to it.
 #[derive(Debug)]
 pub struct UnixListener {
-    inner: tokio::net::UnixListener,
+    /// A stream to tokio, which only has to tell when it is readable: tokio's own listener has its
+    /// runtime watch every connection, even one that is closed at once.
+    inner: tokio::net::UnixStream,
     path: PathBuf,
     /// Device and inode of the socket that was bound here.
     identity: Option<(u64, u64)>,
@@ -105,7 +108,7 @@ impl UnixListenConfig {
         let listening = self.hand_over(inode.as_fd()).and_then(|()| {
             rustix::net::listen(&socket, BACKLOG)
                 .map_err(|error| (errno_reason(error), "try again"))?;
-            let inner = tokio::net::UnixListener::from_std(socket.into())
+            let inner = tokio::net::UnixStream::from_std(socket.into())
                 .map_err(|error| (io_reason(&error), "check the limit on open files"))?;
             let (path, identity) = (self.path.clone(), identity(inode.as_fd()));
             Ok(UnixListener {
@@ -164,8 +167,23 @@ impl UnixListener {
         rustix::fs::stat(path).is_ok_and(|stat| Some((stat.st_dev, stat.st_ino)) == self.identity)
     }
 
+    /// Accepts a connection. No runtime watches it yet, so that it can be closed at little cost.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
-        self.inner.poll_accept(cx).map_ok(|(stream, _)| stream)
+        loop {
+            ready!(self.inner.poll_read_ready(cx))?;
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let accept = || Ok(rustix::net::accept_with(&self.inner, flags)?);
+            match self.inner.try_io(Interest::READABLE, accept) {
+                Ok(stream) => return Poll::Ready(Ok(stream.into())),
+                // The client may have gone again.
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock
+                    | io::ErrorKind::Interrupted
+                    | io::ErrorKind::ConnectionAborted => {}
+                    _ => return Poll::Ready(Err(error)),
+                },
+            }
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use std::mem::size_of_val;
 use doxy_filter::RuleSet;
 use tokio::net::UnixStream;
 
-use super::{Arc, Client, Duration, Service, handle, serve, watch};
-use crate::net::peer::{Peer, UnixPeer};
+use super::{Arc, Client, Duration, Place, Service, handle, serve};
+use crate::net::peer::{Identity, Peer, UnixPeer};
 use crate::net::stream::Stream;
+use crate::shares::connections::Connections;
 use crate::{Policy, Upstream, UpstreamAddr};
 
 fn service() -> Result<Arc<Service>, Box<dyn Error>> {
@@ -28,20 +29,25 @@ fn client(stream: UnixStream) -> Client {
     Client::new(Stream::Unix(stream), peer, None)
 }
 
-/// A waiting task costs its memory, and above 1,032 bytes glibc's allocator takes a slower way.
+fn place(connections: &mut Connections) -> Result<Place, Box<dyn Error>> {
+    Ok(connections.admit(Identity::Unknown, 0).ok_or("no place")?)
+}
+
+/// A waiting task costs its memory.
 #[tokio::test]
 async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(), Box<dyn Error>> {
     let (one, two) = UnixStream::pair()?;
     let service = service()?;
-    let (_stopping, stop) = watch::channel(false);
-    let connection = serve(client(one), Arc::clone(&service), stop.clone());
+    let mut connections = Connections::new(2);
+    let connection = serve(client(one), place(&mut connections)?, Arc::clone(&service));
     assert!(
-        size_of_val(&connection) <= 1024,
+        size_of_val(&connection) <= 928,
         "{}",
         size_of_val(&connection)
     );
     let mut client = client(two);
-    let request = handle(&mut client, 0, &service, &stop);
+    let place = place(&mut connections)?;
+    let request = handle(&mut client, 0, &service, &place);
     assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
     Ok(())
 }
@@ -51,7 +57,8 @@ async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(),
 async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(), Box<dyn Error>> {
     for requests in 120..=127 {
         let (one, two) = UnixStream::pair()?;
-        let (tell, stop) = watch::channel(false);
+        let mut connections = Connections::new(1);
+        let place = place(&mut connections)?;
         let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
         let (size, mut all) = (
             crate::net::buffer::HEAD_BUF - crate::net::buffer::HEADROOM,
@@ -64,7 +71,7 @@ async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(
         two.writable().await?;
         assert_eq!(two.try_write(all.as_bytes())?, size);
         one.readable().await?;
-        let served = tokio::spawn(serve(client(one), service()?, stop));
+        let served = tokio::spawn(serve(client(one), place, service()?));
         let (mut answers, mut room) = (0, [0; 4096]);
         let mut got = Vec::new();
         while answers < requests {
@@ -78,7 +85,7 @@ async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }
-        tell.send(true)?;
+        connections.stop();
         let ended = tokio::time::timeout(Duration::from_secs(2), served).await;
         assert!(ended.is_ok(), "{requests} requests");
     }

@@ -72,6 +72,14 @@ impl Client {
         usize::try_from(rustix::io::ioctl_fionread(&self.stream).unwrap()).unwrap()
     }
 
+    /// Whether the other side has closed, and nothing is left to read.
+    pub(crate) fn has_ended(&self) -> bool {
+        use rustix::net::RecvFlags;
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = rustix::net::recv(&self.stream, &mut [0], flags);
+        peeked.is_ok_and(|(count, _)| count == 0)
+    }
+
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();

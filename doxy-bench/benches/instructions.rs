@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode, Stdio};
 use doxy_bench::gate::{Counts, total};
 use doxy_filter::api::endpoint_of;
 use doxy_filter::{RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
 
 use crate::inproc::{Request, SCRIPT, Stand};
 
@@ -131,7 +131,7 @@ fn script(times: u64) {
         verdict: Verdict::Deny(doxy_filter::Reason::NoRule),
     };
     repeat(times, || {
-        let decision = script.decide(black_box(&input), Body::NotRead);
+        let decision = script.decide(black_box(&input), Body::NotRead, &mut Lookups::default());
         assert_eq!(decision, Decision::Pass);
     });
 }

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doxy_filter::{Reason, Verdict};
-use doxy_script::{Body, Decision, Peer, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
 
 const HEADERS: &[(&str, &[u8])] = &[
     ("host", b"docker"),
@@ -70,8 +70,14 @@ fn script(c: &mut Criterion) {
     let get = input("GET", "/v1.41/containers/json", Some("all=1&limit=10"));
     let mut bench = |name: &str, source: &str, input: &ScriptRequest<'_>, body: Body<'_>| {
         let script = Script::compile(name, source.as_bytes()).unwrap();
-        assert_eq!(script.decide(input, body), Decision::Allow, "{name}");
-        group.bench_function(name, |b| b.iter(|| script.decide(black_box(input), body)));
+        assert_eq!(
+            script.decide(input, body, &mut Lookups::default()),
+            Decision::Allow,
+            "{name}"
+        );
+        group.bench_function(name, |b| {
+            b.iter(|| script.decide(black_box(input), body, &mut Lookups::default()))
+        });
     };
     bench("empty", "fn decide(req) { allow() }", &get, Body::NotRead);
     bench(

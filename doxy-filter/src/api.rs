@@ -19,9 +19,11 @@
 mod classify;
 mod docker;
 mod endpoint;
+mod field_names;
 mod filters;
 mod libpod;
 mod method;
+mod object;
 pub mod schema;
 mod table;
 mod template;
@@ -29,29 +31,12 @@ mod template;
 pub use self::classify::{endpoint_of, escapes_matter, hijacks};
 pub use self::docker::VERSION;
 pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
+pub use self::field_names::field_names;
 pub use self::filters::FILTERS;
+pub use self::object::{ENGINE_INFO, NamedObject, ObjectKind, object_of};
 
 /// All endpoints in the order of the table: Docker's, then libpod's.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let groups = docker::GROUPS.iter().chain(libpod::GROUPS);
     std::iter::once(&docker::ANY_PATH).chain(groups.flat_map(|group| group.endpoints))
-}
-
-/// The names of all fields of all bodies, each with whether its value has free keys (a map such as
-/// `Labels`).
-#[must_use]
-pub fn field_names() -> Vec<(&'static str, bool)> {
-    let mut names = Vec::new();
-    for endpoint in endpoints() {
-        endpoint.body.schema().walk(&mut |field| {
-            let opens = matches!(
-                field.schema,
-                schema::Schema::Map(_) | schema::Schema::Opaque
-            );
-            names.push((field.name, opens));
-        });
-    }
-    names.sort_unstable();
-    names.dedup();
-    names
 }

@@ -6,7 +6,7 @@
 //! is ignored.
 
 use std::cell::{Cell, RefCell};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
@@ -25,6 +25,8 @@ pub(crate) enum Stop {
     Denied { reason: String, status: u16 },
     /// The script needs the body, which was not read.
     NeedsBody,
+    /// The script looks up an object, and the engine was not asked for it yet.
+    NeedsLookup,
     /// The request cannot be judged. The reason goes to the client.
     Rejected(String),
     /// Too many steps.
@@ -33,14 +35,25 @@ pub(crate) enum Stop {
     Time,
 }
 
+/// What the calls for one request have used up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    steps: u32,
+    time: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Call {
     limits: Limits,
+    /// What earlier calls for the same request have used up.
+    spent: Spent,
     /// Steps that are left beyond those of [`STEPS_TO_CHECK`].
     reserve: u32,
     /// When the clock was read first.
     began: Option<Instant>,
     stop: Option<Stop>,
+    /// Steps that were left when the call was stopped.
+    left: u32,
     at: Position,
     printed: Vec<String>,
 }
@@ -51,11 +64,12 @@ thread_local! {
     static STEPS_TO_CHECK: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Begins a call.
-pub(crate) fn begin(limits: Limits) {
+/// Begins a call, with what earlier ones for the same request have used up.
+pub(crate) fn begin(limits: Limits, spent: Spent) {
     CALL.with_borrow_mut(|call| {
         call.limits = limits;
-        call.reserve = limits.steps;
+        call.spent = spent;
+        call.reserve = limits.steps.saturating_sub(spent.steps);
         call.began = None;
         call.stop = None;
         call.at = Position::NONE;
@@ -69,6 +83,14 @@ pub(crate) fn end() -> (Option<(Stop, Position)>, Vec<String>) {
     CALL.with_borrow_mut(|call| {
         let stop = call.stop.take().map(|stop| (stop, call.at));
         (stop, std::mem::take(&mut call.printed))
+    })
+}
+
+/// What the call that ended last and the earlier ones for its request have used up.
+pub(crate) fn spent() -> Spent {
+    CALL.with_borrow(|call| Spent {
+        steps: call.limits.steps.saturating_sub(call.left),
+        time: call.spent.time + call.began.map_or(Duration::ZERO, |began| began.elapsed()),
     })
 }
 
@@ -105,7 +127,7 @@ impl Call {
         }
         // Most calls end before they read the clock.
         let began = *self.began.get_or_insert_with(Instant::now);
-        if began.elapsed() > self.limits.time {
+        if began.elapsed() + self.spent.time > self.limits.time {
             self.stop = Some(Stop::Time);
         } else if self.reserve == 0 {
             self.stop = Some(Stop::Steps);
@@ -120,6 +142,7 @@ pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
     CALL.with_borrow_mut(|call| {
         if call.stop.is_none() {
             call.stop = Some(stop);
+            call.left = call.reserve.saturating_add(STEPS_TO_CHECK.get());
             call.at = at;
         }
         // The next step ends the call.

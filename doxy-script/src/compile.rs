@@ -1,10 +1,12 @@
 //! Compiles a policy, or reports what is wrong with it. It never sees a request.
 //!
 //! `constants` evaluates what is outside of functions, `check` finds errors before the first request,
-//! `syntax` explains what Rhai cannot parse.
+//! `lookups` reads
+//! what it may look up, `syntax` explains what Rhai cannot parse.
 
 mod check;
 mod constants;
+mod lookups;
 mod syntax;
 mod tree;
 
@@ -13,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use rhai::{Engine, Expr, ImmutableString, Module, Position, Shared, StmtBlock};
 
 use crate::error::Fault;
+use crate::lookup::Allowed;
 use crate::request::UsedProperties;
 use crate::run::{self, PolicyId};
 
@@ -30,6 +33,8 @@ pub(crate) struct Compiled {
     pub(crate) decide: Position,
     pub(crate) request: ImmutableString,
     pub(crate) used: UsedProperties,
+    /// What it may look up. `None` if that is nothing.
+    pub(crate) lookups: Option<Allowed>,
 }
 
 /// Compiles a policy.
@@ -44,6 +49,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         .clone_functions_only();
     constants::resolve(&mut engine, &constants);
     let (found, used) = check::check(&ast, &written, &constants)?;
+    let lookups = lookups::allowed(&ast, &written, &constants)?;
     // The cell is new, so setting it cannot fail.
     let _ = patterns.set(found);
     let decide = ast.shared_lib().get_script_fn("decide", 1);
@@ -61,6 +67,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         request,
         engine,
         used,
+        lookups,
     })
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use rhai::Position;
 
+use crate::lookup::Lookup;
+
 /// The decision of a policy about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -23,6 +25,8 @@ pub enum Decision {
     /// The policy needs the body, which was not read. Read it and call `decide` again: a policy
     /// keeps nothing between calls, so calling it twice is sound.
     NeedsBody,
+    /// The policy looks something up. Ask the engine, note the answer, and call `decide` again.
+    NeedsLookup(Lookup),
     /// The policy failed, or the request cannot be judged. This is a denial.
     Failed {
         /// The message for the client.

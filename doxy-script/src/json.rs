@@ -13,5 +13,5 @@ mod keys;
 mod lexer;
 mod parse;
 
-pub(crate) use self::doc::{Doc, Lookup, Node, NodeId};
+pub(crate) use self::doc::{Doc, Member, Node, NodeId};
 pub(crate) use self::parse::parse;

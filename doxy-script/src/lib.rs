@@ -23,9 +23,10 @@
 //! |---|---|---|
 //! | `limits` | `Limits`: steps and time of one call; fixed sizes | what is limited |
 //! | `error` | `ScriptError`: an error in a policy and how to fix it | what a policy means |
-//! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `json` | JSON read strictly by the schema of an endpoint, or a refusal | Rhai, scripts, requests |
 //! | `budget` | what one call has used up, and why it was stopped | what the call does |
+//! | `lookup` | what a policy looks up, and the engine's answers | how the engine is asked |
+//! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `request` | the request, as the caller gives it and as a script can hold it | the engine, policies |
 //! | `view` | `req` and its properties: what a script sees of a request | verdicts, compilation |
 //! | `library` | the functions that scripts can call | how a script is compiled or run |
@@ -40,6 +41,7 @@ mod error;
 mod json;
 mod library;
 mod limits;
+mod lookup;
 mod request;
 mod run;
 mod script;
@@ -48,5 +50,6 @@ mod view;
 pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
+pub use crate::lookup::{Identity, Lookup, Lookups};
 pub use crate::request::{Body, Peer, ScriptRequest};
 pub use crate::script::Script;

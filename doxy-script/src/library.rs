@@ -6,6 +6,7 @@
 mod comparisons;
 mod image;
 mod lists;
+mod objects;
 mod paths;
 mod patterns;
 mod ranges;
@@ -18,7 +19,7 @@ use rhai::Engine;
 pub(crate) use self::patterns::{MatchMode, Patterns};
 
 /// Functions that may be called: name, fewest and most arguments, including the value before a dot.
-pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
+pub(crate) const CALLABLE: [(&str, usize, usize); 54] = [
     // The decision.
     ("allow", 0, 0),
     ("pass", 0, 0),
@@ -30,6 +31,11 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 50] = [
     ("flag", 2, 2),
     ("keys", 1, 1),
     ("is_set", 1, 1),
+    // Lookups.
+    ("inspect", 2, 2),
+    ("engine_info", 0, 0),
+    ("no_such", 2, 2),
+    ("refers_to", 2, 2),
     // Text.
     ("matches", 2, 2),
     ("find", 2, 2),
@@ -99,6 +105,7 @@ pub(crate) fn register(
     verdict::register(engine);
     strings::register(engine);
     lists::register(engine);
+    objects::register(engine);
     comparisons::register(engine);
     paths::register(engine);
     image::register(engine);

@@ -10,6 +10,7 @@ use crate::compile::{Compiled, compile};
 use crate::decision::{Decision, Location, ReturnValue};
 use crate::error::ScriptError;
 use crate::limits::Limits;
+use crate::lookup::{self, Lookup, Lookups};
 use crate::request::{Body, ScriptRequest, refuse_framing};
 use crate::run::{RequestCell, explain};
 
@@ -67,9 +68,15 @@ impl Script {
         &self.name
     }
 
-    /// Has the policy judge a request.
+    /// Has the policy judge a request. `lookups` begins empty, and is the same in all calls for one
+    /// request.
     #[must_use]
-    pub fn decide(&self, input: &ScriptRequest<'_>, body: Body<'_>) -> Decision {
+    pub fn decide(
+        &self,
+        input: &ScriptRequest<'_>,
+        body: Body<'_>,
+        lookups: &mut Lookups,
+    ) -> Decision {
         if let Some((status, reason)) = refuse_framing(input) {
             return Decision::Deny {
                 reason: reason.to_owned(),
@@ -79,15 +86,24 @@ impl Script {
         }
         let policy = &self.policy;
         let mut cell = RequestCell::acquire(&policy.id, &policy.request, input, body, policy.used);
-        budget::begin(self.limits);
+        budget::begin(self.limits, lookups.spent);
+        let looks_up = policy.lookups.as_ref();
+        if let Some(allowed) = looks_up {
+            lookup::begin(allowed, lookups);
+        }
         let result = cell.run(&policy.engine, &policy.functions, &policy.body);
         let (stop, printed) = budget::end();
-        let again = matches!(stop, Some((Stop::NeedsBody, _)));
+        let wanted = looks_up.and_then(|_| lookup::end(lookups));
+        // The next call prints the same lines again.
+        let again = matches!(stop, Some((Stop::NeedsBody | Stop::NeedsLookup, _)));
+        if again {
+            lookups.spent = budget::spent();
+        }
         if let Some(sink) = self.sink.as_ref().filter(|_| !again) {
             printed.iter().for_each(|line| sink(line));
         }
         let decision = match stop {
-            Some((stop, at)) => self.stopped(stop, at, result.err()),
+            Some((stop, at)) => self.stopped(stop, at, result.err(), wanted),
             None => self.ended(result),
         };
         cell.release();
@@ -120,24 +136,32 @@ impl Script {
         }
     }
 
-    fn stopped(&self, stop: Stop, at: Position, error: Option<Box<EvalAltResult>>) -> Decision {
+    fn stopped(
+        &self,
+        stop: Stop,
+        at: Position,
+        error: Option<Box<EvalAltResult>>,
+        wanted: Option<Lookup>,
+    ) -> Decision {
         let at = match error {
             Some(error) if at.is_none() => explain(*error).0,
             _ => at,
         };
-        match stop {
-            Stop::NeedsBody => Decision::NeedsBody,
-            Stop::Denied { reason, status } => Decision::Deny {
+        match (stop, wanted) {
+            (Stop::NeedsBody, _) => Decision::NeedsBody,
+            (Stop::NeedsLookup, Some(lookup)) => Decision::NeedsLookup(lookup),
+            (Stop::NeedsLookup, None) => self.failed(PUBLIC, at, "the lookup was lost"),
+            (Stop::Denied { reason, status }, _) => Decision::Deny {
                 reason,
                 status,
                 location: Some(Location::new(&self.name, at)),
             },
-            Stop::Rejected(reason) => self.failed(&reason, at, &reason),
-            Stop::Steps => {
+            (Stop::Rejected(reason), _) => self.failed(&reason, at, &reason),
+            (Stop::Steps, _) => {
                 let message = format!("the policy took more than {} steps", self.limits.steps);
                 self.failed(PUBLIC, at, &message)
             }
-            Stop::Time => {
+            (Stop::Time, _) => {
                 let message = format!(
                     "the policy took more than {} ms",
                     self.limits.time.as_millis()

@@ -1,4 +1,4 @@
-//! Schemas of JSON bodies: which keys are fields, which are free, and what type each value has.
+//! Schemas of JSON bodies, and of descriptions of objects: which keys are fields, which are free, and what type each value has.
 //!
 //! From moby's `api/types`, of all versions: a field that one engine version knows is a field.
 //! Fields are listed in the order in which clients send them. Strings, numbers and booleans are not
@@ -6,6 +6,7 @@
 //!
 //! This module must never parse a body.
 
+mod answer;
 mod container;
 mod network;
 mod service;
@@ -15,6 +16,10 @@ mod system;
 mod types;
 mod volume;
 
+pub use self::answer::{
+    CONTAINER_ANSWER, ENGINE_ANSWER, EXEC_ANSWER, IMAGE_ANSWER, NETWORK_ANSWER, NODE_ANSWER,
+    SERVICE_ANSWER, TASK_ANSWER, VOLUME_ANSWER,
+};
 pub use self::container::{CHECKPOINT, COPY, CREATE, EXEC, EXEC_START, UPDATE};
 pub use self::network::{CONNECT, NETWORK};
 pub use self::service::SERVICE;

@@ -11,3 +11,4 @@ pub(crate) mod headers;
 pub(crate) mod malformed;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod target;

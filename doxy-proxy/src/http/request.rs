@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
+#[cfg(feature = "script")]
+use std::ops::Range;
 
 use doxy_filter::api::escapes_matter;
 use doxy_filter::{PathError, Request as Judged, canonical_path, merge_slashes};
@@ -15,6 +17,7 @@ use crate::http::framing::{Framing, parse_length};
 use crate::http::head::MAX_HEADERS;
 use crate::http::headers::{self, Line, values};
 use crate::http::malformed::{BadRequest, Malformed};
+use crate::http::target;
 
 /// Space for the header lines of one head.
 pub(crate) type HeaderSlots<'b> = [MaybeUninit<Line<'b>>; MAX_HEADERS];
@@ -58,8 +61,8 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 pub(crate) struct ValidRequest<'s, 'b> {
     pub(crate) head: Head<'s, 'b>,
-    /// Path and query, as sent.
-    pub(crate) path_and_query: &'b str,
+    /// Path and query, as sent; the object that the path names has its full id if it was looked up.
+    pub(crate) path_and_query: Cow<'b, str>,
     /// The canonical path.
     path: Cow<'b, str>,
     query: Option<&'b str>,
@@ -136,7 +139,7 @@ impl<'s, 'b> Head<'s, 'b> {
         if marked && self.target.contains('#') {
             return Err(Malformed::Fragment.into());
         }
-        let path_and_query = path_and_query(self.target)?;
+        let path_and_query = target::path_and_query(self.target)?;
         let (path, query) = match marked.then(|| path_and_query.split_once('?')).flatten() {
             Some((path, query)) => (path, Some(query)),
             None => (path_and_query, None),
@@ -149,7 +152,7 @@ impl<'s, 'b> Head<'s, 'b> {
         let exchange = self.exchange()?;
         Ok(ValidRequest {
             head: self,
-            path_and_query,
+            path_and_query: Cow::Borrowed(path_and_query),
             path,
             query,
             exchange,
@@ -324,6 +327,19 @@ impl<'b> ValidRequest<'_, 'b> {
         !matches!(self.exchange.framing, Framing::None | Framing::Length(0))
     }
 
+    /// Puts a full id where the canonical path has the name of an object, so that what was judged is
+    /// what is touched. Everything else of the target stays as sent. `name` is the name's place in
+    /// the canonical path. False if that cannot be done: then the request must not be forwarded.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub(crate) fn identify(&mut self, name: &Range<usize>, id: &str) -> bool {
+        let Some(target) = target::with_id(&self.path_and_query, &self.path, name, id) else {
+            return false;
+        };
+        self.path_and_query = Cow::Owned(target);
+        true
+    }
+
     /// The length of the body that is still to be read from the client, if it is known.
     pub(crate) fn unread_body(&self) -> Option<usize> {
         self.body.unread(self.exchange.framing)
@@ -366,27 +382,4 @@ impl<'b> ValidRequest<'_, 'b> {
 
 fn mentions(line: &[u8], word: &[u8]) -> bool {
     line.windows(word.len()).any(|part| part == word)
-}
-
-/// Path and query, from origin form or from absolute form with `http`. The engine serves any
-/// scheme by its path alone, and cleans `*` and `host:port` into paths.
-fn path_and_query(target: &str) -> Result<&str, Malformed> {
-    if target.starts_with('/') {
-        return Ok(target);
-    }
-    let (scheme, rest) = target.split_at_checked(7).ok_or(Malformed::Target)?;
-    if !scheme.eq_ignore_ascii_case("http://") {
-        return Err(Malformed::Target);
-    }
-    // On a unix socket the authority decides nothing.
-    let (_, path_and_query) = rest
-        .find(['/', '?'])
-        .filter(|end| *end > 0)
-        .and_then(|end| rest.split_at_checked(end))
-        .ok_or(Malformed::Target)?;
-    if path_and_query.starts_with('/') {
-        Ok(path_and_query)
-    } else {
-        Err(Malformed::Target)
-    }
 }

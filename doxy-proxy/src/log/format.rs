@@ -101,6 +101,7 @@ impl LogLine<'_> {
         }));
         word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
+        word(line, " object=", text.get(text.object));
         number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
         number(line, " to_client=", self.traffic.to_client.load(Relaxed));
         let first_byte = self.response_start.map(|start| start.micros);
@@ -137,6 +138,7 @@ impl LogLine<'_> {
         quoted(line, ",\"method\":", text.get(text.method), text.escapes);
         quoted(line, ",\"path\":", text.get(text.path), text.escapes);
         quoted(line, ",\"endpoint\":", self.template(), false);
+        quoted(line, ",\"object\":", text.get(text.object), text.escapes);
         put(line, ",\"verdict\":\"");
         put(line, self.verdict.name());
         put(line, "\"");

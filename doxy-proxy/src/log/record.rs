@@ -121,6 +121,14 @@ impl<'a> RequestRecord<'a> {
         self.verdict = Verdict::Refused;
     }
 
+    /// The engine gets this full id in the path, in the place of what the client sent.
+    #[cfg(feature = "script")]
+    pub(crate) fn identified(&mut self, id: &str) {
+        if let Some(text) = self.text() {
+            text.object = text.quote(id);
+        }
+    }
+
     /// Doxy answers the request itself. `rule` decided that, if there is one; `detail` says more
     /// than the reason's own words, if there is more to say.
     pub(crate) fn refused(

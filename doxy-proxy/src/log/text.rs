@@ -29,6 +29,8 @@ pub(crate) struct Text {
     pub(crate) method: Span,
     pub(crate) path: Span,
     pub(crate) rule: Span,
+    /// The full id of the object in the path, if the policy looked it up.
+    pub(crate) object: Span,
     /// In words of doxy's own; empty where the reason's words say it.
     pub(crate) detail: Cow<'static, str>,
 }

@@ -20,7 +20,7 @@ use crate::log::record::RequestRecord;
 use crate::policy::denial::Denial;
 use crate::policy::origin::Origin;
 #[cfg(feature = "script")]
-use crate::policy::script::{Script, ScriptDecision};
+use crate::policy::script::{Lookup, Lookups, Script, ScriptDecision};
 
 /// Rules, and a script that is asked before them.
 #[derive(Debug)]
@@ -30,6 +30,11 @@ pub struct Policy {
     script: Option<Script>,
 }
 
+/// What the policy has looked up for one request. Rules look nothing up.
+#[cfg(not(feature = "script"))]
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {}
+
 /// What the policy says about a request.
 #[derive(Debug)]
 pub(crate) enum Decision<'s, 'b> {
@@ -37,6 +42,9 @@ pub(crate) enum Decision<'s, 'b> {
     Denied(Denial),
     /// It has to see the body first. The request is given back, to be judged again with it.
     NeedsBody(ValidRequest<'s, 'b>),
+    /// It has to know first what the engine says to this. The request is given back as well.
+    #[cfg(feature = "script")]
+    NeedsLookup(ValidRequest<'s, 'b>, Lookup),
 }
 
 /// The proof that a request was judged and allowed; good for forwarding it once.
@@ -84,17 +92,21 @@ impl Policy {
         request: ValidRequest<'s, 'b>,
         verdict: Verdict<'_>,
         origin: Origin<'_>,
+        lookups: &mut Lookups,
         record: &mut RequestRecord<'_>,
     ) -> Decision<'s, 'b> {
         #[cfg(feature = "script")]
         if let Some(script) = &self.script {
-            match script.ask(&request, verdict, origin) {
+            match script.ask(&request, verdict, origin, lookups) {
                 ScriptDecision::Allow => {
                     record.allowed(script.name(), None);
-                    return Decision::Permit(Permit { request });
+                    return self.permit(request, lookups, record);
                 }
                 ScriptDecision::Pass => {}
                 ScriptDecision::NeedsBody => return Decision::NeedsBody(request),
+                ScriptDecision::NeedsLookup(lookup) => {
+                    return Decision::NeedsLookup(request, lookup);
+                }
                 ScriptDecision::Deny(denial) => return Decision::Denied(denial),
             }
         }
@@ -102,7 +114,7 @@ impl Policy {
         Decision::Denied(match verdict {
             Verdict::Allow(rule) => {
                 record.allowed(rule.source, Some(rule.line));
-                return Decision::Permit(Permit { request });
+                return self.permit(request, lookups, record);
             }
             Verdict::Deny(Reason::Method { allowed }) => Denial::Method {
                 allowed: allowed.to_owned(),
@@ -124,6 +136,30 @@ impl Policy {
                 }
             }
         })
+    }
+}
+
+impl Policy {
+    /// The permit for a request that is allowed. What its path names is what was judged.
+    fn permit<'s, 'b>(
+        &self,
+        #[cfg_attr(
+            not(feature = "script"),
+            expect(unused_mut, reason = "only scripts look up")
+        )]
+        mut request: ValidRequest<'s, 'b>,
+        lookups: &Lookups,
+        record: &mut RequestRecord<'_>,
+    ) -> Decision<'s, 'b> {
+        #[cfg(feature = "script")]
+        if let Some(script) = &self.script {
+            match script.identify(&mut request, lookups) {
+                Ok(None) => {}
+                Ok(Some(id)) => record.identified(id),
+                Err(denial) => return Decision::Denied(denial),
+            }
+        }
+        Decision::Permit(Permit { request })
     }
 }
 

@@ -9,8 +9,12 @@ mod origin;
 #[cfg(feature = "script")]
 mod script;
 
+#[cfg(not(feature = "script"))]
+pub(crate) use crate::policy::decide::Lookups;
 pub use crate::policy::decide::Policy;
 pub(crate) use crate::policy::decide::{Decision, Permit};
 pub(crate) use crate::policy::denial::{Denial, PATH_DENIED};
 pub use crate::policy::handle::PolicyHandle;
 pub(crate) use crate::policy::origin::Origin;
+#[cfg(feature = "script")]
+pub(crate) use crate::policy::script::{Lookup, Lookups};

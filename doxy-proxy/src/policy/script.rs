@@ -2,8 +2,10 @@
 //!
 //! Nothing of Rhai is here; `doxy-script` has all of it. Whatever fails there is a denial.
 
+use doxy_filter::api::object_of;
 use doxy_filter::{Request, Verdict};
-use doxy_script::{Body, Decision, Peer as ScriptPeer, ScriptRequest};
+use doxy_script::{Body, Decision, Identity, Peer as ScriptPeer, ScriptRequest};
+pub(crate) use doxy_script::{Lookup, Lookups};
 
 use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
@@ -30,6 +32,8 @@ pub(crate) enum ScriptDecision {
     Deny(Denial),
     /// It has to see the body first.
     NeedsBody,
+    /// It has to know first what the engine says to this.
+    NeedsLookup(Lookup),
 }
 
 impl Script {
@@ -51,6 +55,7 @@ impl Script {
         request: &ValidRequest<'_, '_>,
         verdict: Verdict<'_>,
         origin: Origin<'_>,
+        lookups: &mut Lookups,
     ) -> ScriptDecision {
         let judged = request.judged();
         let headers: Vec<_> = request.end_to_end_headers().collect();
@@ -74,10 +79,11 @@ impl Script {
             RequestBody::Collected(body) => Body::Read(body.bytes()),
             RequestBody::Unreadable(reason) => Body::Unreadable(reason),
         };
-        match self.script.decide(&input, body) {
+        match self.script.decide(&input, body, lookups) {
             Decision::Allow => ScriptDecision::Allow,
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
+            Decision::NeedsLookup(lookup) => ScriptDecision::NeedsLookup(lookup),
             Decision::Deny {
                 reason,
                 status,
@@ -97,6 +103,43 @@ impl Script {
                     failed: true,
                 })
             }
+        }
+    }
+
+    /// Has an allowed request name the object that was judged: the path gets the full id of what
+    /// the script has looked up. Returns the id, if there is one to note.
+    pub(crate) fn identify<'l>(
+        &self,
+        request: &mut ValidRequest<'_, '_>,
+        lookups: &'l Lookups,
+    ) -> Result<Option<&'l str>, Denial> {
+        if lookups.is_empty() {
+            return Ok(None);
+        }
+        let judged = request.judged();
+        let Some(object) = object_of(judged.method, judged.path) else {
+            return Ok(None);
+        };
+        let absent = || {
+            let name = judged.path.get(object.name.clone()).unwrap_or_default();
+            Denial::Script {
+                reason: object.kind.absent(name),
+                status: 404,
+                place: Some(self.name().to_owned()),
+                failed: false,
+            }
+        };
+        let id = match lookups.identified(&object, judged.path) {
+            None => return Ok(None),
+            // What takes the name from now on was not judged.
+            Some(Identity::Absent) => return Err(absent()),
+            Some(Identity::Id(id)) => id,
+        };
+        let denial = absent();
+        if request.identify(&object.name, id) {
+            Ok(Some(id))
+        } else {
+            Err(denial)
         }
     }
 

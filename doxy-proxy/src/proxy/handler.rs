@@ -13,7 +13,9 @@ use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
 use crate::net::stream::Stream;
-use crate::policy::{Decision, Origin, Policy};
+#[cfg(feature = "script")]
+use crate::policy::Lookup;
+use crate::policy::{Decision, Lookups, Origin, Policy};
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::exchange::forward;
@@ -45,41 +47,51 @@ pub(crate) async fn handle(
     let head = input.unread().get(..length).unwrap_or_default();
     let mut behind = None;
 
-    // Only a script takes so long that peers have to take turns.
     let sharer = || service.shares.of(origin.peer);
-    let turn = match policy.asks_script() {
-        true => Some(service.shares.turns.take(sharer()).await),
-        false => None,
-    };
-
-    // parse
-    let mut step = {
-        let mut slots = header_slots();
-        match parse(head, &mut slots, &mut record) {
-            Ok(request) => {
-                let verdict = policy.match_rules(&request);
-                decide(&policy, request, verdict, origin, &mut record)
-            }
-            Err(refused) => Step::Decided(Err(refused)),
-        }
-    };
-    drop(turn);
-
-    // decide: until the policy has all it asks for
-    let decided = loop {
-        let undecided = match step.decided() {
-            Ok(decided) => break decided,
-            Err(undecided) => undecided,
+    let decided = {
+        let mut lookups = Lookups::default();
+        // Only a script takes so long that peers have to take turns.
+        let turn = match policy.asks_script() {
+            true => Some(service.shares.turns.take(sharer()).await),
+            false => None,
         };
-        let rest = behind.get_or_insert_with(|| {
-            let read = input.unread().get(length..).unwrap_or_default();
-            Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
-        });
-        let body = read_body(undecided, stream, rest, service, sharer());
-        let read = Box::pin(body).await;
-        let _turn = service.shares.turns.take(sharer()).await;
-        let (request, verdict) = *read;
-        step = decide(&policy, request, verdict, origin, &mut record);
+
+        // parse
+        let mut step = {
+            let mut slots = header_slots();
+            match parse(head, &mut slots, &mut record) {
+                Ok(request) => {
+                    let verdict = policy.match_rules(&request);
+                    decide(&policy, request, verdict, origin, &mut lookups, &mut record)
+                }
+                Err(refused) => Step::Decided(Err(refused)),
+            }
+        };
+        drop(turn);
+
+        // decide: until the policy has all it asks for
+        loop {
+            let (request, verdict) = match step {
+                Step::Decided(decided) => break decided,
+                Step::ReadBody(undecided) => {
+                    let rest = behind.get_or_insert_with(|| {
+                        let read = input.unread().get(length..).unwrap_or_default();
+                        Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
+                    });
+                    let body = read_body(undecided, stream, rest, service, sharer());
+                    *Box::pin(body).await
+                }
+                #[cfg(feature = "script")]
+                Step::LookUp(undecided, lookup) => {
+                    let answer = Box::pin(service.upstream.look_up(lookup.target())).await;
+                    let answer = answer.as_ref().map(Option::as_deref);
+                    lookups.answer(lookup, answer.map_err(String::clone));
+                    *undecided
+                }
+            };
+            let _turn = service.shares.turns.take(sharer()).await;
+            step = decide(&policy, request, verdict, origin, &mut lookups, &mut record);
+        }
     };
     input.consume(length);
     if let Some(rest) = behind {
@@ -125,19 +137,12 @@ enum Step<'p, 'b> {
     Decided(Result<UpstreamRequest, Refused>),
     /// Read its body, then ask the policy again. What the rules say stays.
     ReadBody(Undecided<'p, 'b>),
+    /// Look this up, then ask the policy again.
+    #[cfg(feature = "script")]
+    LookUp(Undecided<'p, 'b>, Lookup),
 }
 
-impl<'p, 'b> Step<'p, 'b> {
-    /// What was decided, or the request that waits for its body.
-    fn decided(self) -> Result<Result<UpstreamRequest, Refused>, Undecided<'p, 'b>> {
-        match self {
-            Self::Decided(decided) => Ok(decided),
-            Self::ReadBody(undecided) => Err(undecided),
-        }
-    }
-}
-
-/// A request that waits for its body, and what the rules say.
+/// A request that waits for what the policy asks for, and what the rules say.
 type Undecided<'p, 'b> = Box<(ValidRequest<'b, 'b>, Verdict<'p>)>;
 
 /// A request that doxy answers itself.
@@ -200,11 +205,12 @@ fn decide<'p, 'b>(
     request: ValidRequest<'_, 'b>,
     verdict: Verdict<'p>,
     origin: Origin<'_>,
+    lookups: &mut Lookups,
     record: &mut RequestRecord<'_>,
 ) -> Step<'p, 'b> {
     let (exchange, unread) = (request.exchange, request.unread_body());
     let asked = !matches!(request.body, RequestBody::Unread);
-    let error = match policy.decide(request, verdict, origin, record) {
+    let error = match policy.decide(request, verdict, origin, lookups, record) {
         Decision::Permit(permit) => match UpstreamRequest::new(permit) {
             Some(request) => return Step::Decided(Ok(request)),
             None => Error::Internal,
@@ -214,6 +220,10 @@ fn decide<'p, 'b>(
         Decision::NeedsBody(_) if asked => Error::Internal,
         Decision::NeedsBody(request) => {
             return Step::ReadBody(Box::new((request.detach(), verdict)));
+        }
+        #[cfg(feature = "script")]
+        Decision::NeedsLookup(request, lookup) => {
+            return Step::LookUp(Box::new((request.detach(), verdict)), lookup);
         }
     };
     Step::Decided(Err(Refused {

@@ -7,6 +7,8 @@
 
 mod addr;
 mod error;
+#[cfg(feature = "script")]
+mod lookup;
 mod pool;
 mod product;
 
@@ -16,6 +18,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
+#[cfg(feature = "script")]
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use crate::upstream::addr::UpstreamAddr;
@@ -37,6 +41,9 @@ pub struct Upstream {
     /// How long the engine may take to accept a connection. Never a limit on a response.
     connect_timeout: Duration,
     pool: Mutex<Pool>,
+    /// The lookups that the engine is asked at a time, by all threads.
+    #[cfg(feature = "script")]
+    lookups: Arc<Semaphore>,
 }
 
 /// A connection on which the beginning of a head was written, and how many bytes, if there is one.
@@ -49,12 +56,20 @@ impl Upstream {
             addr,
             connect_timeout,
             pool: Mutex::default(),
+            #[cfg(feature = "script")]
+            lookups: Arc::new(Semaphore::new(lookup::AT_ONCE)),
         }
     }
 
     /// The same engine for another thread, with connections of its own.
     pub(crate) fn for_another_thread(&self) -> Self {
-        Self::new(self.addr.clone(), self.connect_timeout)
+        Self {
+            addr: self.addr.clone(),
+            connect_timeout: self.connect_timeout,
+            pool: Mutex::default(),
+            #[cfg(feature = "script")]
+            lookups: Arc::clone(&self.lookups),
+        }
     }
 
     /// Connects to the engine and closes the connection again, to see whether it can be reached.
@@ -67,6 +82,22 @@ impl Upstream {
             .await
             .map(|_| ())
             .map_err(|error| error.to_string())
+    }
+
+    /// Asks the engine for the description at `target`, on a connection of its own: `None` if it has
+    /// no such object. An error says why there is no answer.
+    #[cfg(feature = "script")]
+    pub(crate) async fn look_up(&self, target: &str) -> Result<Option<hyper::body::Bytes>, String> {
+        let answered = timeout(lookup::TIME, async {
+            // The semaphore is never closed.
+            let _turn = self.lookups.acquire().await;
+            let stream = self.dial().await.map_err(|error| error.to_string())?;
+            lookup::get(stream, target).await
+        });
+        let seconds = lookup::TIME.as_secs();
+        answered
+            .await
+            .unwrap_or_else(|_| Err(format!("the engine did not answer within {seconds} s")))
     }
 
     /// Writes the head of a request to a kept connection and gives the connection out, without

@@ -36,6 +36,7 @@ mod limits;
 mod listening;
 // A log that cannot be written, or that nobody reads.
 mod logging;
+mod lookups;
 // The manual: its links, and its table of options.
 mod manual;
 // An engine that is not Docker, and one that is.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rhai::{AST, Dynamic, Engine, Scope, Stmt};
 
 use super::syntax;
-use crate::budget;
+use crate::budget::{self, Spent};
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::run::{check_depth, explain};
@@ -34,7 +34,7 @@ pub(super) fn evaluate(engine: &mut Engine, source: &str) -> Result<(Scope<'stat
     }
     let mut scope = Scope::new();
     resolve(engine, &scope);
-    budget::begin(Limits::default());
+    budget::begin(Limits::default(), Spent::default());
     let result = engine.run_ast_with_scope(&mut scope, &ast);
     let (stop, _) = budget::end();
     let (at, message) = match (result, stop) {

@@ -49,7 +49,7 @@ pub(crate) enum Node {
 
 /// The result of looking a key up.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lookup<'d> {
+pub(crate) enum Member<'d> {
     Found(NodeId),
     Absent,
     /// The object has only another spelling, which the engine may accept.
@@ -95,7 +95,7 @@ impl Doc {
     }
 
     /// Looks a key up. In a struct, reports a key that equals `name` but for its case.
-    pub(crate) fn look_up(&self, id: NodeId, name: &str) -> Lookup<'_> {
+    pub(crate) fn look_up(&self, id: NodeId, name: &str) -> Member<'_> {
         let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
         // ASCII names that fold to the same are equally long, so most keys can be skipped.
@@ -106,13 +106,13 @@ impl Doc {
             }
             let key = self.text(*span);
             if key == name {
-                return Lookup::Found(*value);
+                return Member::Found(*value);
             }
             if !free && same_field(key, name) {
                 folds = Some(key);
             }
         }
-        folds.map_or(Lookup::Absent, Lookup::Misspelled)
+        folds.map_or(Member::Absent, Member::Misspelled)
     }
 
     fn spans(&self, id: NodeId) -> &[(Span, NodeId)] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext};
 
 use crate::budget::{self, Stop, stop};
-use crate::json::{Doc, Lookup, Node, NodeId};
+use crate::json::{Doc, Member, Node, NodeId};
 
 /// An object.
 #[derive(Debug, Clone)]
@@ -56,9 +56,9 @@ pub(super) fn register(engine: &mut Engine) {
 impl Json {
     fn look_up(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
         match look_up(&self.doc, self.id, name) {
-            Lookup::Found(id) => Ok(Some(id)),
-            Lookup::Absent => Ok(None),
-            Lookup::Misspelled(_) => {
+            Member::Found(id) => Ok(Some(id)),
+            Member::Absent => Ok(None),
+            Member::Misspelled(_) => {
                 let reason = format!("the body has the field {name} in another spelling");
                 Err(stop(Stop::Rejected(reason), context.call_position()))
             }
@@ -70,7 +70,7 @@ impl Json {
 const KEYS_A_STEP: usize = 256;
 
 /// Looks a key up. The search counts as steps, because a client can send an object with many keys.
-fn look_up<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Lookup<'d> {
+fn look_up<'d>(doc: &'d Doc, id: NodeId, name: &str) -> Member<'d> {
     let keys = doc.members(id).len();
     budget::work(u32::try_from(keys / KEYS_A_STEP).unwrap_or(u32::MAX));
     doc.look_up(id, name)
@@ -95,6 +95,18 @@ pub(super) fn value(doc: &Arc<Doc>, id: NodeId) -> Dynamic {
             doc: Arc::clone(doc),
             id,
         }),
+    }
+}
+
+/// The text in a field of an object.
+pub(crate) fn field(object: &Dynamic, name: &str) -> Option<String> {
+    let json = object.read_lock::<Json>()?;
+    let Member::Found(id) = json.doc.look_up(json.id, name) else {
+        return None;
+    };
+    match json.doc.node(id) {
+        Node::Text(span) => Some(json.doc.text(*span).to_owned()),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use doxy_filter::api::{endpoint_of, object_of};
 use doxy_filter::split_version;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
@@ -12,12 +13,13 @@ use crate::budget::{Stop, stop};
 use crate::request::{Content, OwnedRequest, Peer};
 
 /// The properties of `req`.
-pub(crate) const PROPERTIES: [&str; 9] = [
-    "method", "path", "endpoint", "version", "query", "headers", "peer", "socket", "matched",
+pub(crate) const PROPERTIES: [&str; 11] = [
+    "method", "path", "endpoint", "version", "template", "object", "query", "headers", "peer",
+    "socket", "matched",
 ];
 
-/// The properties of `req.peer` and `req.matched`.
-pub(crate) const PARTS: [&str; 5] = ["uid", "gid", "pid", "allowed", "rule"];
+/// The properties of `req.peer`, `req.matched` and `req.object`.
+pub(crate) const PARTS: [&str; 7] = ["uid", "gid", "pid", "allowed", "rule", "kind", "name"];
 
 /// `req`: a handle to the request.
 #[derive(Debug, Clone)]
@@ -26,6 +28,13 @@ pub(crate) struct Req(pub(crate) Arc<OwnedRequest>);
 /// `req.peer`: the process that connected. Over TCP all properties are `()`.
 #[derive(Debug, Clone, Copy)]
 struct PeerView(Option<Peer>);
+
+/// `req.object`: the object that the path names.
+#[derive(Debug, Clone)]
+struct ObjectView {
+    kind: &'static str,
+    name: ImmutableString,
+}
 
 /// `req.matched`: what the rules say.
 #[derive(Debug, Clone)]
@@ -42,6 +51,14 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("version", |req: &mut Req| {
             text(split_version(req.0.path()).0)
         })
+        .register_get("template", |req: &mut Req| {
+            let endpoint = endpoint_of(req.0.method(), req.0.path());
+            endpoint.map_or(Dynamic::UNIT, |endpoint| text(endpoint.template).into())
+        })
+        .register_get("object", |req: &mut Req| object_view(&req.0))
+        .register_type_with_name::<ObjectView>("object in the path")
+        .register_get("kind", |object: &mut ObjectView| text(object.kind))
+        .register_get("name", |object: &mut ObjectView| object.name.clone())
         .register_get("socket", |req: &mut Req| text(req.0.socket()))
         .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
             Query::of(&req.0, context.call_position())
@@ -72,6 +89,18 @@ pub(super) fn register(engine: &mut Engine) {
 
 fn text(text: &str) -> ImmutableString {
     text.into()
+}
+
+/// The object that the path names, or `()`.
+fn object_view(request: &OwnedRequest) -> Dynamic {
+    let path = request.path();
+    let object = object_of(request.method(), path);
+    object.map_or(Dynamic::UNIT, |object| {
+        Dynamic::from(ObjectView {
+            kind: object.kind.word(),
+            name: text(path.get(object.name).unwrap_or_default()),
+        })
+    })
 }
 
 fn known(id: Option<i64>) -> Dynamic {

@@ -1,7 +1,7 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use doxy_script::{Body, Decision, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
 
 use crate::support::{Ask, run, words};
 
@@ -77,17 +77,33 @@ fn the_body_is_asked_for_only_when_it_is_needed() {
         has_body: true,
         verdict: Verdict::Deny(Reason::NoRule),
     };
-    assert_eq!(script.decide(&input, Body::NotRead), Decision::NeedsBody);
-    assert_eq!(script.decide(&input, Body::Read(b"{}")), Decision::Allow);
-    let unreadable = script.decide(&input, Body::Unreadable("the body is longer than 1 MiB"));
+    assert_eq!(
+        script.decide(&input, Body::NotRead, &mut Lookups::default()),
+        Decision::NeedsBody
+    );
+    assert_eq!(
+        script.decide(&input, Body::Read(b"{}"), &mut Lookups::default()),
+        Decision::Allow
+    );
+    let unreadable = script.decide(
+        &input,
+        Body::Unreadable("the body is longer than 1 MiB"),
+        &mut Lookups::default(),
+    );
     assert!(
         matches!(unreadable, Decision::Failed { public, .. } if public == "the body is longer than 1 MiB")
     );
     input.path = "/y";
-    assert_eq!(script.decide(&input, Body::NotRead), Decision::Allow);
+    assert_eq!(
+        script.decide(&input, Body::NotRead, &mut Lookups::default()),
+        Decision::Allow
+    );
     input.path = "/x";
     input.has_body = false;
-    assert_eq!(script.decide(&input, Body::NotRead), Decision::Allow);
+    assert_eq!(
+        script.decide(&input, Body::NotRead, &mut Lookups::default()),
+        Decision::Allow
+    );
 }
 
 #[test]

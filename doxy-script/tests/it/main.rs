@@ -21,6 +21,7 @@ mod errors;
 mod hostile;
 /// The language: what scripts see and what their functions give.
 mod language;
+mod lookups;
 /// The policies in `scripts/`, each with its cases.
 mod policies;
 /// What holds for any body, query and script.

@@ -138,6 +138,7 @@ fn cases(text: &str) -> Vec<Case> {
             }
             "peer" => case.ask.peer = Some(peer(rest)),
             "socket" => rest.clone_into(&mut case.ask.socket),
+            "lookup" => case.ask.looks_up(rest),
             "because" => rest.clone_into(&mut case.because),
             _ => fault("an unknown detail"),
         }

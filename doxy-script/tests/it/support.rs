@@ -1,7 +1,10 @@
 //! Requests to ask about, and answers in words.
 
+use std::collections::HashMap;
+
+use doxy_filter::api::{ENGINE_INFO, ObjectKind};
 use doxy_filter::{Reason, RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Peer, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
 
 /// A request that owns its parts. The default is `GET /`.
 #[derive(Debug, Clone)]
@@ -13,6 +16,8 @@ pub(crate) struct Ask {
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) peer: Option<Peer>,
     pub(crate) socket: String,
+    /// What the engine answers to lookups, by target. It knows nothing else.
+    pub(crate) engine: HashMap<String, String>,
 }
 
 impl Ask {
@@ -24,6 +29,7 @@ impl Ask {
             body: None,
             peer: None,
             socket: "/run/doxy.sock".to_owned(),
+            engine: HashMap::new(),
         }
     }
 
@@ -35,6 +41,19 @@ impl Ask {
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// What the engine answers to one lookup: `container NAME JSON`, or `engine JSON`.
+    pub(crate) fn looks_up(&mut self, line: &str) {
+        let (kind, rest) = line.split_once(' ').unwrap();
+        let (target, answer) = match ObjectKind::of(kind) {
+            Some(kind) => {
+                let (name, answer) = rest.split_once(' ').unwrap();
+                (kind.target(name).unwrap(), answer)
+            }
+            None => (ENGINE_INFO.to_owned(), rest),
+        };
+        self.engine.insert(target, answer.to_owned());
     }
 
     /// Asks as doxy does: without the body, and again with it if the script wants it.
@@ -67,8 +86,19 @@ impl Ask {
             verdict,
         };
         let body = self.body.as_deref().unwrap_or_default();
-        match script.decide(&input, Body::NotRead) {
-            Decision::NeedsBody => script.decide(&input, Body::Read(body)),
+        let mut lookups = Lookups::default();
+        let mut read = Body::NotRead;
+        let decision = loop {
+            match script.decide(&input, read, &mut lookups) {
+                Decision::NeedsBody => read = Body::Read(body),
+                Decision::NeedsLookup(lookup) => {
+                    let answer = self.engine.get(lookup.target()).map(String::as_bytes);
+                    lookups.answer(lookup, Ok(answer));
+                }
+                decision => break decision,
+            }
+        };
+        match decision {
             Decision::Pass => match verdict {
                 Verdict::Allow(_) => Decision::Allow,
                 Verdict::Deny(_) if rules.is_some() => Decision::Deny {
@@ -91,6 +121,7 @@ pub(crate) fn words(decision: &Decision) -> String {
         Decision::Deny { reason, .. } => format!("deny {reason}"),
         Decision::Failed { log, .. } => format!("fail {log}"),
         Decision::NeedsBody => "needs-body".to_owned(),
+        Decision::NeedsLookup(lookup) => format!("needs-lookup {lookup}"),
     }
 }
 

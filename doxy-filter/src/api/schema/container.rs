@@ -58,7 +58,7 @@ static HOST_FIELDS: &[Field] = resources! {
     ReadonlyPaths: &LIST, Init, InitPath, LxcConf: &ANY,
 };
 /// How a container is connected to its host.
-static HOST_CONFIG: Schema = Schema::Struct(Fields {
+pub(super) static HOST_CONFIG: Schema = Schema::Struct(Fields {
     known: HOST_FIELDS,
     misplaced: &[],
 });

@@ -27,7 +27,8 @@ static CONTAINER: Schema = schema! {
     Isolation, Sysctls: &MAP, CapabilityAdd: &LIST, CapabilityDrop: &LIST, Ulimits: &ULIMITS,
     OomScoreAdj,
 };
-static TASK: Schema = schema! {
+/// What a task runs.
+pub(super) static TASK: Schema = schema! {
     ContainerSpec: &CONTAINER,
     PluginSpec: &schema! {
         name, remote, privileges: &Schema::List(&schema! { name, description, value: &LIST }),

@@ -1,0 +1,36 @@
+//! `inspect` and `engine_info`: what a policy looks up, as values of the script.
+
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
+
+use super::object;
+use crate::budget::{Stop, stop};
+use crate::lookup::{self, Result as Answer};
+
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_fn(
+            "inspect",
+            |context: NativeCallContext<'_>, kind: &str, name: ImmutableString| {
+                given(&context, lookup::inspect(kind, &name))
+            },
+        )
+        // A name that is missing names nothing.
+        .register_fn("inspect", |_: &str, (): ()| ())
+        .register_fn("engine_info", |context: NativeCallContext<'_>| {
+            given(&context, lookup::engine_info())
+        });
+}
+
+fn given(context: &NativeCallContext<'_>, answer: Answer) -> Result<Dynamic> {
+    match answer {
+        Answer::Found(doc) => Ok(object::value(&doc, doc.root())),
+        Answer::Absent => Ok(Dynamic::UNIT),
+        Answer::Failed(reason) => Err(stop(Stop::Rejected(reason), context.call_position())),
+        Answer::Missing => Err(stop(Stop::NeedsLookup, Position::NONE)),
+        Answer::Wrong(message) => {
+            Err(EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into())
+        }
+    }
+}

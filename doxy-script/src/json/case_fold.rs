@@ -5,6 +5,14 @@
 
 /// Whether Go takes both for the name of the same field.
 pub(crate) fn same_field(one: &str, other: &str) -> bool {
+    // Most names differ in their first letter.
+    if let (Some(first), Some(second)) = (one.bytes().next(), other.bytes().next())
+        && first.is_ascii()
+        && second.is_ascii()
+        && !first.eq_ignore_ascii_case(&second)
+    {
+        return false;
+    }
     // Beyond ASCII only the two characters above fold to a letter.
     if one.is_ascii() && other.is_ascii() {
         return one.eq_ignore_ascii_case(other);
@@ -40,6 +48,11 @@ mod tests {
             ("Binds", "B\u{131}nds", false),
             ("Privileged", "Prıvileged", false),
             ("K", "\u{212a}", true),
+            ("Sysctls", "\u{17f}ysctls", true),
+            ("\u{17f}ysctls", "sysctls", true),
+            ("Sysctls", "Xysctls", false),
+            ("", "", true),
+            ("", "K", false),
         ] {
             assert_eq!(same_field(one, other), same, "{one} {other}");
         }

@@ -24,6 +24,11 @@ impl Span {
         }
     }
 
+    /// How long it is, in bytes.
+    fn len(self) -> u32 {
+        self.end.wrapping_sub(self.start)
+    }
+
     /// The text in this range.
     pub(super) fn of(self, text: &str) -> &str {
         text.get(index(self.start)..index(self.end))
@@ -99,11 +104,9 @@ impl Doc {
         let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
         // ASCII names that fold to the same are equally long, so most keys can be skipped.
-        let alike = (self.ascii && name.is_ascii()).then_some(name.len());
-        for (span, value) in self.spans(id) {
-            if alike.is_some_and(|length| length != index(span.end) - index(span.start)) {
-                continue;
-            }
+        let alike = (self.ascii && name.is_ascii()).then(|| length(name.len()));
+        let alike = |span: &Span| alike.is_none_or(|length| length == span.len());
+        for (span, value) in self.spans(id).iter().filter(|(span, _)| alike(span)) {
             let key = self.text(*span);
             if key == name {
                 return Member::Found(*value);

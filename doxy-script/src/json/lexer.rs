@@ -135,14 +135,19 @@ impl<'b> Lexer<'b> {
     }
 
     /// Skips the bytes of a string that need no decoding, eight at a time.
+    #[inline]
     fn plain(&mut self) {
-        let rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
-        let (chunks, _) = rest.as_chunks::<8>();
-        let plain = chunks.iter().position(|chunk| has_special(*chunk));
-        let skipped = plain.unwrap_or(chunks.len()) * 8;
-        let rest = rest.get(skipped..).unwrap_or_default();
+        let mut rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
+        while let Some((chunk, after)) = rest.split_first_chunk() {
+            let plain = plain_bytes(*chunk);
+            self.at += plain;
+            if plain < chunk.len() {
+                return;
+            }
+            rest = after;
+        }
         let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        self.at += skipped + rest.iter().position(special).unwrap_or(rest.len());
+        self.at += rest.iter().position(special).unwrap_or(rest.len());
     }
 
     fn escape(&mut self) -> Result<char, String> {
@@ -194,33 +199,40 @@ impl<'b> Lexer<'b> {
     }
 }
 
-/// Whether one of eight bytes is a quote, a backslash or a control character. A byte is zero, or less
-/// than another, if subtracting from it borrows from its highest bit.
-fn has_special(bytes: [u8; 8]) -> bool {
+/// How many of eight bytes stand before the first quote, backslash or control character. A byte is
+/// zero, or less than another, if subtracting from it borrows from its highest bit. A byte behind such
+/// a one may lose to the borrow and be marked as well, but never one before it.
+fn plain_bytes(bytes: [u8; 8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHEST: u64 = 0x8080_8080_8080_8080;
     let word = u64::from_le_bytes(bytes);
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHEST;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (below(word, 0x20) | equal(b'"') | equal(b'\\')) != 0
+    let special = (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHEST;
+    // Eight if there is none: at most 64 zeros.
+    usize::try_from(special.trailing_zeros() / 8).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::has_special;
+    #![expect(clippy::indexing_slicing, reason = "the places are within the array")]
 
-    /// Every byte at every place, among plain and high ones.
+    use super::plain_bytes;
+
+    /// Every byte at every place, among plain, special and high ones.
     #[test]
     fn eight_bytes_at_a_time_are_told_as_one_by_one() {
-        for around in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
-            for place in 0..8 {
-                for byte in 0..=u8::MAX {
-                    let mut bytes = [around; 8];
-                    if let Some(at) = bytes.get_mut(place) {
-                        *at = byte;
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+        for before in [b'a', b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+            for after in [before, b'"', b'\\', 0, 0x1f, b' ', b'#', 0x80] {
+                for place in 0..8 {
+                    for byte in 0..=u8::MAX {
+                        let mut bytes = [after; 8];
+                        bytes[..place].fill(before);
+                        bytes[place] = byte;
+                        let plain = bytes.iter().position(special).unwrap_or(8);
+                        assert_eq!(plain_bytes(bytes), plain, "{bytes:?}");
                     }
-                    let special = matches!(byte, b'"' | b'\\' | 0..=0x1f);
-                    assert_eq!(has_special(bytes), special, "{bytes:?}");
                 }
             }
         }

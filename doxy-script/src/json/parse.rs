@@ -27,12 +27,15 @@ pub(crate) fn parse(body: &[u8], schema: &'static Schema) -> Result<Doc, String>
     let mut parser = Parser {
         lexer: Lexer::new(text),
         depth: 0,
+        // As much as most bodies need. What a client can make it hold is bounded by the body anyway.
         doc: Doc {
             nodes: Vec::with_capacity(text.len() / 12),
+            members: Vec::with_capacity(text.len() / 32),
+            items: Vec::with_capacity(text.len() / 64),
             ..Doc::default()
         },
-        items: Vec::new(),
-        members: Vec::new(),
+        items: Vec::with_capacity(text.len() / 64),
+        members: Vec::with_capacity(text.len() / 32),
     };
     if text.is_empty() {
         parser.doc.root = parser.node(Node::Null);
@@ -110,16 +113,21 @@ impl Parser<'_> {
         Ok(self.node(node))
     }
 
+    #[inline]
     fn expect_kind(&self, schema: &Schema, name: &str, kind: Kind) -> Result<(), String> {
-        let wanted = match (schema, kind) {
+        match (schema, kind) {
             (Schema::Any | Schema::Opaque, _)
             | (Schema::Struct(_) | Schema::Map(_), Kind::Object)
             | (Schema::List(_), Kind::List)
-            | (Schema::StringOrList, Kind::List | Kind::Scalar) => return Ok(()),
-            (Schema::Struct(_) | Schema::Map(_), _) => "an object",
-            (Schema::List(_) | Schema::StringOrList, _) => "a list",
-        };
-        Err(self.lexer.fault(&format!("{name} must be {wanted}")))
+            | (Schema::StringOrList, Kind::List | Kind::Scalar) => Ok(()),
+            (Schema::Struct(_) | Schema::Map(_), _) => Err(self.wrong_kind(name, "an object")),
+            (Schema::List(_) | Schema::StringOrList, _) => Err(self.wrong_kind(name, "a list")),
+        }
+    }
+
+    #[cold]
+    fn wrong_kind(&self, name: &str, wanted: &str) -> String {
+        self.lexer.fault(&format!("{name} must be {wanted}"))
     }
 
     fn nested(

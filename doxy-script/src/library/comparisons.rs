@@ -4,6 +4,8 @@
 //! because a query is text, and a denial that depends on it would never happen. So it is an error
 //! here. Any value may be compared with `()`: that is how a policy tests for a missing value.
 
+use std::any::TypeId;
+
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position, Variant};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -28,25 +30,40 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 /// The most frequent comparisons, with the results of Rhai's own. Rhai searches all modules before it
-/// uses its own operators.
+/// uses its own operators. These look at the values where they are, instead of taking them.
 fn frequent(engine: &mut Engine) {
+    equality::<ImmutableString, ImmutableString>(engine, |one, other| {
+        match (
+            one.as_immutable_string_ref(),
+            other.as_immutable_string_ref(),
+        ) {
+            (Ok(one), Ok(other)) => *one == *other,
+            _ => false,
+        }
+    });
+    equality::<i64, i64>(engine, |one, other| {
+        one.as_int().is_ok_and(|one| other.as_int() == Ok(one))
+    });
+    equality::<bool, bool>(engine, |one, other| {
+        one.as_bool().is_ok_and(|one| other.as_bool() == Ok(one))
+    });
+    equality::<(), ()>(engine, |_, _| true);
+    equality::<ImmutableString, ()>(engine, |_, _| false);
+    equality::<(), ImmutableString>(engine, |_, _| false);
+    equality::<(), bool>(engine, |_, _| false);
+    equality::<(), i64>(engine, |_, _| false);
+}
+
+/// Registers `==` and `!=` of two types.
+fn equality<A: 'static, B: 'static>(engine: &mut Engine, same: fn(&Dynamic, &Dynamic) -> bool) {
+    let types = [TypeId::of::<A>(), TypeId::of::<B>()];
     engine
-        .register_fn("==", |one: &str, other: &str| one == other)
-        .register_fn("!=", |one: &str, other: &str| one != other)
-        .register_fn("==", |one: i64, other: i64| one == other)
-        .register_fn("!=", |one: i64, other: i64| one != other)
-        .register_fn("==", |one: bool, other: bool| one == other)
-        .register_fn("!=", |one: bool, other: bool| one != other)
-        .register_fn("==", |(): (), (): ()| true)
-        .register_fn("!=", |(): (), (): ()| false)
-        .register_fn("==", |_: &str, (): ()| false)
-        .register_fn("!=", |_: &str, (): ()| true)
-        .register_fn("==", |(): (), _: &str| false)
-        .register_fn("!=", |(): (), _: &str| true)
-        .register_fn("==", |(): (), _: bool| false)
-        .register_fn("!=", |(): (), _: bool| true)
-        .register_fn("==", |(): (), _: i64| false)
-        .register_fn("!=", |(): (), _: i64| true);
+        .register_raw_fn("==", types, move |_, args| Ok(holds(args, same)))
+        .register_raw_fn("!=", types, move |_, args| Ok(!holds(args, same)));
+}
+
+fn holds(args: &[&mut Dynamic], same: fn(&Dynamic, &Dynamic) -> bool) -> bool {
+    matches!(args, [one, other] if same(one, other))
 }
 
 const TEXT: &str = "`parse_int()` converts a text to a number";

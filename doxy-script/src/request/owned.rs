@@ -3,12 +3,11 @@
 //! Rhai's values must own their data, so the head is copied into buffers that the request cell
 //! reuses. Nothing is parsed or converted before the script reads it, except the body.
 
-use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use doxy_filter::api::{endpoint_of, schema};
-use doxy_filter::{RuleRef, Verdict};
+use doxy_filter::{RuleRef, Verdict, split_version};
 
 use rhai::ImmutableString;
 
@@ -41,14 +40,25 @@ pub(crate) enum Content {
     Refused(String),
 }
 
+/// A part of the head, and the value that a script gets of it. The value is made when the script
+/// reads it, and used again while requests have the same text there.
+#[derive(Debug, Default)]
+struct Part {
+    range: Range<usize>,
+    value: OnceLock<ImmutableString>,
+}
+
 /// A request that owns its data.
 #[derive(Debug, Default)]
 pub(crate) struct OwnedRequest {
     text: String,
-    method: Range<usize>,
-    path: Range<usize>,
+    method: Part,
+    path: Part,
+    /// The path without the version, and the version.
+    endpoint: Part,
+    version: Part,
     query: Range<usize>,
-    socket: Range<usize>,
+    socket: Part,
     /// The parsed query, after the first read; `None` inside if it is ambiguous.
     pub(crate) pairs: OnceLock<Option<Pairs>>,
     rule: Option<String>,
@@ -61,19 +71,21 @@ pub(crate) struct OwnedRequest {
 }
 
 impl OwnedRequest {
-    /// Replaces the request in it by another.
+    /// Puts a request into it. It is new, or cleared.
     pub(crate) fn fill(&mut self, input: &ScriptRequest<'_>, body: Body<'_>, used: UsedProperties) {
-        self.clear();
         let text = &mut self.text;
         let mut keep = |part: &str| {
             let start = text.len();
             text.push_str(part);
             start..text.len()
         };
-        self.method = keep(input.method);
-        self.path = keep(input.path);
+        let (version, endpoint) = split_version(input.path);
+        self.method.set(keep(input.method), input.method);
+        self.path.set(keep(input.path), input.path);
+        self.endpoint.set(keep(endpoint), endpoint);
+        self.version.set(keep(version), version);
+        self.socket.set(keep(input.socket), input.socket);
         self.query = keep(input.query.unwrap_or_default());
-        self.socket = keep(input.socket);
         let raw = &mut self.raw;
         let mut keep = |bytes: &[u8]| {
             let start = raw.len();
@@ -92,45 +104,75 @@ impl OwnedRequest {
         self.content = content(input, body);
     }
 
-    /// Removes the request and keeps the buffers. Returns their size in bytes.
+    /// Removes the request and keeps the buffers. Returns how many bytes it still holds.
     pub(crate) fn clear(&mut self) -> usize {
-        let (mut text, mut raw, mut headers) = (
-            mem::take(&mut self.text),
-            mem::take(&mut self.raw),
-            mem::take(&mut self.headers),
-        );
+        let Self {
+            text,
+            method,
+            path,
+            endpoint,
+            version,
+            query,
+            socket,
+            pairs,
+            rule,
+            allowed,
+            raw,
+            headers,
+            peer,
+            has_body,
+            content,
+        } = self;
         text.clear();
         raw.clear();
         headers.clear();
-        *self = Self {
-            text,
-            raw,
-            headers,
-            ..Self::default()
-        };
-        self.text.capacity()
-            + self.raw.capacity()
-            + self.headers.capacity() * size_of::<[usize; 4]>()
+        let parts = [method, path, endpoint, version, socket];
+        let values = parts.map(Part::clear);
+        *query = 0..0;
+        *pairs = OnceLock::new();
+        *rule = None;
+        *allowed = false;
+        *peer = None;
+        *has_body = false;
+        *content = Content::NotRead;
+        text.capacity()
+            + raw.capacity()
+            + headers.capacity() * size_of::<[usize; 4]>()
+            + values.iter().sum::<usize>()
     }
 
-    fn part(&self, part: &Range<usize>) -> &str {
-        self.text.get(part.clone()).unwrap_or_default()
+    fn text(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn method(&self) -> &str {
-        self.part(&self.method)
+    fn value(&self, part: &Part) -> ImmutableString {
+        part.value
+            .get_or_init(|| self.text(&part.range).into())
+            .clone()
     }
 
-    pub(crate) fn path(&self) -> &str {
-        self.part(&self.path)
+    pub(crate) fn method(&self) -> ImmutableString {
+        self.value(&self.method)
+    }
+
+    pub(crate) fn path(&self) -> ImmutableString {
+        self.value(&self.path)
+    }
+
+    pub(crate) fn endpoint(&self) -> ImmutableString {
+        self.value(&self.endpoint)
+    }
+
+    pub(crate) fn version(&self) -> ImmutableString {
+        self.value(&self.version)
     }
 
     pub(crate) fn query(&self) -> &str {
-        self.part(&self.query)
+        self.text(&self.query)
     }
 
-    pub(crate) fn socket(&self) -> &str {
-        self.part(&self.socket)
+    pub(crate) fn socket(&self) -> ImmutableString {
+        self.value(&self.socket)
     }
 
     pub(crate) fn rule(&self) -> Option<&str> {
@@ -144,6 +186,22 @@ impl OwnedRequest {
             .iter()
             .filter(move |(other, _)| bytes(other).eq_ignore_ascii_case(name.as_bytes()))
             .map(move |(_, value)| bytes(value))
+    }
+}
+
+impl Part {
+    /// Replaces the text, and forgets the value if it was made of another one.
+    fn set(&mut self, range: Range<usize>, text: &str) {
+        self.range = range;
+        if self.value.get().is_some_and(|value| value.as_str() != text) {
+            self.value.take();
+        }
+    }
+
+    /// Removes the text. Returns how long the value is that is kept.
+    fn clear(&mut self) -> usize {
+        self.range = 0..0;
+        self.value.get().map_or(0, |value| value.len())
     }
 }
 
@@ -175,5 +233,80 @@ fn content(input: &ScriptRequest<'_>, body: Body<'_>) -> Content {
     match json::parse(bytes, schema) {
         Ok(doc) => Content::Read(Arc::new(doc)),
         Err(reason) => Content::Refused(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr;
+
+    use doxy_filter::{Reason, Verdict};
+
+    use super::{OwnedRequest, UsedProperties};
+    use crate::request::{Body, ScriptRequest};
+
+    /// The values that a script reads, of requests that follow each other in one buffer.
+    #[test]
+    fn a_value_is_used_again_only_for_the_same_text() {
+        let mut request = OwnedRequest::default();
+        let mut before = None;
+        for (method, path, socket, same) in [
+            ("GET", "/v1.41/info", "/run/a.sock", [false; 5]),
+            ("GET", "/v1.41/info", "/run/a.sock", [true; 5]),
+            (
+                "GET",
+                "/v1.42/info",
+                "/run/a.sock",
+                [true, false, true, false, true],
+            ),
+            (
+                "GET",
+                "/info",
+                "/run/a.sock",
+                [true, false, true, false, true],
+            ),
+            (
+                "POST",
+                "/build",
+                "/run/b.sock",
+                [false, false, false, true, false],
+            ),
+            ("", "", "", [false, false, false, true, false]),
+        ] {
+            let input = ScriptRequest {
+                method,
+                path,
+                query: None,
+                headers: &[],
+                peer: None,
+                socket,
+                has_body: false,
+                verdict: Verdict::Deny(Reason::NoRule),
+            };
+            request.fill(&input, Body::NotRead, UsedProperties::default());
+            let (version, endpoint) = doxy_filter::split_version(path);
+            let values = [
+                request.method(),
+                request.path(),
+                request.endpoint(),
+                request.version(),
+                request.socket(),
+            ];
+            assert_eq!(
+                values.each_ref().map(|v| v.as_str()),
+                [method, path, endpoint, version, socket]
+            );
+            if let Some(before) = before.replace(values.clone()) {
+                let reused: Vec<_> = before
+                    .iter()
+                    .zip(&values)
+                    .map(|(one, other)| ptr::eq(one.as_str(), other.as_str()))
+                    .collect();
+                assert_eq!(reused, same, "{method} {path}");
+            }
+            let kept: usize = values.iter().map(|value| value.len()).sum();
+            assert!(request.clear() >= kept, "{method} {path}");
+            assert_eq!(request.query(), "");
+        }
     }
 }

@@ -40,7 +40,10 @@ pub(crate) fn build(patterns: &Arc<OnceLock<Patterns>>) -> Engine {
         .disable_symbol("Fn")
         // With `try` a script could catch an exceeded limit in a closure.
         .disable_symbol("try")
-        .on_progress(|_| (!budget::step()).then_some(Dynamic::UNIT))
+        .on_progress(|_| match budget::step() {
+            true => None,
+            false => Some(Dynamic::UNIT),
+        })
         .on_print(budget::print)
         .on_debug(|text, _, at| budget::print(&format!("{at}: {text}")));
     engine

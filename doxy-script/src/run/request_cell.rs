@@ -19,10 +19,10 @@ use crate::view::Req;
 const MAX_KEPT: usize = 8 << 10;
 
 thread_local! {
-    static KEPT: Cell<Option<RequestCell>> = const { Cell::new(None) };
+    static KEPT: Cell<Option<Box<RequestCell>>> = const { Cell::new(None) };
 }
 
-/// A scope with the request in it, and nothing else.
+/// A scope with the request in it, and nothing else. Boxed, because it is large.
 pub(crate) struct RequestCell {
     policy: PolicyId,
     request: ImmutableString,
@@ -43,7 +43,7 @@ impl RequestCell {
         input: &ScriptRequest<'_>,
         body: Body<'_>,
         used: UsedProperties,
-    ) -> Self {
+    ) -> Box<Self> {
         let fill = |facts: &mut OwnedRequest| facts.fill(input, body, used);
         if let Some(mut kept) = KEPT.take()
             && Arc::ptr_eq(&kept.policy.0, &policy.0)
@@ -55,12 +55,12 @@ impl RequestCell {
         fill(&mut facts);
         let mut scope = Scope::new();
         scope.push_dynamic(name.as_str(), Dynamic::from(Req(Arc::new(facts))));
-        Self {
+        Box::new(Self {
             policy: policy.clone(),
             request: name.clone(),
             scope,
             caches: Caches::new(),
-        }
+        })
     }
 
     /// Runs the body of `decide` in this scope. A call would create another scope.
@@ -82,7 +82,7 @@ impl RequestCell {
     }
 
     /// Removes the request and keeps the rest for the next call, unless it is too large.
-    pub(crate) fn release(mut self) {
+    pub(crate) fn release(mut self: Box<Self>) {
         self.scope.rewind(1);
         self.caches.rewind_fn_resolution_caches(1);
         if self

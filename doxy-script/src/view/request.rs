@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use doxy_filter::api::{endpoint_of, object_of};
-use doxy_filter::split_version;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::headers::Headers;
@@ -43,23 +42,19 @@ struct Matched(Arc<OwnedRequest>);
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Req>("request")
-        .register_get("method", |req: &mut Req| text(req.0.method()))
-        .register_get("path", |req: &mut Req| text(req.0.path()))
-        .register_get("endpoint", |req: &mut Req| {
-            text(split_version(req.0.path()).1)
-        })
-        .register_get("version", |req: &mut Req| {
-            text(split_version(req.0.path()).0)
-        })
+        .register_get("method", |req: &mut Req| req.0.method())
+        .register_get("path", |req: &mut Req| req.0.path())
+        .register_get("endpoint", |req: &mut Req| req.0.endpoint())
+        .register_get("version", |req: &mut Req| req.0.version())
         .register_get("template", |req: &mut Req| {
-            let endpoint = endpoint_of(req.0.method(), req.0.path());
+            let endpoint = endpoint_of(&req.0.method(), &req.0.path());
             endpoint.map_or(Dynamic::UNIT, |endpoint| text(endpoint.template).into())
         })
         .register_get("object", |req: &mut Req| object_view(&req.0))
         .register_type_with_name::<ObjectView>("object in the path")
         .register_get("kind", |object: &mut ObjectView| text(object.kind))
         .register_get("name", |object: &mut ObjectView| object.name.clone())
-        .register_get("socket", |req: &mut Req| text(req.0.socket()))
+        .register_get("socket", |req: &mut Req| req.0.socket())
         .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
             Query::of(&req.0, context.call_position())
         })
@@ -94,7 +89,7 @@ fn text(text: &str) -> ImmutableString {
 /// The object that the path names, or `()`.
 fn object_view(request: &OwnedRequest) -> Dynamic {
     let path = request.path();
-    let object = object_of(request.method(), path);
+    let object = object_of(&request.method(), &path);
     object.map_or(Dynamic::UNIT, |object| {
         Dynamic::from(ObjectView {
             kind: object.kind.word(),

@@ -18,6 +18,7 @@ use crate::error::Fault;
 use crate::lookup::Allowed;
 use crate::request::UsedProperties;
 use crate::run::{self, PolicyId};
+use crate::view;
 
 /// The longest policy, in bytes.
 const MAX_SOURCE: usize = 256 << 10;
@@ -48,10 +49,12 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         .map_err(|error| syntax::fault(&error, source))?
         .clone_functions_only();
     constants::resolve(&mut engine, &constants);
-    let (found, used) = check::check(&ast, &written, &constants)?;
+    let checked = check::check(&ast, &written, &constants)?;
     let lookups = lookups::allowed(&ast, &written, &constants)?;
     // The cell is new, so setting it cannot fail.
-    let _ = patterns.set(found);
+    let _ = patterns.set(checked.patterns);
+    view::register_properties(&mut engine, &checked.properties);
+    engine.set_fast_operators(checked.plain_operators);
     let decide = ast.shared_lib().get_script_fn("decide", 1);
     let (decide, request) = decide
         .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
@@ -66,7 +69,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         decide,
         request,
         engine,
-        used,
+        used: checked.used,
         lookups,
     })
 }

@@ -8,7 +8,9 @@ mod object;
 mod query;
 mod request;
 
-use rhai::Engine;
+use std::collections::BTreeSet;
+
+use rhai::{Engine, ImmutableString};
 
 pub(crate) use self::object::{field, is_set};
 pub(crate) use self::request::{PARTS, PROPERTIES, Req};
@@ -20,4 +22,18 @@ pub(crate) fn register(engine: &mut Engine) {
     headers::register(engine);
     object::register(engine);
     lookups::register(engine);
+}
+
+/// How many names are registered.
+const MAX_PROPERTIES: usize = 1000;
+
+/// Registers the names that a policy has after dots as properties of what has keys: objects, the
+/// query, the headers, and `()`. Without it Rhai makes an error for each, and then asks the indexer.
+pub(crate) fn register_properties(engine: &mut Engine, names: &BTreeSet<ImmutableString>) {
+    for name in names.iter().take(MAX_PROPERTIES) {
+        object::register_property(engine, name);
+        query::register_property(engine, name);
+        headers::register_property(engine, name);
+        engine.register_get(name.as_str(), |(): &mut ()| ());
+    }
 }

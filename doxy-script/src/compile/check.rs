@@ -3,11 +3,16 @@
 //! Rhai reports an unknown function only when it is called, so a policy would deny in production what
 //! it should have reported at start. So the tree is walked once to check functions, their numbers
 //! of arguments, and the properties of `req`, and to compile the patterns. `fields` checks names
-//! after dots, `flow` unused verdicts and closures, `used` finds what the policy reads.
+//! after dots, `flow` unused verdicts and closures, `used` finds what the policy reads, `operators`
+//! whether it can do with Rhai's own.
 
 mod fields;
 mod flow;
+mod operators;
 mod used;
+
+use std::collections::BTreeSet;
+use std::mem;
 
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, ImmutableString, Position, Scope, Stmt};
 
@@ -24,13 +29,19 @@ const IMPLIED: [&str; 1] = ["curry"];
 /// How many texts are compiled as patterns if a pattern is not a literal.
 const MAX_CANDIDATES: usize = 1000;
 
-/// Checks a policy. Returns its compiled patterns and the parts of the request that it reads.
-/// `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
-pub(super) fn check(
-    ast: &AST,
-    written: &AST,
-    constants: &Scope<'_>,
-) -> Result<(Patterns, UsedProperties), Fault> {
+/// What is known of a policy once it was checked.
+pub(super) struct Checked {
+    pub(super) patterns: Patterns,
+    /// The parts of the request that it reads.
+    pub(super) used: UsedProperties,
+    /// The names after dots: fields of bodies, parameters of queries.
+    pub(super) properties: BTreeSet<ImmutableString>,
+    /// Whether Rhai's built-in operators judge its comparisons as ours do.
+    pub(super) plain_operators: bool,
+}
+
+/// Checks a policy. `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
+pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<Checked, Fault> {
     let request = entry(ast)?;
     let mut checker = Checker {
         ast,
@@ -39,6 +50,7 @@ pub(super) fn check(
         texts: Vec::new(),
         indirect: Vec::new(),
         used: UsedProperties::default(),
+        properties: BTreeSet::new(),
         fault: None,
     };
     for (_, _, value) in constants.iter() {
@@ -59,8 +71,12 @@ pub(super) fn check(
         Some(fault) => Err(fault),
         None => {
             as_written(written, constants)?;
-            let used = checker.used;
-            Ok((checker.finish(), used))
+            Ok(Checked {
+                plain_operators: operators::are_plain(ast, &checker.request),
+                used: checker.used,
+                properties: mem::take(&mut checker.properties),
+                patterns: checker.finish(),
+            })
         }
     }
 }
@@ -160,6 +176,7 @@ struct Checker<'a> {
     /// How patterns are used that are not written where they are used.
     indirect: Vec<MatchMode>,
     used: UsedProperties,
+    properties: BTreeSet<ImmutableString>,
     fault: Option<Fault>,
 }
 
@@ -169,6 +186,10 @@ impl Checker<'_> {
             Expr::FnCall(call, at) => self.call(call, call.args.len(), *at),
             Expr::MethodCall(call, at) => self.call(call, call.args.len() + 1, *at),
             Expr::Dot(pair, ..) => self.property(&pair.lhs, &pair.rhs),
+            Expr::Property(property, _) => {
+                self.properties.insert(property.2.clone());
+                Ok(())
+            }
             Expr::StringConstant(text, _) => {
                 self.texts.push(text.clone());
                 Ok(())

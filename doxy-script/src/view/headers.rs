@@ -17,15 +17,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Headers>("headers")
         .register_indexer_get(
-            |context: NativeCallContext<'_>,
-             headers: &mut Headers,
-             name: &str|
-             -> Result<Dynamic> {
-                headers
-                    .0
-                    .header(name)
-                    .next()
-                    .map_or(Ok(Dynamic::UNIT), |value| Ok(text(value, &context)?.into()))
+            |context: NativeCallContext<'_>, headers: &mut Headers, name: &str| {
+                headers.get(&context, name)
             },
         )
         .register_fn(
@@ -41,6 +34,24 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("contains", |headers: &mut Headers, name: &str| {
             headers.0.header(name).next().is_some()
         });
+}
+
+/// Registers the header `name` as a property.
+pub(super) fn register_property(engine: &mut Engine, name: &ImmutableString) {
+    let header = name.clone();
+    engine.register_get(
+        name.as_str(),
+        move |context: NativeCallContext<'_>, headers: &mut Headers| headers.get(&context, &header),
+    );
+}
+
+impl Headers {
+    fn get(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Dynamic> {
+        match self.0.header(name).next() {
+            Some(value) => Ok(text(value, context)?.into()),
+            None => Ok(Dynamic::UNIT),
+        }
+    }
 }
 
 fn text(value: &[u8], context: &NativeCallContext<'_>) -> Result<ImmutableString> {

@@ -23,11 +23,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Json>("object")
         .register_indexer_get(
-            |context: NativeCallContext<'_>, json: &mut Json, name: &str| -> Result<Dynamic> {
-                Ok(json
-                    .look_up(&context, name)?
-                    .map_or(Dynamic::UNIT, |id| value(&json.doc, id)))
-            },
+            |context: NativeCallContext<'_>, json: &mut Json, name: &str| json.get(&context, name),
         )
         .register_fn(
             "contains",
@@ -53,7 +49,21 @@ pub(super) fn register(engine: &mut Engine) {
         });
 }
 
+/// Registers the field `name` as a property.
+pub(super) fn register_property(engine: &mut Engine, name: &ImmutableString) {
+    let field = name.clone();
+    engine.register_get(
+        name.as_str(),
+        move |context: NativeCallContext<'_>, json: &mut Json| json.get(&context, &field),
+    );
+}
+
 impl Json {
+    fn get(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Dynamic> {
+        let found = self.look_up(context, name)?;
+        Ok(found.map_or(Dynamic::UNIT, |id| value(&self.doc, id)))
+    }
+
     fn look_up(&self, context: &NativeCallContext<'_>, name: &str) -> Result<Option<NodeId>> {
         match look_up(&self.doc, self.id, name) {
             Member::Found(id) => Ok(Some(id)),

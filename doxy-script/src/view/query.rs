@@ -22,9 +22,7 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Query>("query")
-        .register_indexer_get(|query: &mut Query, name: &str| {
-            query.first(name).map_or(Dynamic::UNIT, Into::into)
-        })
+        .register_indexer_get(|query: &mut Query, name: &str| query.get(name))
         .register_fn("values", |query: &mut Query, name: &str| -> Array {
             let mine = query.0.iter().filter(|(key, _)| key == name);
             mine.map(|(_, value)| value.clone().into()).collect()
@@ -58,7 +56,19 @@ pub(super) fn register(engine: &mut Engine) {
         );
 }
 
+/// Registers the parameter `name` as a property.
+pub(super) fn register_property(engine: &mut Engine, name: &ImmutableString) {
+    let parameter = name.clone();
+    engine.register_get(name.as_str(), move |query: &mut Query| {
+        query.get(&parameter)
+    });
+}
+
 impl Query {
+    fn get(&self, name: &str) -> Dynamic {
+        self.first(name).map_or(Dynamic::UNIT, Into::into)
+    }
+
     /// The query of a request. It is parsed once, however often a policy says `req.query`.
     pub(super) fn of(request: &OwnedRequest, at: Position) -> Result<Self> {
         pairs(request).cloned().map(Self).ok_or_else(|| {

@@ -29,7 +29,7 @@ pub(super) fn visit(path: &[ASTNode<'_>], request: &str, used: &mut UsedProperti
 }
 
 /// The property or function of `req` in this expression. `None` for any other use.
-fn property<'a>(parent: &ASTNode<'a>, request: &Expr) -> Option<&'a str> {
+pub(super) fn property<'a>(parent: &ASTNode<'a>, request: &Expr) -> Option<&'a str> {
     let ASTNode::Expr(Expr::Dot(pair, ..)) = parent else {
         return None;
     };

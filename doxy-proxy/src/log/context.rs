@@ -1,9 +1,10 @@
 //! What records and the lines made of them share.
 
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::log::access::AccessLog;
+use crate::log::denials::{Denials, LastDenial};
 use crate::net::peer::Peer;
 
 /// What the records of one connection have in common.
@@ -11,8 +12,17 @@ use crate::net::peer::Peer;
 pub(crate) struct LogContext {
     pub(crate) log: Option<AccessLog>,
     pub(crate) peer: Peer,
-    /// The peer as the access log has it, once a record was written.
+    /// Where denials are counted.
+    pub(crate) denials: Arc<Denials>,
+    noted: OnceLock<Box<Noted>>,
+}
+
+/// What is kept from one request to the next. An idle connection that needs none of it has none.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// The peer as the access log has it.
     pub(crate) peer_text: OnceLock<Box<[u8]>>,
+    pub(crate) last_denial: Mutex<Option<LastDenial>>,
 }
 
 /// The bytes of bodies, or of a tunnel, that doxy has forwarded.
@@ -36,11 +46,16 @@ pub(crate) fn debugging() -> bool {
 
 impl LogContext {
     /// The context of a connection.
-    pub(crate) fn new(log: Option<AccessLog>, peer: Peer) -> Self {
+    pub(crate) fn new(log: Option<AccessLog>, peer: Peer, denials: Arc<Denials>) -> Self {
         Self {
             log,
             peer,
-            peer_text: OnceLock::new(),
+            denials,
+            noted: OnceLock::new(),
         }
+    }
+
+    pub(crate) fn noted(&self) -> &Noted {
+        self.noted.get_or_init(Box::default)
     }
 }

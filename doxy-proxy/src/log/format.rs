@@ -55,11 +55,15 @@ impl LogLine<'_> {
             text => text,
         };
         let verdict = self.verdict.name();
-        let why = match (self.verdict, text.get(text.rule), self.reason()) {
-            (Verdict::Refused, _, reason) => reason.to_owned(),
-            (_, "", reason) => format!("{verdict}: {reason}"),
-            (_, rule, "") => format!("{verdict} by {rule}"),
-            (_, rule, reason) => format!("{verdict} by {rule}; {reason}"),
+        let rule = text.get(text.rule);
+        let why = match self.verdict {
+            Verdict::Refused => self.reason().to_owned(),
+            _ if rule.is_empty() => format!("{verdict}: {}", self.reason()),
+            _ => format!("{verdict} {}", by(rule, self.reason())),
+        };
+        let said = match text.get(text.said) {
+            "" => String::new(),
+            said => format!("; it said: {said}"),
         };
         let end = match self.outcome {
             Outcome::ClientGone => "; the client went away",
@@ -75,7 +79,7 @@ impl LogLine<'_> {
         }) = &self.context.peer;
         let comm = escaped(comm.as_bytes());
         tracing::debug!(
-            "{status} | {duration:.3?} | {} | {} {} | {why}{end} | uid {uid}, gid {gid}, pid {pid} {comm}",
+            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | uid {uid}, gid {gid}, pid {pid} {comm}",
             or_dash(text.host),
             or_dash(text.method),
             or_dash(text.path),
@@ -90,7 +94,7 @@ impl LogLine<'_> {
         word(line, " ", self.verdict.name());
         word(line, " ", text.get(text.method));
         word(line, " ", text.get(text.path));
-        line.extend_from_slice(self.context.peer_text.get_or_init(|| {
+        line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
             let Peer::Unix(peer) = &self.context.peer;
             let mut line = Vec::new();
             number(&mut line, " uid=", peer.uid);
@@ -125,7 +129,7 @@ impl LogLine<'_> {
         put(line, "{\"time\":\"");
         date::append_rfc3339(line);
         put(line, "\"");
-        line.extend_from_slice(self.context.peer_text.get_or_init(|| {
+        line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
             let Peer::Unix(peer) = &self.context.peer;
             let mut line = Vec::new();
             number(&mut line, ",\"uid\":", peer.uid);
@@ -158,6 +162,15 @@ impl LogLine<'_> {
         put(line, ",\"outcome\":\"");
         put(line, self.outcome.name());
         put(line, "\"}\n");
+    }
+}
+
+/// Why a request was denied: by which rule, if one decided, and the reason, if there is more to say.
+pub(crate) fn by(rule: &str, reason: &str) -> String {
+    match (rule, reason) {
+        ("", reason) => reason.to_owned(),
+        (rule, "") => format!("by {rule}"),
+        (rule, reason) => format!("by {rule}; {reason}"),
     }
 }
 

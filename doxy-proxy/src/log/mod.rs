@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod context;
 pub(crate) mod date;
+pub(crate) mod denials;
 pub mod diagnostics;
 pub(crate) mod escape;
 pub(crate) mod facts;

@@ -19,15 +19,19 @@ use crate::http::headers::values;
 use crate::http::request::Head;
 use crate::log::access::Format;
 use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
+use crate::log::denials::FirstDenial;
 use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
-use crate::log::format::{LogLine, micros};
+use crate::log::format::{LogLine, by, micros};
 use crate::log::text::Text;
+use crate::net::peer::Peer;
 
 /// The record of one request.
 #[derive(Debug)]
 pub(crate) struct RequestRecord<'a> {
     context: &'a LogContext,
+    /// Set if the request is the first denial of its kind.
+    first_denial: Option<Box<FirstDenial>>,
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
     /// What the engine serves at the path, if anything. Only for a request that is logged.
@@ -47,6 +51,8 @@ struct Logged {
     text: Box<Text>,
 }
 
+/// The most that `--debug` shows of a script's words, in characters.
+const MAX_SAID: usize = 200;
 /// The bits of `response_start` that are the status; those above are the time.
 const STATUS_BITS: u32 = 16;
 /// The time of a response that is sent as one piece, when the request ends.
@@ -58,6 +64,7 @@ impl<'a> RequestRecord<'a> {
         let logged = context.log.is_some() || debugging();
         Self {
             context,
+            first_denial: None,
             verdict: Verdict::Refused,
             reason: Reason::None,
             endpoint: None,
@@ -116,6 +123,13 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
+    /// The policy denies the request; [`Self::refused`] says why.
+    pub(crate) fn denied(&mut self, judged: &Judged<'_>) {
+        let Peer::Unix(peer) = &self.context.peer;
+        let last = &self.context.noted().last_denial;
+        self.first_denial = self.context.denials.count(judged, peer.uid, last);
+    }
+
     /// The engine would serve another request than the one that was allowed.
     pub(crate) fn revoke(&mut self) {
         self.verdict = Verdict::Refused;
@@ -143,13 +157,34 @@ impl<'a> RequestRecord<'a> {
             self.verdict = verdict;
         }
         self.reason = reason;
+        let first = self.first_denial.take();
+        if first.is_none() && self.logged.is_none() {
+            return;
+        }
+        let detail = detail();
+        let detail = detail.map(|detail| escaped(detail.as_bytes()).into_owned());
+        if let Some(first) = first {
+            let why = detail.as_deref().unwrap_or(reason.words());
+            self.context.denials.log(
+                &first,
+                &by(&escaped(rule.unwrap_or_default().as_bytes()), why),
+            );
+        }
         if let Some(text) = self.text() {
             if let Some(rule) = rule {
                 text.quote_rule(rule, None);
             }
-            if let Some(detail) = detail() {
-                text.detail = Cow::Owned(escaped(detail.as_bytes()).into_owned());
+            if let Some(detail) = detail {
+                text.detail = Cow::Owned(detail);
             }
+        }
+    }
+
+    /// Notes what a script said to the client, for `--debug` alone: it may have parts of a body in it.
+    pub(crate) fn said(&mut self, words: &str) {
+        if let Some(text) = self.text().filter(|_| debugging()) {
+            let cut: String = words.chars().take(MAX_SAID).collect();
+            text.said = text.quote(&cut);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Text {
     pub(crate) rule: Span,
     /// The full id of the object in the path, if the policy looked it up.
     pub(crate) object: Span,
+    /// What a script said; only with `--debug`.
+    pub(crate) said: Span,
     /// In words of doxy's own; empty where the reason's words say it.
     pub(crate) detail: Cow<'static, str>,
 }

@@ -107,24 +107,31 @@ impl Policy {
                 ScriptDecision::NeedsLookup(lookup) => {
                     return Decision::NeedsLookup(request, lookup);
                 }
-                ScriptDecision::Deny(denial) => return Decision::Denied(denial),
+                ScriptDecision::Deny(denial) => {
+                    record.denied(&request.judged());
+                    return Decision::Denied(denial);
+                }
             }
         }
         let judged = request.judged();
-        Decision::Denied(match verdict {
+        let reason = match verdict {
             Verdict::Allow(rule) => {
                 record.allowed(rule.source, Some(rule.line));
                 return self.permit(request, lookups, record);
             }
-            Verdict::Deny(Reason::Method { allowed }) => Denial::Method {
+            Verdict::Deny(reason) => reason,
+        };
+        record.denied(&judged);
+        Decision::Denied(match reason {
+            Reason::Method { allowed } => Denial::Method {
                 allowed: allowed.to_owned(),
                 method: judged.method.to_owned(),
             },
-            Verdict::Deny(Reason::Rule(rule)) => Denial::Path {
+            Reason::Rule(rule) => Denial::Path {
                 path: judged.path.to_owned(),
                 rule: Some(rule.to_string()),
             },
-            Verdict::Deny(_) => {
+            _ => {
                 let path = judged.path.to_owned();
                 match self.rules.methods_of(&path) {
                     none if none.is_empty() => Denial::Path { path, rule: None },

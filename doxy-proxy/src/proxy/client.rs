@@ -1,10 +1,12 @@
 //! A client's connection, and what becomes of it after a request.
 
-use crate::log::access::AccessLog;
+use std::sync::Arc;
+
 use crate::log::context::LogContext;
 use crate::net::buffer::ReadBuf;
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
+use crate::proxy::service::Service;
 
 /// A client's connection, and what has been read from it.
 #[derive(Debug)]
@@ -15,11 +17,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(stream: Stream, peer: Peer, log: Option<AccessLog>) -> Self {
+    pub(crate) fn new(stream: Stream, peer: Peer, service: &Service) -> Self {
+        let denials = Arc::clone(&service.denials);
         Self {
             stream,
             input: ReadBuf::default(),
-            log: LogContext::new(log, peer),
+            log: LogContext::new(service.access_log.clone(), peer, denials),
         }
     }
 }

@@ -64,6 +64,14 @@ impl Error {
         if let Self::BadRequest(BadRequest::Malformed(Malformed::Escapes)) = self {
             record.revoke();
         }
+        if let Self::Denied(Denial::Script {
+            reason: words,
+            failed: false,
+            ..
+        }) = self
+        {
+            record.said(words);
+        }
         match self {
             Self::Denied(Denial::MethodOnPath {
                 method, allowed, ..

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::access::AccessLog;
+use crate::log::denials::Denials;
 use crate::net::peer::PeerAcl;
 use crate::policy::{Policy, PolicyHandle};
 use crate::shares::Shares;
@@ -29,6 +30,8 @@ pub struct Service {
     pub access_log: Option<AccessLog>,
     /// What peers share.
     pub(crate) shares: Shares,
+    /// What the log says of denials.
+    pub(crate) denials: Arc<Denials>,
 }
 
 /// What a client may cost.
@@ -60,8 +63,10 @@ impl Default for Limits {
 impl Service {
     /// A service for every peer that can open the socket, with the default limits and no access log.
     pub fn new(name: &str, policy: Policy, upstream: Upstream) -> Self {
+        let name = Arc::from(name);
         Self {
-            name: name.into(),
+            denials: Arc::new(Denials::new(Arc::clone(&name))),
+            name,
             policy: PolicyHandle::new(policy),
             upstream: Arc::new(upstream),
             peers: PeerAcl::default(),

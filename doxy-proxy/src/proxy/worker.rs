@@ -101,7 +101,7 @@ impl Worker {
         let Some(thread) = &self.thread else {
             // This fails only if the runtime ends.
             if let Ok(stream) = stream.attach() {
-                let client = Client::new(stream, peer, service.access_log.clone());
+                let client = Client::new(stream, peer, &service);
                 // Boxed at once: a future is moved several times on its way into the set.
                 connections.spawn(Box::pin(connection::serve(client, place, service)));
             }
@@ -109,7 +109,7 @@ impl Worker {
         };
         let there = async move {
             if let Ok(stream) = stream.attach() {
-                let client = Client::new(stream, peer, service.access_log.clone());
+                let client = Client::new(stream, peer, &service);
                 connection::serve(client, place, service).await;
             }
         };

@@ -22,6 +22,8 @@ mod cli;
 mod corpus;
 // Heads that are cut short.
 mod cut_heads;
+/// What is logged of denials by default.
+mod denials;
 // The real docker CLI and a real engine, through doxy and directly.
 mod engine;
 // The engine and doxy are killed under load.

@@ -117,7 +117,7 @@ fn a_denied_body_is_not_forwarded_and_the_connection_continues() {
         assert_eq!(client.reply("GET").unwrap().status(), 200);
     }
     assert!(setup.fake.requests().iter().all(|r| r.target() == "/info"));
-    let line = setup.doxy.logged("POST /containers/create");
+    let line = setup.doxy.logged("| POST /containers/create |");
     assert!(line.contains("| denied by policy.rhai:5:"), "{line}");
     setup.doxy.stop();
 }

@@ -19,14 +19,14 @@ fn service() -> Result<Arc<Service>, Box<dyn Error>> {
     Ok(Arc::new(Service::new("test", policy, upstream)))
 }
 
-fn client(stream: UnixStream) -> Client {
+fn client(stream: UnixStream, service: &Service) -> Client {
     let peer = Peer::Unix(UnixPeer {
         uid: 0,
         gid: 0,
         pid: 0,
         comm: String::new(),
     });
-    Client::new(Stream::Unix(stream), peer, None)
+    Client::new(Stream::Unix(stream), peer, service)
 }
 
 fn place(connections: &mut Connections) -> Result<Place, Box<dyn Error>> {
@@ -39,13 +39,17 @@ async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(),
     let (one, two) = UnixStream::pair()?;
     let service = service()?;
     let mut connections = Connections::new(2);
-    let connection = serve(client(one), place(&mut connections)?, Arc::clone(&service));
+    let connection = serve(
+        client(one, &service),
+        place(&mut connections)?,
+        Arc::clone(&service),
+    );
     assert!(
         size_of_val(&connection) <= 928,
         "{}",
         size_of_val(&connection)
     );
-    let mut client = client(two);
+    let mut client = client(two, &service);
     let place = place(&mut connections)?;
     let request = handle(&mut client, 0, &service, &place);
     assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
@@ -71,7 +75,8 @@ async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(
         two.writable().await?;
         assert_eq!(two.try_write(all.as_bytes())?, size);
         one.readable().await?;
-        let served = tokio::spawn(serve(client(one), place, service()?));
+        let service = service()?;
+        let served = tokio::spawn(serve(client(one, &service), place, service));
         let (mut answers, mut room) = (0, [0; 4096]);
         let mut got = Vec::new();
         while answers < requests {

@@ -1,6 +1,7 @@
 //! A response that begins before the body of its request has come.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -11,6 +12,7 @@ use super::{
 };
 use crate::http::framing::Framing;
 use crate::log::context::LogContext;
+use crate::log::denials::Denials;
 use crate::net::peer::{Peer, UnixPeer};
 
 /// The engine answers at once; the only byte of the body comes after `pause`. What becomes of the
@@ -33,7 +35,7 @@ async fn answered_early(pause: Duration) -> Result<(Next, String), Box<dyn Error
         pid: 0,
         comm: String::new(),
     });
-    let context = LogContext::new(None, peer);
+    let context = LogContext::new(None, peer, Arc::new(Denials::new("".into())));
     let record = RequestRecord::open(&context);
     let mut request = Body::new(exchange.framing, false);
     let (mut input, mut from_engine) = (ReadBuf::default(), ReadBuf::default());

@@ -1,6 +1,6 @@
 //! Answers that tell the client what would work: another path, another method.
 
-use crate::support::{Client, Doxy, Fake};
+use crate::support::{Binary, Client, Doxy, Fake};
 
 const REPEATED: &str = "the path has repeated slashes, ask for the one in the header Location";
 const EMPTY: &str = "malformed request: the path has an empty segment (`//`)";
@@ -116,6 +116,18 @@ fn repeated_slashes_are_refused_if_anything_else_is_wrong() {
         assert!(reply.header("location").is_empty(), "{raw:?}");
     }
     assert!(fake.requests().is_empty());
+}
+
+#[test]
+fn a_peer_that_may_not_connect_is_not_redirected() {
+    let fake = Fake::start();
+    let doxy = Binary::start(fake.path(), &["--allow-uid", "54321"]);
+    let mut client = doxy.connect();
+    client.try_send(b"GET //info HTTP/1.1\r\nHost: d\r\n\r\n");
+    let reply = client.reply("GET").unwrap();
+    assert_eq!(reply.status(), 403);
+    assert!(reply.header("location").is_empty());
+    doxy.stop();
 }
 
 #[test]

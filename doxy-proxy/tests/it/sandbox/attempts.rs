@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use libc::c_int;
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, Timestamps, XattrFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -32,7 +33,8 @@ pub(super) fn forbidden<T>(what: &str, tried: io::Result<T>) {
     REFUSED.fetch_add(1, Ordering::SeqCst);
 }
 
-const CODE: &str = "new code";
+const CODE: &str = "memory for code";
+const WRITTEN_CODE: &str = "memory that becomes code";
 /// Both could pass descriptors.
 const SENDMSG: &str = "sendmsg";
 const RECVMSG: &str = "recvmsg";
@@ -78,7 +80,7 @@ impl Attempts {
         let allowed: &[&str] = match (self.named, cfg!(target_env = "gnu")) {
             (false, _) => &[],
             (true, false) => &[SENDMSG, RECVMSG],
-            (true, true) => &[SENDMSG, RECVMSG, CODE],
+            (true, true) => &[SENDMSG, RECVMSG, CODE, WRITTEN_CODE],
         };
         for (what, tried) in self.make() {
             if allowed.contains(&what) {
@@ -162,7 +164,8 @@ impl Attempts {
                 "a signal",
                 rustix::process::kill_process(other, Signal::WINCH),
             ),
-            (CODE, executable_memory()),
+            (CODE, map(libc::PROT_EXEC, libc::PROT_EXEC)),
+            (WRITTEN_CODE, map(libc::PROT_WRITE, libc::PROT_EXEC)),
         ]
     }
 
@@ -219,19 +222,18 @@ fn tcp() -> Result<OwnedFd, Errno> {
     rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)
 }
 
+/// Maps memory with `protection`, and changes that to `then`. By number: musl reports `EPERM` of `mmap`
+/// as `ENOMEM`.
 #[expect(unsafe_code, reason = "rustix has no mmap without a further feature")]
-fn executable_memory() -> Result<(), Errno> {
-    let (protection, kind) = (
-        libc::PROT_READ | libc::PROT_EXEC,
-        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-    );
+fn map(protection: c_int, then: c_int) -> Result<(), Errno> {
+    let kind = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping, at a place that the kernel chooses; nothing ever uses it.
-    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, kind, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        let error = io::Error::last_os_error();
-        return Err(Errno::from_io_error(&error).unwrap());
+    let mapped = unsafe { libc::syscall(libc::SYS_mmap, 0, 4096, protection, kind, -1, 0) };
+    // SAFETY: if there is no mapping, the call changes nothing.
+    if mapped != -1 && unsafe { libc::syscall(libc::SYS_mprotect, mapped, 4096, then) } == 0 {
+        return Ok(());
     }
-    Ok(())
+    Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap())
 }
 
 /// What splicing and threads need has to be there before.

@@ -194,7 +194,7 @@ impl<'w> Door<'w> {
         if named {
             peer.read_comm();
         }
-        let client = Client::new(stream.attach().ok()?, peer, &service);
+        let client = Client::new(stream.attach().ok()?, peer, service);
         Some(Arrival::Rejected(client, error, answer))
     }
 }

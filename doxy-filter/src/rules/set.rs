@@ -103,16 +103,16 @@ impl RuleSet {
         self.ask(class, request.path)
     }
 
-    /// The methods with which the rules allow this path, for a message: `GET and HEAD`. Empty if there
-    /// are none that a rule can name.
-    ///
-    /// Asks all rules, so this is for the message of a denial, not for a verdict.
+    /// The other methods with which the rules allow the path of a request that no rule allows, for a
+    /// message: `GET and HEAD`. Empty if there are none that a rule can name.
     #[must_use]
-    pub fn methods_of(&self, path: &str) -> String {
-        let allows = |class: &&Class| matches!(self.ask(class, path), Verdict::Allow(_));
+    pub fn other_methods(&self, request: &Request<'_>) -> String {
+        let method = MethodSet::of_request(request.method);
         self.classes
             .iter()
-            .filter(allows)
+            // The rules of its own class were asked for the verdict.
+            .filter(|class| class.allow.is_some() && !class.methods.contains(method))
+            .filter(|class| matches!(self.ask(class, request.path), Verdict::Allow(_)))
             .fold(MethodSet::NONE, |methods, class| {
                 methods.union(class.methods)
             })

@@ -101,24 +101,36 @@ fn what_is_allowed_is_listed_for_messages() {
 }
 
 #[test]
-fn the_methods_of_a_path_are_those_that_the_rules_allow() {
-    for (text, path, methods) in [
-        ("/x", "/x", "GET and HEAD"),
-        ("/x", "/y", ""),
-        ("HEAD /x", "/x", "HEAD"),
-        ("/.*\nPOST /x\nPUT,POST /y", "/x", "GET, HEAD and POST"),
-        ("/.*\nPOST /x\nPUT,POST /y", "/y", "GET, HEAD, POST and PUT"),
-        // A denial beats every allowance.
-        ("GET,POST /x\n!POST /x", "/x", "GET and HEAD"),
-        ("GET,POST /x\n!/x", "/x", ""),
+fn the_other_methods_of_a_path_are_those_that_the_rules_allow() {
+    for (text, method, path, methods) in [
+        ("/x\nPOST /y", "POST", "/x", "GET and HEAD"),
+        ("/x\nPOST /y", "POST", "/z", ""),
+        ("HEAD /x\n/y", "GET", "/x", "HEAD"),
+        ("HEAD /x", "BREW", "/x", "HEAD"),
         (
-            "* /x\n!PATCH,OPTIONS /x",
+            "/.*\nPOST /x\nPUT,POST /y",
+            "PUT",
             "/x",
-            "GET, HEAD, POST, PUT and DELETE",
+            "GET, HEAD and POST",
         ),
+        (
+            "/.*\nPOST /x\nPUT,POST /y",
+            "PATCH",
+            "/y",
+            "GET, HEAD, POST and PUT",
+        ),
+        // A denial beats every allowance.
+        ("GET,POST /x\n!POST /x\nPUT /y", "PUT", "/x", "GET and HEAD"),
+        ("GET,POST /x\n!/x\nPUT /y", "PUT", "/x", ""),
     ] {
         let rules = RuleSet::parse("f", text.as_bytes()).unwrap();
-        assert_eq!(rules.methods_of(path), methods, "{text:?} {path}");
+        let request = Request {
+            method,
+            path,
+            query: None,
+        };
+        let case = format!("{text:?} {method} {path}");
+        assert_eq!(rules.other_methods(&request), methods, "{case}");
     }
 }
 

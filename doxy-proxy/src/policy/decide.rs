@@ -133,7 +133,7 @@ impl Policy {
             },
             _ => {
                 let path = judged.path.to_owned();
-                match self.rules.methods_of(&path) {
+                match self.rules.other_methods(&judged) {
                     none if none.is_empty() => Denial::Path { path, rule: None },
                     allowed => Denial::MethodOnPath {
                         path,

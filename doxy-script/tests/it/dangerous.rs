@@ -12,39 +12,81 @@ use crate::support::{Ask, words};
 
 use self::table::{ELSEWHERE, HOST, TOP, UNWELCOME};
 
-/// A policy's name for a container, its image, and what it needs in `HostConfig`, member by member.
-type Harmless = (&'static str, &'static str, &'static [&'static str]);
+/// A create that a policy allows, and what the engine knows then.
+#[derive(Default)]
+struct Harmless {
+    name: &'static str,
+    /// The image as JSON, and further members of the body.
+    image: &'static str,
+    /// What it needs in `HostConfig`, member by member.
+    host: &'static [&'static str],
+    /// What the engine says about the image, and about a container of this name.
+    lookups: &'static [&'static str],
+}
 
 const VERSIONS: [&str; 6] = ["", "/v1.23", "/v1.24", "/v1.41", "/v1.51", "/v01.41.0"];
 
-/// A create that each policy in itself allows: name, image, and what its `HostConfig` needs.
+/// A create that each policy in itself allows.
 fn harmless(policy: &str) -> Harmless {
     match policy {
-        "ci-runner.rhai" => (
-            "job-1",
-            r#""registry.example.com/x""#,
-            &[r#""NetworkMode":"ci""#],
-        ),
-        "sandbox.rhai" => (
-            "sandbox-1",
-            r#""python""#,
-            &[
+        "ci-runner.rhai" => Harmless {
+            name: "job-1",
+            image: r#""registry.example.com/x""#,
+            host: &[r#""NetworkMode":"ci""#],
+            ..Harmless::default()
+        },
+        "sandbox.rhai" => Harmless {
+            name: "sandbox-1",
+            image: r#""python""#,
+            host: &[
                 r#""NetworkMode":"none""#,
                 r#""CapDrop":["ALL"]"#,
                 r#""Memory":1"#,
                 r#""PidsLimit":1"#,
             ],
-        ),
-        "own-containers.rhai" => (
-            "u1000-x",
-            r#""busybox","Labels":{"doxy.owner":"1000"}"#,
-            &[],
-        ),
-        "no-privileged.rhai" => ("team-web", r#""busybox""#, &[]),
-        "tour.rhai" => ("web", r#""busybox""#, &[r#""Memory":1"#]),
-        "updater.rhai" => ("web", r#""ghcr.io/example/web""#, &[]),
-        _ => ("web", r#""busybox""#, &[]),
+            ..Harmless::default()
+        },
+        "own-containers.rhai" => Harmless {
+            name: "u1000-x",
+            image: r#""busybox","User":"2100000000:2100000000","Labels":{"doxy.owner":"1000"}"#,
+            host: &[
+                r#""CapDrop":["ALL"]"#,
+                r#""SecurityOpt":["no-new-privileges"]"#,
+            ],
+            lookups: &[
+                r#"image busybox {"Id":"sha256:b0"}"#,
+                r#"image sha256:b0 {"Id":"sha256:b0"}"#,
+                r#"container u1000-x {"Id":"0a0a0a0a0a0a0a0a","Name":"/u1000-x","Image":"sha256:b0","Config":{"User":"2100000000:2100000000","Labels":{"doxy.owner":"1000"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
+                r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
+            ],
+        },
+        "no-privileged.rhai" => Harmless {
+            name: "team-web",
+            image: r#""busybox""#,
+            ..Harmless::default()
+        },
+        "tour.rhai" => Harmless {
+            name: "web",
+            image: r#""busybox""#,
+            host: &[r#""Memory":1"#],
+            ..Harmless::default()
+        },
+        "updater.rhai" => Harmless {
+            name: "web",
+            image: r#""ghcr.io/example/web""#,
+            ..Harmless::default()
+        },
+        _ => Harmless {
+            name: "web",
+            image: r#""busybox""#,
+            ..Harmless::default()
+        },
     }
+}
+
+/// What a policy allows for its users' own containers, because it says so: files out of them.
+fn is_promised(policy: &str, target: &str) -> bool {
+    policy == "own-containers.rhai" && target.contains("/archive?")
 }
 
 fn is_creator(policy: &Policy) -> bool {
@@ -69,11 +111,14 @@ fn ask(policy: &Policy, method: &str, target: &str, body: &str) -> Decision {
     if !body.is_empty() {
         ask = ask.body(body);
     }
+    for line in harmless(&policy.name).lookups {
+        ask.looks_up(line);
+    }
     ask.of(&policy.script, policy.rules.as_ref())
 }
 
 fn create(policy: &Policy, version: &str, body: &str) -> Decision {
-    let (name, ..) = harmless(&policy.name);
+    let Harmless { name, .. } = harmless(&policy.name);
     ask(
         policy,
         "POST",
@@ -95,7 +140,7 @@ fn denied(policy: &Policy, decision: &Decision, what: &str) {
 #[test]
 fn the_harmless_create_is_allowed_by_those_who_create() {
     for policy in all() {
-        let (_, image, host) = harmless(&policy.name);
+        let Harmless { image, host, .. } = harmless(&policy.name);
         let host = host.join(",");
         let body = format!(r#"{{"Image":{image},"HostConfig":{{{host}}}}}"#);
         let allowed = create(&policy, "/v1.41", &body) == Decision::Allow;
@@ -164,7 +209,7 @@ fn spellings(field: &str, value: &str, image: &str, host: &[&str]) -> Vec<String
 #[test]
 fn fields_of_host_config() {
     for policy in all() {
-        let (_, image, host) = harmless(&policy.name);
+        let Harmless { image, host, .. } = harmless(&policy.name);
         for (field, value) in HOST {
             let bodies = spellings(field, value, image, host);
             for version in VERSIONS {
@@ -182,7 +227,7 @@ fn fields_of_host_config() {
 #[test]
 fn fields_of_the_body() {
     for policy in all() {
-        let (_, image, host) = harmless(&policy.name);
+        let Harmless { image, host, .. } = harmless(&policy.name);
         let host = host.join(",");
         for (field, value) in TOP {
             for key in [*field, &field.to_lowercase()] {
@@ -197,8 +242,11 @@ fn fields_of_the_body() {
 #[test]
 fn other_endpoints() {
     for policy in all() {
-        let (name, ..) = harmless(&policy.name);
+        let Harmless { name, .. } = harmless(&policy.name);
         for (method, target, body) in ELSEWHERE {
+            if matches!(*method, "GET" | "HEAD") && is_promised(&policy.name, target) {
+                continue;
+            }
             for version in VERSIONS {
                 let target = format!("{version}{}", target.replace("NAME", name));
                 let body = body.replace("NAME", name);
@@ -216,7 +264,7 @@ fn unwelcome_fields_are_denied_by_someone() {
             .into_iter()
             .filter(is_creator)
             .filter(|policy| {
-                let (_, image, _) = harmless(&policy.name);
+                let Harmless { image, .. } = harmless(&policy.name);
                 let body = format!(r#"{{"Image":{image},"{field}":{value}}}"#);
                 create(policy, "", &body) != Decision::Allow
             })

@@ -102,6 +102,8 @@ struct Case {
 
 fn cases(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
+    // Details before the first case are those of all cases.
+    let mut common = Ask::new("GET", "/");
     let lines = text.lines().enumerate();
     for (at, line) in lines.filter(|(_, line)| !line.trim_start().starts_with('#')) {
         let line = line.trim_end();
@@ -118,12 +120,24 @@ fn cases(text: &str) -> Vec<Case> {
                 line: format!("line {}: {line}", at + 1),
                 expected: expected.to_owned(),
                 because: String::new(),
-                ask: Ask::new(method, target),
+                ask: Ask {
+                    method: method.to_owned(),
+                    target: target.to_owned(),
+                    ..common.clone()
+                },
             });
             continue;
         };
-        let (Some(case), Some((word, rest))) = (cases.last_mut(), detail.split_once(' ')) else {
+        let Some((word, rest)) = detail.split_once(' ') else {
             fault("not a detail of a case");
+        };
+        let Some(case) = cases.last_mut() else {
+            match word {
+                "peer" => common.peer = Some(peer(rest)),
+                "lookup" => common.looks_up(rest),
+                _ => fault("a detail that cannot be common to all cases"),
+            }
+            continue;
         };
         match word {
             "body" => {
@@ -136,6 +150,7 @@ fn cases(text: &str) -> Vec<Case> {
                 let (name, value) = rest.split_once(": ").unwrap_or_else(|| fault("no header"));
                 case.ask.headers.push((name.to_owned(), value.into()));
             }
+            "peer" if rest == "unknown" => case.ask.peer = None,
             "peer" => case.ask.peer = Some(peer(rest)),
             "socket" => rest.clone_into(&mut case.ask.socket),
             "lookup" => case.ask.looks_up(rest),

@@ -78,6 +78,10 @@ impl UnixListenConfig {
                 "name a path such as /run/doxy/doxy.sock",
             )
         })?;
+        // Beside a folder that is named by mistake there is to be no lock file, not for a moment.
+        if self.path.is_dir() {
+            is_socket(&self.path).map_err(|(what, help)| fail(what, help))?;
+        }
         let _lock = PathLock::take(&self.path).map_err(|(what, help)| fail(what, help))?;
         remove_stale(&self.path).map_err(|(what, help)| fail(what, help))?;
 
@@ -236,28 +240,32 @@ fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno>
     }
 }
 
+/// Whether there is a socket at `path`. Anything else there is an error.
+fn is_socket(path: &Path) -> Result<bool, (String, &'static str)> {
+    let stat = match rustix::fs::lstat(path) {
+        Err(Errno::NOENT) => return Ok(false),
+        Err(error) => return Err((errno_reason(error), "choose another path")),
+        Ok(stat) => stat,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Socket => Ok(true),
+        FileType::Directory => Err((
+            "there is a folder".to_owned(),
+            "Docker makes a folder where a socket to be mounted is missing: remove the folder \
+             (rmdir), start doxy before the container, and mount the folder around the socket; if \
+             the folder is yours, name a file in it",
+        )),
+        _ => Err((
+            "there is a file that is not a socket".to_owned(),
+            "doxy removes nothing but its own sockets, choose another path or remove it",
+        )),
+    }
+}
+
 /// Removes a socket on which no process listens. Anything else at the path is an error.
 fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
-    match rustix::fs::lstat(path) {
-        Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err((errno_reason(error), "choose another path")),
-        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Socket => {}
-            FileType::Directory => {
-                return Err((
-                    "there is a folder".to_owned(),
-                    "Docker makes a folder where a socket to be mounted is missing: remove the \
-                     folder (rmdir), start doxy before the container, and mount the folder around \
-                     the socket; if the folder is yours, name a file in it",
-                ));
-            }
-            _ => {
-                return Err((
-                    "there is a file that is not a socket".to_owned(),
-                    "doxy removes nothing but its own sockets, choose another path or remove it",
-                ));
-            }
-        },
+    if !is_socket(path)? {
+        return Ok(());
     }
     match try_connect(path) {
         Ok(()) => {}

@@ -9,6 +9,7 @@
 //! | step | where | what |
 //! |---|---|---|
 //! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a socket, a task for each client, how long it may wait |
+//! | | `shares`, `proxy/overflow.rs` | who gets a place, and strangers that come in a crowd |
 //! | parse | `http/head.rs` | where the head ends |
 //! | | `http/request.rs` | one reading of the head, or a refusal |
 //! | decide | `policy` | rules and a script: the only maker of a permit |

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -20,6 +21,7 @@ use crate::net::stream::DetachedStream;
 use crate::proxy::client::Client;
 use crate::proxy::connection;
 use crate::proxy::error::Error;
+use crate::proxy::overflow::{Handed, Overflow};
 use crate::proxy::service::Service;
 use crate::proxy::worker::Worker;
 use crate::shares::Shares;
@@ -32,6 +34,8 @@ const MAX_ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 /// How many rejected clients get a response, at a time and in a second. Further ones are closed
 /// without one: answering costs ten times as much as closing.
 const MAX_REJECTIONS: usize = 64;
+/// How many strangers that are found in the queue at once are too many for one thread.
+const CROWD: usize = 16;
 
 /// Serves what comes in on `sockets`, with `threads` threads, until `stop` resolves.
 ///
@@ -40,7 +44,7 @@ const MAX_REJECTIONS: usize = 64;
 ///
 /// # Errors
 ///
-/// If a thread cannot be started. Nothing has been served then.
+/// If a thread cannot be started, or a descriptor duplicated. Nothing has been served then.
 pub async fn serve(
     sockets: Vec<(Listener, Service)>,
     threads: usize,
@@ -58,8 +62,12 @@ pub async fn serve(
     }
     let limits = services.iter().map(|service| service.limits.connections);
     let limits: Vec<_> = limits.collect();
+    let peers = services.iter().map(|service| &service.peers);
+    let (overflow, mut handed) = Overflow::new(listeners.iter().zip(peers))?;
     let workers = Worker::start_all(services, threads)?;
     let mut door = Door {
+        overflow,
+        strangers: 0,
         workers: &workers,
         open: limits.into_iter().map(Connections::new).collect(),
         answers: Answers::default(),
@@ -72,7 +80,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = stop.as_mut() => break,
-            accepted = accept(&listeners, &mut turn, &mut door) => match accepted {
+            accepted = accept(&listeners, &mut turn, &mut door, &mut handed) => match accepted {
                 Ok((socket, arrival)) => {
                     backoff = ACCEPT_BACKOFF;
                     match arrival {
@@ -100,7 +108,7 @@ pub async fn serve(
             Some(ended) = rejections.join_next() => log_panic(ended),
         }
     }
-    drop(listeners);
+    drop((listeners, door.overflow));
     tracing::info!("stopping; connections open: {}", connections.len());
     door.open.iter().for_each(Connections::stop);
     let drained = timeout(grace, async {
@@ -123,8 +131,15 @@ async fn accept<'w>(
     listeners: &[Listener],
     turn: &mut usize,
     door: &mut Door<'w>,
+    handed: &mut mpsc::Receiver<Handed>,
 ) -> io::Result<(usize, Arrival<'w>)> {
     poll_fn(|cx| {
+        while let Poll::Ready(Some((socket, stream))) = handed.poll_recv(cx) {
+            if let Some(arrival) = door.admit(stream, socket) {
+                return Poll::Ready(Ok((socket, arrival)));
+            }
+        }
+        door.strangers = 0;
         let count = listeners.len();
         let mut asked = 0;
         // tokio ends the loop at some point: its budget makes a socket seem not ready.
@@ -156,6 +171,9 @@ async fn accept<'w>(
 /// Decides on connections before a byte of them is read.
 struct Door<'w> {
     workers: &'w [Worker],
+    overflow: Overflow,
+    /// How many peers that may not connect were found in the queues at once.
+    strangers: usize,
     /// The connections of each socket.
     open: Vec<Connections>,
     answers: Answers,
@@ -187,6 +205,10 @@ impl<'w> Door<'w> {
             let limit = service.limits.connections;
             Error::ConnectionLimit { limit }
         } else {
+            self.strangers += 1;
+            if self.strangers == CROWD {
+                self.overflow.call();
+            }
             let Peer::Unix(peer) = &peer;
             Error::PeerNotAllowed { uid: peer.uid }
         };

@@ -8,6 +8,7 @@ mod error;
 mod exchange;
 mod handler;
 mod idle;
+mod overflow;
 mod respond;
 pub(crate) mod service;
 mod tunnel;

@@ -7,6 +7,7 @@ pub(crate) mod unix;
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::task::{Context, Poll};
 
@@ -27,9 +28,25 @@ impl Listener {
         listener.is_at(path)
     }
 
+    /// The same socket, for another thread.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        let Self::Unix(listener) = self;
+        listener.as_fd().try_clone_to_owned()
+    }
+
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<DetachedStream>> {
         let Self::Unix(listener) = self;
         listener.poll_accept(cx).map_ok(DetachedStream::Unix)
+    }
+}
+
+/// Accepts a connection that has come already.
+pub(crate) fn accept_now(listener: &OwnedFd) -> io::Result<Option<DetachedStream>> {
+    let accepted = unix::accept(listener);
+    match accepted {
+        Ok(stream) => Ok(Some(DetachedStream::Unix(stream))),
+        Err(error) if unix::is_none(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

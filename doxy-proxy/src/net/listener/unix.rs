@@ -175,20 +175,35 @@ impl UnixListener {
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
         loop {
             ready!(self.inner.poll_read_ready(cx))?;
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            let accept = || Ok(rustix::net::accept_with(&self.inner, flags)?);
-            match self.inner.try_io(Interest::READABLE, accept) {
-                Ok(stream) => return Poll::Ready(Ok(stream.into())),
-                // The client may have gone again.
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock
-                    | io::ErrorKind::Interrupted
-                    | io::ErrorKind::ConnectionAborted => {}
-                    _ => return Poll::Ready(Err(error)),
-                },
+            match self
+                .inner
+                .try_io(Interest::READABLE, || accept(&self.inner))
+            {
+                Err(error) if is_none(&error) => {}
+                accepted => return Poll::Ready(accepted),
             }
         }
     }
+}
+
+impl AsFd for UnixListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+/// Accepts a connection, without waiting for one.
+pub(super) fn accept(listener: &impl AsFd) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    Ok(rustix::net::accept_with(listener, flags)?.into())
+}
+
+/// Whether an error of `accept` means that there is no connection: perhaps the client has gone again.
+pub(super) fn is_none(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
+    )
 }
 
 impl Drop for UnixListener {

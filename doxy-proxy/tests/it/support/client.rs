@@ -61,6 +61,15 @@ impl Client {
         }
     }
 
+    /// Connects as Go does: without waiting for room in the kernel's queue. None if it is full.
+    #[track_caller]
+    pub(crate) fn connect_now(path: &Path) -> Option<Self> {
+        let stream = sockets::connect_now(path)?;
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        let unread = Vec::new();
+        Some(Self { stream, unread })
+    }
+
     /// See [`sockets::offer`].
     #[track_caller]
     pub(crate) fn offer(&self, bytes: &[u8], work: impl FnMut()) -> usize {

@@ -34,6 +34,19 @@ pub(crate) fn full(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
     }
 }
 
+/// Connects without waiting. None if the queue is full.
+pub(crate) fn connect_now(path: &Path) -> Option<UnixStream> {
+    let client = socket();
+    match rustix::net::connect(&client, &SocketAddrUnix::new(path).unwrap()) {
+        Ok(()) => {}
+        Err(Errno::AGAIN) => return None,
+        Err(error) => panic!("{error}"),
+    }
+    let stream = UnixStream::from(client);
+    stream.set_nonblocking(false).unwrap();
+    Some(stream)
+}
+
 /// Creates a stale socket at `path`: no process listens on it.
 ///
 /// No process ever did. A listener that is dropped can stay open for a moment, in a fork that

@@ -115,7 +115,7 @@ pub(super) static GROUPS: &[Group] = groups! { Docker
     }
 
     volumes {
-        GET    "/volumes"           1.21 Json "filters" [Info];
+        GET    "/volumes"           1.21 Json "filters" [Info Secrets];
         GET    "/volumes/{name:.*}" 1.21 Json [Info Secrets];
         POST   "/volumes/create"    1.21 Json reads Json(VOLUME) [HostRoot State Egress];
         POST   "/volumes/prune"     1.25 Json "filters" [State Dos];
@@ -141,7 +141,8 @@ pub(super) static GROUPS: &[Group] = groups! { Docker
     }
 
     system {
-        GET    "/system/df" 1.25 Json "type verbose" [Info Dos] does WalksDisk;
+        GET    "/system/df" 1.25 Json "type verbose" [Info Dos Secrets]
+               does WalksDisk;
     }
 
     auth {

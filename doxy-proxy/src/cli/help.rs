@@ -100,8 +100,8 @@ Rules, one a line: a regex that must match the whole path.
 const SCRIPTS: &str = "\
 A policy script (--script policy.rhai; docs/scripts.md is the reference):
   fn decide(req) {
-      if req.endpoint == \"/containers/create\" && req.json().HostConfig.Privileged == true {
-          return deny(\"no privileged containers\");
+      if req.endpoint == \"/images/create\" && image(req.query.fromImage).registry != \"ghcr.io\" {
+          deny(\"pull from ghcr.io\");
       }
       pass()                                // leave it to the rules
   }

@@ -88,6 +88,36 @@ fn the_exit_code_is_the_same_when_the_error_cannot_be_printed() {
     }
 }
 
+/// People copy them.
+#[test]
+fn the_examples_of_the_help_load_without_a_warning() {
+    let folder = folder();
+    let help = start_to_end(doxy(folder.path()).arg("--help")).stdout;
+    let behind = |words: &str| help.split_once(words).unwrap().1;
+    let rules = behind("must match the whole path.\n").split("\n\n").next();
+    // What stands behind a rule says what it does.
+    let rules = rules.unwrap().lines().filter_map(|line| {
+        let rule = line.trim().split("  ").next()?;
+        rule.contains('/').then(|| format!("{rule}\n"))
+    });
+    fs::write(
+        folder.path().join("help.pattern"),
+        rules.collect::<String>(),
+    )
+    .unwrap();
+    let mut command = doxy(folder.path());
+    command.args(["--pattern-file", "help.pattern"]);
+    if cfg!(feature = "script") {
+        let script = behind("is the reference):\n").split("\n\n").next();
+        fs::write(folder.path().join("help.rhai"), script.unwrap()).unwrap();
+        command.args(["--script", "help.rhai"]);
+    }
+    let process = Process::start(&mut command);
+    process.logged("3 rules from help.pattern");
+    let log = process.stop().stderr;
+    assert!(!log.contains("help.pattern:"), "{log}");
+}
+
 #[test]
 fn version_and_help() {
     let folder = folder();

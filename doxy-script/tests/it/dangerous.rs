@@ -71,7 +71,7 @@ fn harmless(policy: &str) -> Harmless {
             host: &[r#""Memory":1"#],
             ..Harmless::default()
         },
-        "updater.rhai" => Harmless {
+        "watchtower.rhai" => Harmless {
             name: "web",
             image: r#""ghcr.io/example/web""#,
             ..Harmless::default()
@@ -95,7 +95,7 @@ fn is_creator(policy: &Policy) -> bool {
         "ci-runner.rhai"
             | "sandbox.rhai"
             | "own-containers.rhai"
-            | "updater.rhai"
+            | "watchtower.rhai"
             | "no-privileged.rhai"
             | "tour.rhai"
     )

@@ -10,6 +10,7 @@
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
+//! - `policy`: the policies in `scripts/`; `watchtower`: one of them, and the tool that it is for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
 //! of plugins for it, and `DOXY_TEST_SWARM=1` allows to make the engine a swarm for a while.
@@ -23,9 +24,11 @@
 mod cli;
 mod jobs;
 mod leaving;
+mod policy;
 mod raw;
 mod real;
 mod routes;
+mod watchtower;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -289,9 +289,21 @@ impl Engine {
     /// A running container, created with these options of `docker create`.
     #[track_caller]
     pub(super) fn running(&self, image: &Made, options: &[&str], command: &[&str]) -> Made {
-        let name = unique();
         // No network: a private engine has no bridge.
-        let create = ["create", "--network", "none", "--label", "doxy.test=1"];
+        self.running_in("none", image, options, command)
+    }
+
+    /// The same in a network.
+    #[track_caller]
+    pub(super) fn running_in(
+        &self,
+        network: &str,
+        image: &Made,
+        options: &[&str],
+        command: &[&str],
+    ) -> Made {
+        let name = unique();
+        let create = ["create", "--network", network, "--label", "doxy.test=1"];
         let parts = [
             &create[..],
             &["--name", &*name],
@@ -303,6 +315,16 @@ impl Engine {
         let made = self.made(&["rm", "-f"], name);
         docker_ok(&self.socket, ["start", &made.name]);
         made
+    }
+
+    /// A network with a bridge of its own.
+    #[track_caller]
+    pub(super) fn network(&self, name: &str) -> Made {
+        docker_ok(
+            &self.socket,
+            ["network", "create", "--label", "doxy.test=1", name],
+        );
+        self.made(&["network", "rm"], name.to_owned())
     }
 
     /// A small image with a shell: from this machine's static busybox, otherwise from the registry.

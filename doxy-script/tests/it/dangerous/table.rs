@@ -93,7 +93,10 @@ pub(super) const HOST: &[(&str, &str)] = &[
 /// Fields of the body itself, `Image` being added.
 pub(super) const TOP: &[(&str, &str)] = &[
     ("Env", r#"["NVIDIA_VISIBLE_DEVICES=all"]"#),
-    ("Labels", r#"{"traefik.enable":"true"}"#),
+    (
+        "Labels",
+        r#"{"traefik.http.routers.x.rule":"Host(`bank.example.com`)"}"#,
+    ),
     ("MacAddress", r#""02:42:ac:11:00:02""#),
     ("NetworkingConfig", r#"{"EndpointsConfig":{"host":{}}}"#),
     (

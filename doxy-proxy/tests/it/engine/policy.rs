@@ -1,0 +1,39 @@
+//! The policies in `scripts/`, with other constants at their top, in front of a real engine.
+
+use std::path::Path;
+
+use super::real::Engine;
+use crate::support::{Binary, Setup};
+
+/// The text of a policy, each of these constants set to another expression.
+#[track_caller]
+pub(super) fn edited(name: &str, constants: &[(&str, &str)]) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let mut text = std::fs::read_to_string(file.join(name)).expect("read the policy");
+    for (constant, value) in constants {
+        let declared = format!("\nconst {constant} = ");
+        let (before, rest) = text
+            .split_once(&declared)
+            .unwrap_or_else(|| panic!("{constant}"));
+        let (_, after) = rest.split_once(";").expect("the end of a constant");
+        text = format!("{before}{declared}{value};{after}");
+    }
+    text
+}
+
+impl Engine {
+    /// A doxy in front of this engine, with this script and nothing else that allows. Every user may
+    /// connect.
+    #[track_caller]
+    pub(super) fn judged_by(&self, script: &str) -> Binary {
+        let setup = Setup::new()
+            .engine(&self.socket)
+            .rules("!.*\n")
+            .file("policy.rhai", script);
+        let path = setup.path("policy.rhai");
+        let path = path.to_str().expect("a path in UTF-8");
+        setup
+            .args(["--script", path, "--socket-mode", "0666"])
+            .start()
+    }
+}

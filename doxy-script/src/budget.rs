@@ -22,7 +22,12 @@ const MAX_PRINT: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// `deny` was called.
-    Denied { reason: String, status: u16 },
+    Denied {
+        reason: String,
+        /// The reason without what it has of a request; `None` if the policy's text has it.
+        template: Option<&'static str>,
+        status: u16,
+    },
     /// The script needs the body, which was not read.
     NeedsBody,
     /// The script looks up an object, and the engine was not asked for it yet.
@@ -40,6 +45,33 @@ pub(crate) enum Stop {
 pub(crate) struct Spent {
     steps: u32,
     time: Duration,
+}
+
+/// The longest reason that a client gets, in characters.
+const MAX_REASON: usize = 500;
+
+impl Stop {
+    /// A denial, with a reason that can have anything in it.
+    pub(crate) fn denied(reason: &str, status: u16) -> Self {
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        Self::Denied {
+            reason: reason.chars().take(MAX_REASON).map(printable).collect(),
+            template: None,
+            status,
+        }
+    }
+
+    /// Names the reason for logs, if it is not in the policy's text.
+    pub(crate) fn with_template(self, text: &'static str) -> Self {
+        match self {
+            Self::Denied { reason, status, .. } => Self::Denied {
+                reason,
+                template: Some(text),
+                status,
+            },
+            other => other,
+        }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -36,6 +36,10 @@ pub(crate) struct Compiled {
     pub(crate) used: UsedProperties,
     /// What it may look up. `None` if that is nothing.
     pub(crate) lookups: Option<Allowed>,
+    /// The reasons of its denials, as they are written.
+    pub(crate) reasons: check::Reasons,
+    /// What is probably a mistake.
+    pub(crate) warnings: Vec<Fault>,
 }
 
 /// Compiles a policy.
@@ -59,6 +63,14 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
     let (decide, request) = decide
         .and_then(|decide| Some((decide.body.start_position(), decide.params.first()?.clone())))
         .unwrap_or_default();
+    let warnings = match checked.can_allow {
+        true => Vec::new(),
+        false => vec![Fault::new(
+            decide,
+            "this policy denies every request: it has neither allow() nor pass()",
+            "return `pass()` where the rules decide, and `allow()` for what is allowed",
+        )],
+    };
     let mut body = Vec::new();
     tree::outermost_statements(&ast, "decide", 1, |statement| body.push(statement.clone()));
     let body = StmtBlock::new(body, Position::NONE, Position::NONE);
@@ -71,6 +83,8 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         engine,
         used: checked.used,
         lookups,
+        reasons: checked.reasons,
+        warnings,
     })
 }
 

@@ -15,6 +15,9 @@ pub enum Decision {
     Deny {
         /// The reason, for the client.
         reason: String,
+        /// The reason for logs: as it is written in the policy, with `${…}` not filled in. It has
+        /// nothing of the request.
+        template: String,
         /// The status of the response.
         status: u16,
         /// Where the policy denied it; `None` if doxy denied it before it called the policy.

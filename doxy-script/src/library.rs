@@ -9,6 +9,7 @@ mod lists;
 mod objects;
 mod paths;
 mod patterns;
+mod privileges;
 mod ranges;
 mod strings;
 mod unit;
@@ -19,7 +20,7 @@ use rhai::Engine;
 pub(crate) use self::patterns::{MatchMode, Patterns};
 
 /// Functions that may be called: name, fewest and most arguments, including the value before a dot.
-pub(crate) const CALLABLE: [(&str, usize, usize); 54] = [
+pub(crate) const CALLABLE: [(&str, usize, usize); 59] = [
     // The decision.
     ("allow", 0, 0),
     ("pass", 0, 0),
@@ -31,6 +32,7 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 54] = [
     ("flag", 2, 2),
     ("keys", 1, 1),
     ("is_set", 1, 1),
+    ("only", 2, 2),
     // Lookups.
     ("inspect", 2, 2),
     ("engine_info", 0, 0),
@@ -46,6 +48,10 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 54] = [
     ("bind", 1, 1),
     ("image", 1, 1),
     ("in_range", 2, 2),
+    ("subnet_of", 2, 2),
+    ("user", 1, 1),
+    ("capability", 1, 1),
+    ("security_opt", 1, 1),
     ("starts_with", 2, 2),
     ("ends_with", 2, 2),
     ("strip_prefix", 2, 2),
@@ -84,8 +90,11 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 54] = [
     ("get", 2, 2),
 ];
 
-/// The properties of the values of `bind` and `image`.
-pub(crate) const PARTS: [&str; 9] = [
+/// The properties of the values of `bind`, `image`, `user` and `security_opt`.
+pub(crate) const PARTS: [&str; 12] = [
+    "uid",
+    "gid",
+    "value",
     "source",
     "target",
     "options",
@@ -110,6 +119,7 @@ pub(crate) fn register(
     paths::register(engine);
     image::register(engine);
     ranges::register(engine);
+    privileges::register(engine);
     unit::register(engine);
     patterns::register(engine, patterns);
 }

@@ -1,6 +1,7 @@
 //! A policy: compiled once, then called for every request.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -27,6 +28,7 @@ type Sink = Box<dyn Fn(&str) + Send + Sync>;
 pub struct Script {
     name: Arc<str>,
     policy: Compiled,
+    warnings: Vec<ScriptError>,
     limits: Limits,
     sink: Option<Sink>,
 }
@@ -38,9 +40,14 @@ impl Script {
     ///
     /// Returns the first error that was found. No part of a policy with an error is used.
     pub fn compile(name: &str, source: &[u8]) -> Result<Self, ScriptError> {
-        let policy = compile(source).map_err(|fault| ScriptError::new(name, fault))?;
+        let mut policy = compile(source).map_err(|fault| ScriptError::new(name, fault))?;
+        let warnings = mem::take(&mut policy.warnings).into_iter();
+        let warnings = warnings
+            .map(|fault| ScriptError::new(name, fault))
+            .collect();
         Ok(Self {
             name: name.into(),
+            warnings,
             policy,
             limits: Limits::default(),
             sink: None,
@@ -68,6 +75,12 @@ impl Script {
         &self.name
     }
 
+    /// What is valid in the policy, but probably a mistake.
+    #[must_use]
+    pub fn warnings(&self) -> &[ScriptError] {
+        &self.warnings
+    }
+
     /// Has the policy judge a request. `lookups` begins empty, and is the same in all calls for one
     /// request.
     #[must_use]
@@ -80,6 +93,7 @@ impl Script {
         if let Some((status, reason)) = refuse_framing(input) {
             return Decision::Deny {
                 reason: reason.to_owned(),
+                template: reason.to_owned(),
                 status,
                 location: None,
             };
@@ -151,8 +165,16 @@ impl Script {
             (Stop::NeedsBody, _) => Decision::NeedsBody,
             (Stop::NeedsLookup, Some(lookup)) => Decision::NeedsLookup(lookup),
             (Stop::NeedsLookup, None) => self.failed(PUBLIC, at, "the lookup was lost"),
-            (Stop::Denied { reason, status }, _) => Decision::Deny {
+            (
+                Stop::Denied {
+                    reason,
+                    template,
+                    status,
+                },
+                _,
+            ) => Decision::Deny {
                 reason,
+                template: self.template(template, at),
                 status,
                 location: Some(Location::new(&self.name, at)),
             },
@@ -169,6 +191,12 @@ impl Script {
                 self.failed(PUBLIC, at, &message)
             }
         }
+    }
+
+    /// The reason for logs of a denial at a place.
+    fn template(&self, template: Option<&str>, at: Position) -> String {
+        let written = || self.policy.reasons.get(&at).map(String::as_str);
+        template.or_else(written).unwrap_or("${…}").to_owned()
     }
 
     fn failed(&self, public: &str, at: Position, message: &str) -> Decision {

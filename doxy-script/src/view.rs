@@ -5,6 +5,7 @@
 mod headers;
 mod lookups;
 mod object;
+mod only;
 mod query;
 mod request;
 
@@ -19,6 +20,7 @@ pub(crate) use self::request::{PARTS, PROPERTIES, Req};
 pub(crate) fn register(engine: &mut Engine) {
     request::register(engine);
     query::register(engine);
+    only::register(engine);
     headers::register(engine);
     object::register(engine);
     lookups::register(engine);

@@ -124,6 +124,9 @@ fn with_script(rules: RuleSet, path: &Path, described: &str) -> Result<LoadedPol
     let script = Script::compile(&name, &source)
         .map_err(ConfigError::of)?
         .on_print(log_printed());
+    for warning in script.warnings() {
+        tracing::warn!("{}", warning.to_string().replace("\nhelp: ", "; "));
+    }
     Ok(LoadedPolicy {
         policy: Policy::with_script(rules, script),
         described: format!("policy script {name}, {described}"),

@@ -88,6 +88,7 @@ impl Script {
                 reason,
                 status,
                 location,
+                ..
             } => ScriptDecision::Deny(Denial::Script {
                 reason,
                 status,

@@ -3,9 +3,10 @@
 //! Rhai reports an unknown function only when it is called, so a policy would deny in production what
 //! it should have reported at start. So the tree is walked once to check functions, their numbers
 //! of arguments, and the properties of `req`, and to compile the patterns. `fields` checks names
-//! after dots, `flow` unused verdicts and closures, `used` finds what the policy reads, `operators`
-//! whether it can do with Rhai's own.
+//! after dots, `flow` unused verdicts and closures, `denials` what `deny` gets, `used` finds what the
+//! policy reads, `operators` whether it can do with Rhai's own.
 
+mod denials;
 mod fields;
 mod flow;
 mod operators;
@@ -21,6 +22,7 @@ use crate::library::{CALLABLE, MatchMode, Patterns};
 use crate::request::UsedProperties;
 use crate::view::PROPERTIES;
 
+pub(crate) use self::denials::Reasons;
 use self::fields::{KnownNames, distance};
 use self::flow::Flow;
 
@@ -38,6 +40,10 @@ pub(super) struct Checked {
     pub(super) properties: BTreeSet<ImmutableString>,
     /// Whether Rhai's built-in operators judge its comparisons as ours do.
     pub(super) plain_operators: bool,
+    /// The reasons of its denials.
+    pub(super) reasons: Reasons,
+    /// Whether it has an `allow()` or a `pass()`.
+    pub(super) can_allow: bool,
 }
 
 /// Checks a policy. `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
@@ -51,6 +57,8 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
         indirect: Vec::new(),
         used: UsedProperties::default(),
         properties: BTreeSet::new(),
+        reasons: Reasons::new(),
+        can_allow: false,
         fault: None,
     };
     for (_, _, value) in constants.iter() {
@@ -62,6 +70,11 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             Some(ASTNode::Expr(expr)) => checker.visit(expr),
             // A call that stands by itself is no expression to Rhai.
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => checker.call(call, call.args.len(), *at),
+            // Rhai's walk skips the value of a `break`.
+            Some(ASTNode::Stmt(Stmt::BreakLoop(Some(_), ..))) => {
+                checker.can_allow = true;
+                Ok(())
+            }
             _ => Ok(()),
         };
         checker.fault = visited.err();
@@ -75,6 +88,8 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
                 plain_operators: operators::are_plain(ast, &checker.request),
                 used: checker.used,
                 properties: mem::take(&mut checker.properties),
+                reasons: mem::take(&mut checker.reasons),
+                can_allow: checker.can_allow,
                 patterns: checker.finish(),
             })
         }
@@ -113,7 +128,12 @@ fn entry(ast: &AST) -> Result<String, Fault> {
     };
     for function in ast.iter_functions() {
         let own = function.name;
-        if CALLABLE.iter().any(|(known, ..)| *known == own) || IMPLIED.contains(&own) {
+        // With another number of arguments nothing can be meant but the script's own.
+        let takes = function.params.len();
+        let built_in = CALLABLE.iter().any(|(known, least, most)| {
+            *known == own && (least.saturating_sub(1)..=*most).contains(&takes)
+        });
+        if built_in || IMPLIED.contains(&own) {
             return Err(Fault::new(
                 place(own, function.params.len()),
                 format!("`{own}` is a built-in function"),
@@ -177,6 +197,8 @@ struct Checker<'a> {
     indirect: Vec<MatchMode>,
     used: UsedProperties,
     properties: BTreeSet<ImmutableString>,
+    reasons: Reasons,
+    can_allow: bool,
     fault: Option<Fault>,
 }
 
@@ -237,6 +259,10 @@ impl Checker<'_> {
                     self.instead(name),
                 ),
             });
+        }
+        self.can_allow |= matches!(name, "allow" | "pass");
+        if name == "deny" && arguments == call.args.len() {
+            return denials::visit(call, at, &mut self.reasons);
         }
         let (Some(how), Some(pattern)) = (MatchMode::of(name), call.args.last()) else {
             return Ok(());

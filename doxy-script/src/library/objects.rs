@@ -25,10 +25,7 @@ pub(super) fn register(engine: &mut Engine) {
 fn no_such(context: &NativeCallContext<'_>, kind: &str, name: &str) -> Result<()> {
     let kind = ObjectKind::of(kind).ok_or_else(|| lookup::unknown(kind))?;
     Err(stop(
-        Stop::Denied {
-            reason: kind.absent(name),
-            status: 404,
-        },
+        Stop::denied(&kind.absent(name), 404).with_template("no such object"),
         context.call_position(),
     ))
 }

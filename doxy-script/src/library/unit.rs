@@ -34,6 +34,7 @@ pub(super) fn register(engine: &mut Engine) {
         "glob",
         "under",
         "in_range",
+        "subnet_of",
     ] {
         engine.register_fn(name, |(): (), _: &str| false);
     }

@@ -9,9 +9,6 @@ use crate::budget::{Stop, stop};
 use crate::decision::ReturnValue;
 use crate::view::is_set;
 
-/// The longest reason that a client gets, in characters.
-const MAX_REASON: usize = 500;
-
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 pub(super) fn register(engine: &mut Engine) {
@@ -36,10 +33,5 @@ fn deny(context: &NativeCallContext<'_>, reason: &str, status: i64) -> Result<()
         .ok()
         .filter(|status| (400..600).contains(status))
         .ok_or_else(|| format!("{status} is not a valid status: use 400 to 599"))?;
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let reason = reason.chars().take(MAX_REASON).map(printable).collect();
-    Err(stop(
-        Stop::Denied { reason, status },
-        context.call_position(),
-    ))
+    Err(stop(Stop::denied(reason, status), context.call_position()))
 }

@@ -12,9 +12,9 @@ use crate::json::{Doc, Member, Node, NodeId};
 
 /// An object.
 #[derive(Debug, Clone)]
-struct Json {
-    doc: Arc<Doc>,
-    id: NodeId,
+pub(super) struct Json {
+    pub(super) doc: Arc<Doc>,
+    pub(super) id: NodeId,
 }
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -148,7 +148,7 @@ pub(crate) fn is_set(value: &Dynamic) -> bool {
 }
 
 /// The same for a value of a document.
-fn node_is_set(doc: &Doc, id: NodeId) -> bool {
+pub(super) fn node_is_set(doc: &Doc, id: NodeId) -> bool {
     match doc.node(id) {
         Node::Null => false,
         Node::Bool(truth) => *truth,

@@ -77,6 +77,10 @@ impl Query {
         })
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     fn first(&self, name: &str) -> Option<ImmutableString> {
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.clone())

@@ -361,3 +361,31 @@ fn closures_that_would_hold_themselves() {
         Script::compile("p", source.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{source}"));
     }
 }
+
+#[test]
+fn what_deny_gets() {
+    let swapped = "`deny` takes the reason first, and then the status";
+    for (call, at, message) in [
+        ("deny(403, \"no\")", 18, swapped),
+        ("deny(403)", 18, swapped),
+        ("deny(\"no\", \"403\")", 18, swapped),
+        ("deny(\"no\", `403`)", 18, swapped),
+        ("return deny(403, \"no\")", 25, swapped),
+        ("deny(STATUS, \"no\")", 18, swapped),
+        ("deny(\"no\", 200)", 29, "200 is not a valid status"),
+        ("deny(\"no\", 600)", 29, "600 is not a valid status"),
+        ("deny(\"no\", 399)", 29, "399 is not a valid status"),
+    ] {
+        let source = format!("fn decide(req) {{ {call}; allow() }} const STATUS = 403;");
+        check(source, &format!("p.rhai:1:{at}: {message}"));
+    }
+    for call in [
+        "deny(\"no\", 400)",
+        "deny(\"no\", 599)",
+        "deny(req.path, STATUS)",
+    ] {
+        let source =
+            format!("const STATUS = 403; fn decide(req) {{ if false {{ {call}; }} allow() }}");
+        assert!(Script::compile("p", source.as_bytes()).is_ok(), "{call}");
+    }
+}

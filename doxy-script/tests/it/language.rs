@@ -17,12 +17,118 @@ fn a_denial_names_its_place() {
         reason,
         status,
         location,
+        ..
     } = decision
     else {
         panic!("{decision:?}");
     };
     assert_eq!((reason.as_str(), status), ("no", 451));
     assert_eq!(location.unwrap().to_string(), "p.rhai:2:3");
+}
+
+/// Logs get the reason as it is written; what the client sent is not in it.
+#[test]
+fn a_denial_has_its_reason_as_it_is_written() {
+    let head =
+        "const WHY = \"closed\"; const WHO = #{ name: \"x\" }; fn no(name) { deny(`no ${name}`) }";
+    for (call, reason, template) in [
+        ("deny(\"no\")", "no", "no"),
+        ("deny(\"no\", 451);", "no", "no"),
+        ("return deny(WHY)", "closed", "closed"),
+        (
+            "deny(WHY + \": \" + req.path)",
+            "closed: /secret",
+            "closed: ${req.path}",
+        ),
+        (
+            "deny(`${req.path} is closed`)",
+            "/secret is closed",
+            "${req.path} is closed",
+        ),
+        (
+            "let p = req.path; deny(`not ${p}, ${WHY}`)",
+            "not /secret, closed",
+            "not ${p}, closed",
+        ),
+        ("deny(`${req.path.to_upper()}!`)", "/SECRET!", "${…}!"),
+        (
+            "deny(`${req.query[\"a\"]} is bad`)",
+            "secret is bad",
+            "${…} is bad",
+        ),
+        ("deny(req.path)", "/secret", "${req.path}"),
+        ("req.path.deny()", "/secret", "${…}"),
+        ("no(req.path)", "no /secret", "no ${name}"),
+        (
+            "[req.path].some(|x| deny(`${x} is one`))",
+            "/secret is one",
+            "${x} is one",
+        ),
+        (
+            "deny(`a ${if req.path == \"/\" { 1 } else { req.path }} b`)",
+            "a /secret b",
+            "a ${…} b",
+        ),
+        (
+            "req.query.only([\"b\"])",
+            "the query parameter `a` is not allowed",
+            "`${name}` is not allowed",
+        ),
+        (
+            "no_such(\"container\", req.path)",
+            "No such container: /secret",
+            "no such object",
+        ),
+    ] {
+        let source =
+            format!("{head} fn decide(req) {{ {call} allow() }}").replace(") allow", "); allow");
+        let script =
+            Script::compile("p", source.as_bytes()).unwrap_or_else(|e| panic!("{e} {call}"));
+        let decision = Ask::new("GET", "/secret?a=secret").of(&script, None);
+        let Decision::Deny {
+            reason: got,
+            template: written,
+            ..
+        } = decision
+        else {
+            panic!("{call}: {decision:?}");
+        };
+        assert_eq!(
+            (got.as_str(), written.as_str()),
+            (reason, template),
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn a_policy_that_allows_nothing_is_warned_about() {
+    for (body, warned) in [
+        ("deny(\"closed\")", true),
+        ("if req.method == \"GET\" { deny(\"no\"); }", true),
+        (
+            "if req.method == \"GET\" { return allow(); } deny(\"no\")",
+            false,
+        ),
+        ("pass()", false),
+        ("one(req)", false),
+        ("[1].map(|x| pass())[0]", false),
+        ("loop { break pass(); }", false),
+    ] {
+        let source = format!("fn one(req) {{ 1 }} fn decide(req) {{ {body} }}");
+        let source = match body {
+            "one(req)" => source.replace("{ 1 }", "{ pass() }"),
+            _ => source,
+        };
+        let script = Script::compile("p.rhai", source.as_bytes()).unwrap();
+        let warnings: Vec<_> = script.warnings().iter().map(ToString::to_string).collect();
+        let expected = "this policy denies every request: it has neither allow() nor pass()";
+        assert_eq!(warnings.len(), usize::from(warned), "{body}");
+        assert!(
+            warnings.iter().all(|text| text.contains(expected)),
+            "{warnings:?}"
+        );
+    }
 }
 
 #[test]

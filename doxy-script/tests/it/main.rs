@@ -9,6 +9,8 @@
 /// What any module here needs: requests to ask about, and the answer in words.
 mod support;
 
+/// Lists of what is allowed.
+mod allow_lists;
 /// Bodies: what is read, what is refused, and how each looks to a script.
 mod bodies;
 /// How many endpoints a policy opens.

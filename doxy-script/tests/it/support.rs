@@ -103,6 +103,7 @@ impl Ask {
                 Verdict::Allow(_) => Decision::Allow,
                 Verdict::Deny(_) if rules.is_some() => Decision::Deny {
                     reason: "no rule allows it".to_owned(),
+                    template: "no rule allows it".to_owned(),
                     status: 403,
                     location: None,
                 },

@@ -1,4 +1,4 @@
-//! Errors in pattern files, worded for the person who wrote the file.
+//! Errors and warnings about pattern files, worded for the person who wrote the file.
 //!
 //! A message is lower case without a full stop, quotes the user's text in backticks and never names
 //! a type of this crate. Every message has a help text that says how to fix the error.
@@ -66,6 +66,34 @@ impl fmt::Display for RuleError {
 }
 
 impl Error for RuleError {}
+
+/// A rule that is valid and probably a mistake.
+///
+/// Displayed on one line, for a log: `FILE:LINE:COLUMN: what is odd; how to mend it`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleWarning {
+    /// The name that the rules were parsed under, usually the path of their file.
+    pub source_name: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The column of the pattern in characters, counted from 1.
+    pub column: usize,
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
+
+impl fmt::Display for RuleWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            source_name,
+            line,
+            column,
+            message,
+            help,
+        } = self;
+        write!(f, "{source_name}:{line}:{column}: {message}; {help}")
+    }
+}
 
 /// An error in a piece of text. Only the caller knows where that text is in the file.
 #[derive(Debug, PartialEq, Eq)]

@@ -22,13 +22,13 @@
 //!
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
-//! | `error` | `RuleError`: where a pattern file is wrong, what is wrong, and how to fix it | what a rule is |
+//! | `error` | `RuleError`, `RuleWarning`: where a pattern file is wrong or odd, what is wrong, and how to fix it | what a rule is |
 //! | `path` | the path of a request as the engine's router sees it, and its API version | rules, endpoints |
 //! | `api` | the Docker API as a table: every endpoint, its versions, answer, body and risks; the endpoint of a request | rules, verdicts |
 //! | `request` | `Request`: method, path and query that are judged | headers, bodies, connections |
 //! | `verdict` | `Verdict`: allowed or denied, why, and by which rule | how the verdict was found |
 //! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
-//! | `rules` | a pattern file: its lines, methods, patterns, the automaton, `RuleSet` | where the file came from; endpoints |
+//! | `rules` | a pattern file: its lines, methods, patterns, the automaton, `RuleSet`; what is odd about its rules | where the file came from |
 //! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
 pub mod api;
@@ -40,7 +40,7 @@ mod rules;
 mod text;
 mod verdict;
 
-pub use crate::error::RuleError;
+pub use crate::error::{RuleError, RuleWarning};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet};

@@ -1,12 +1,18 @@
 //! Pattern files: parsed, compiled and matched.
 //!
 //! `line` parses one line, `method` has sets of methods, `pattern` compiles a pattern within
-//! limits, `automaton` matches many patterns at once, `set` is the whole file.
+//! limits, `file` reads all lines, `automaton` matches many patterns at once, `set` is all of it.
+//! `reach` tells which
+//! paths a pattern can match; with it `pattern` refuses those that match none, and `advice` warns of
+//! rules that are probably mistakes.
 
+mod advice;
 mod automaton;
+mod file;
 mod line;
 mod method;
 pub(crate) mod pattern;
+mod reach;
 mod set;
 
 pub use self::set::{DEFAULT_PATTERNS, RuleSet};

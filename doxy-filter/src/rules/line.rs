@@ -104,6 +104,20 @@ pub(crate) fn parse(line: &str) -> Result<Option<Line<'_>>, Fault> {
     }))
 }
 
+/// The error, with another help where a comment of CetusGuard's rule files may be meant: `! List
+/// containers`.
+pub(crate) fn or_comment(line: &str, fault: Fault) -> Fault {
+    let words = line.trim_start_matches(BLANKS).strip_prefix("! ");
+    let words = words.map(|words| words.trim_start_matches(BLANKS));
+    if !words.is_some_and(|words| words.starts_with(|c: char| c.is_alphabetic())) {
+        return fault;
+    }
+    Fault {
+        help: "a line that begins with `!` denies; a comment begins with `#`".to_owned(),
+        ..fault
+    }
+}
+
 fn begins_with_methods(text: &str) -> bool {
     let word = text.trim_start_matches(BLANKS).split(BLANKS).next();
     word.is_some_and(|word| {

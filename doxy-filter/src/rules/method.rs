@@ -84,6 +84,17 @@ impl MethodSet {
         names
     }
 
+    /// The methods in it that a rule can name.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        let named = NAMED.into_iter();
+        named.filter_map(move |(name, method)| self.contains(method).then_some(name))
+    }
+
+    /// A number that tells sets apart.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// The names for a message: `GET, POST`. HEAD is left out if GET is listed.
     pub(crate) fn list(self) -> String {
         let names: Vec<_> = NAMED

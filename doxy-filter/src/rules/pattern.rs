@@ -10,8 +10,10 @@ use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, Look};
 use regex_syntax::{Error, ParserBuilder};
 
+use super::reach::{self, Flaw, Language, Paths};
 use crate::error::Fault;
 use crate::go_regex::translate;
+use crate::path::canonical_path;
 
 /// The longest pattern, in bytes.
 const MAX_LENGTH: usize = 4096;
@@ -44,7 +46,75 @@ pub(crate) fn compile(text: &str) -> Result<Pattern, Fault> {
             help,
         ));
     }
-    bound(whole(hir))
+    let pattern = bound(whole(hir))?;
+    match hopeless(text, &pattern.hir) {
+        Some(fault) => Err(fault),
+        None => Ok(pattern),
+    }
+}
+
+/// The error for a pattern that matches no canonical path, which is what rules are asked about.
+fn hopeless(text: &str, whole: &Hir) -> Option<Fault> {
+    let example = reach::example(whole);
+    if example.is_some_and(|path| canonical_path(&path).is_ok_and(|canonical| canonical == path)) {
+        return None;
+    }
+    let mut language = Language::of(whole)?;
+    if reach::meet(&mut [&mut language], Paths::ALL)? {
+        return None;
+    }
+    let only_with = |(flaw, _, _): &&(Flaw, &str, &str)| {
+        reach::meet(&mut [&mut language], Paths::with(*flaw)) == Some(true)
+    };
+    let (why, help) = match FLAWS.iter().find(only_with) {
+        // A rule of CetusGuard: `%API_PREFIX_CONTAINERS%/json`.
+        Some((Flaw::Percent, why, _)) if has_variable(text) => (
+            *why,
+            r"`%NAME%` is a variable of CetusGuard, write what it stands for: `(/v[\d.]+)?/…`",
+        ),
+        Some((_, why, help)) => (*why, *help),
+        None => (
+            "its parts exclude each other",
+            r"look at `^`, `$` and `\b` inside it: a rule must match the whole path",
+        ),
+    };
+    Some(Fault::new(0, format!("matches no path: {why}"), help))
+}
+
+/// What no path has when rules are asked: why, and what may be meant.
+const FLAWS: &[(Flaw, &str, &str)] = &[
+    (
+        Flaw::Percent,
+        "doxy decodes `%` escapes before it asks the rules",
+        "write the character itself, such as `/` for `%2F`",
+    ),
+    (
+        Flaw::Backslash,
+        "doxy refuses paths with a backslash",
+        r"a single backslash escapes the next character, as in `\.` for a dot",
+    ),
+    (
+        Flaw::Control,
+        "doxy refuses paths with control characters",
+        "remove the control character",
+    ),
+    (
+        Flaw::EmptySegment,
+        "doxy refuses paths with `//`",
+        "write one slash",
+    ),
+    (
+        Flaw::DotSegment,
+        "doxy refuses paths with a `.` or `..` segment",
+        "write the path without these segments",
+    ),
+];
+
+/// Whether a text has a word in capitals between two `%`.
+fn has_variable(text: &str) -> bool {
+    let word =
+        |part: &str| part.len() > 2 && part.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    text.split('%').skip(1).any(word)
 }
 
 /// Parses a pattern in Go's language, whatever it will be matched against.
@@ -192,7 +262,7 @@ mod tests {
             r"\W",
             "x{0}/",
             "(?s).",
-            r"\b/x",
+            r"/\bx",
             r"\x2F",
             "(?m)^/x$",
             ".*",

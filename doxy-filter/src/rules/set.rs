@@ -5,20 +5,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::advice;
 use super::automaton::Automaton;
-use super::line::{self, Line};
+use super::file::{Memory, Rule, read, too_large};
 use super::method::MethodSet;
-use super::pattern::{self, Pattern};
-use crate::error::{Fault, RuleError};
+use crate::error::{RuleError, RuleWarning};
 use crate::request::Request;
 use crate::verdict::{Reason, RuleRef, Verdict};
 
 /// The default rules: the text of the embedded file.
 pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
-
-/// The largest total size of all compiled patterns, in bytes; each automaton counts its patterns.
-/// Ten thousand common rules fit. It also bounds the time of the worst patterns on the worst path.
-const MAX_TOTAL_SIZE: usize = 16_777_216; // 16 MiB
 
 /// A compiled pattern file.
 #[derive(Debug)]
@@ -41,14 +37,6 @@ struct Class {
     allow: Option<Arc<Automaton>>,
 }
 
-#[derive(Debug)]
-struct Rule {
-    line: usize,
-    deny: bool,
-    methods: MethodSet,
-    pattern: Pattern,
-}
-
 impl RuleSet {
     /// Compiles the rules in `text`. `source` is their name in messages and [`RuleRef`]s, usually
     /// the path of the file.
@@ -57,13 +45,33 @@ impl RuleSet {
     ///
     /// At the first wrong line, and if no line has a rule. No part of a wrong file is used.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self, RuleError> {
+        Self::compile(source, &read(source, text)?)
+    }
+
+    /// The same, and the rules that are valid and probably mistakes, in the order of the file. It
+    /// takes some milliseconds more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RuleSet::parse`].
+    pub fn parse_with_warnings(
+        source: &str,
+        text: &[u8],
+    ) -> Result<(Self, Vec<RuleWarning>), RuleError> {
         let rules = read(source, text)?;
+        let set = Self::compile(source, &rules)?;
+        let matches = |deny, method: &str, path: &str| set.matches(deny, method, path);
+        let warnings = advice::about(source, &rules, &matches);
+        Ok((set, warnings))
+    }
+
+    fn compile(source: &str, rules: &[Rule]) -> Result<Self, RuleError> {
         let allowed = rules
             .iter()
             .filter(|rule| !rule.deny)
             .fold(MethodSet::NONE, |methods, rule| methods.union(rule.methods));
         Ok(Self {
-            classes: classes(source, &rules)?,
+            classes: classes(source, rules)?,
             allowed: if allowed == MethodSet::ANY {
                 String::new()
             } else {
@@ -144,59 +152,22 @@ impl RuleSet {
         self.rules
     }
 
+    /// Whether a rule matches: a `!` rule, or one that allows.
+    fn matches(&self, deny: bool, method: &str, path: &str) -> bool {
+        let method = MethodSet::of_request(method);
+        let class = self.classes.iter().find(|it| it.methods.contains(method));
+        let automaton = class.and_then(|class| match deny {
+            true => class.deny.as_ref(),
+            false => class.allow.as_ref(),
+        });
+        automaton.is_some_and(|automaton| automaton.first_match(path).is_some())
+    }
+
     /// The name that the rules were parsed under.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
-}
-
-fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let mut rules = Vec::new();
-    let mut memory = Memory::new(source);
-    for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
-        let number = index.saturating_add(1);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let text = str::from_utf8(bytes).map_err(|error| {
-            let help = "save the file as UTF-8; a single byte has no meaning in a path";
-            let fault = Fault::new(error.valid_up_to(), "the line is not valid UTF-8", help);
-            RuleError::in_line(source, number, &String::from_utf8_lossy(bytes), fault)
-        })?;
-        if let Some(rule) = read_line(number, text)
-            .map_err(|fault| RuleError::in_line(source, number, text, fault))?
-        {
-            memory.take(rule.pattern.size)?;
-            rules.push(rule);
-        }
-    }
-    if rules.is_empty() {
-        return Err(RuleError::in_file(
-            source,
-            "the file has no rules, so nothing would be allowed",
-            "a rule is a line like `(/v[\\d.]+)?/containers/json`; to deny everything, write `!.*`",
-        ));
-    }
-    Ok(rules)
-}
-
-fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
-    let Some(Line {
-        deny,
-        methods,
-        pattern,
-        pattern_at,
-    }) = line::parse(text)?
-    else {
-        return Ok(None);
-    };
-    let pattern = pattern::compile(pattern).map_err(|fault| fault.shifted(pattern_at))?;
-    Ok(Some(Rule {
-        line: number,
-        deny,
-        methods,
-        pattern,
-    }))
 }
 
 /// Groups the methods into classes. Equal lists of rules share one automaton.
@@ -243,35 +214,6 @@ fn classes(source: &str, rules: &[Rule]) -> Result<Vec<Class>, RuleError> {
 
 fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
     one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
-}
-
-/// The size that compiled patterns may still have.
-struct Memory<'s> {
-    source: &'s str,
-    left: usize,
-}
-
-impl<'s> Memory<'s> {
-    fn new(source: &'s str) -> Self {
-        Self {
-            source,
-            left: MAX_TOTAL_SIZE,
-        }
-    }
-
-    fn take(&mut self, size: usize) -> Result<(), RuleError> {
-        let left = self.left.checked_sub(size);
-        self.left = left.ok_or_else(|| too_large(self.source))?;
-        Ok(())
-    }
-}
-
-fn too_large(source: &str) -> RuleError {
-    RuleError::in_file(
-        source,
-        "the patterns together are too large",
-        "lower their repetition counts, or merge similar patterns into one",
-    )
 }
 
 #[cfg(test)]

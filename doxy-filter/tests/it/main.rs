@@ -22,3 +22,5 @@ mod objects;
 mod properties;
 /// The classifier beside a slow router of regexes.
 mod router;
+/// Rules that load with a warning, and rules that load without one.
+mod warnings;

@@ -18,6 +18,8 @@ use doxy_proxy::{Policy, io_reason};
 
 use crate::config::error::ConfigError;
 
+/// How many warnings about a policy are logged.
+const MAX_WARNINGS: usize = 20;
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
 
 /// Where the policy comes from.
@@ -37,6 +39,20 @@ pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
     /// What it is and where it comes from, for the log.
     pub(crate) described: String,
+    /// What is probably a mistake in it, a line each.
+    warnings: Vec<String>,
+}
+
+impl LoadedPolicy {
+    /// Logs what is probably a mistake in the policy.
+    pub(crate) fn warn(&self) {
+        for warning in self.warnings.iter().take(MAX_WARNINGS) {
+            tracing::warn!("{warning}");
+        }
+        if let Some(more @ 1..) = self.warnings.len().checked_sub(MAX_WARNINGS) {
+            tracing::warn!("{more} more warnings about the policy");
+        }
+    }
 }
 
 impl PolicyFiles {
@@ -59,7 +75,7 @@ impl PolicyFiles {
 
     /// Reads the policy, or says what is wrong with it. What it returns is to be put in force.
     pub(crate) fn load(&self) -> Result<LoadedPolicy, ConfigError> {
-        let (rules, file) = self.rules()?;
+        let (rules, file, warnings) = self.rules()?;
         let count = rules.rule_count();
         let noun = if count == 1 { "rule" } else { "rules" };
         let described = match &file {
@@ -72,30 +88,37 @@ impl PolicyFiles {
             None => LoadedPolicy {
                 policy: Policy::new(rules),
                 described,
+                warnings,
             },
-            Some(script) => with_script(rules, script, &described)?,
+            Some(script) => with_script(rules, script, &described, warnings)?,
         };
         self.from_file.set(file.is_some());
         Ok(loaded)
     }
 
-    /// The rules, and the name of their file; none if they are the embedded defaults.
-    fn rules(&self) -> Result<(RuleSet, Option<String>), ConfigError> {
+    /// The rules, the name of their file (none if they are the embedded defaults), and what is
+    /// probably a mistake in them.
+    fn rules(&self) -> Result<(RuleSet, Option<String>, Vec<String>), ConfigError> {
         let default = self.patterns.is_none();
         let path = self.patterns.as_deref();
         let path = path.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
         let error = match fs::read(path) {
             Ok(text) => {
                 let name = path.display().to_string();
-                let rules = RuleSet::parse(&name, &text).map_err(ConfigError::of)?;
-                return Ok((rules, Some(name)));
+                let loaded = RuleSet::parse_with_warnings(&name, &text);
+                let (rules, warnings) = loaded.map_err(ConfigError::of)?;
+                let warnings = warnings.iter().map(ToString::to_string).collect();
+                return Ok((rules, Some(name), warnings));
             }
             Err(error) => error,
         };
         // A link whose target is missing does exist: somebody meant it to be a pattern file.
         let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
         match (default && gone, self.from_file.get()) {
-            (true, false) => Ok((RuleSet::embedded().map_err(ConfigError::of)?, None)),
+            (true, false) => {
+                let rules = RuleSet::embedded().map_err(ConfigError::of)?;
+                Ok((rules, None, vec![]))
+            }
             (true, true) => Err(ConfigError::new(
                 path.display(),
                 "the pattern file is gone",
@@ -112,7 +135,12 @@ impl PolicyFiles {
 }
 
 #[cfg(feature = "script")]
-fn with_script(rules: RuleSet, path: &Path, described: &str) -> Result<LoadedPolicy, ConfigError> {
+fn with_script(
+    rules: RuleSet,
+    path: &Path,
+    described: &str,
+    warnings: Vec<String>,
+) -> Result<LoadedPolicy, ConfigError> {
     let name = path.display().to_string();
     let source = fs::read(path).map_err(|error| {
         ConfigError::new(
@@ -130,11 +158,17 @@ fn with_script(rules: RuleSet, path: &Path, described: &str) -> Result<LoadedPol
     Ok(LoadedPolicy {
         policy: Policy::with_script(rules, script),
         described: format!("policy script {name}, {described}"),
+        warnings,
     })
 }
 
 #[cfg(not(feature = "script"))]
-fn with_script(_: RuleSet, path: &Path, _: &str) -> Result<LoadedPolicy, ConfigError> {
+fn with_script(
+    _: RuleSet,
+    path: &Path,
+    _: &str,
+    _: Vec<String>,
+) -> Result<LoadedPolicy, ConfigError> {
     Err(ConfigError::new(
         path.display(),
         "this doxy was built without policy scripts",

@@ -128,6 +128,7 @@ impl Confined {
                 socket.engine,
                 socket.policy.described,
             );
+            socket.policy.warn();
             let setting = socket.engine_setting;
             let upstream = Upstream::new(socket.engine, CONNECT_TIMEOUT);
             let mut service = Service::new(&socket.name, socket.policy.policy, upstream);
@@ -203,6 +204,7 @@ impl Serving {
 fn reload(policy: &PolicyHandle, files: &PolicyFiles) {
     match files.load() {
         Ok(loaded) => {
+            loaded.warn();
             policy.replace(loaded.policy);
             tracing::info!("reloaded: {}", loaded.described);
         }

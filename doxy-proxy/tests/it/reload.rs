@@ -50,6 +50,29 @@ fn a_reload_applies_to_open_connections_at_once() {
     process.stop();
 }
 
+/// Without a word about it, an administrator would take a denial that denies nothing for protection.
+#[test]
+fn probable_mistakes_in_the_rules_are_logged_at_start_and_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    fs::write(&rules, "/info\n!/secrets\n").unwrap();
+    let process = Process::start(doxy(folder.path()).args(["--pattern-file", "rules"]));
+    let line = process.logged("rules:2:2: ");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("/v1.24/secrets"), "{line}");
+    let many: String = (0..25)
+        .map(|n| format!("/no-such-endpoint-{n}\n"))
+        .collect();
+    fs::write(&rules, format!("* .*\n{many}")).unwrap();
+    process.signal(Signal::HUP);
+    process.logged("reloaded: ");
+    let log = process.stop().stderr;
+    assert!(log.contains("rules:1:3: allows everything"), "{log}");
+    assert!(log.contains("rules:20:1: "), "{log}");
+    assert!(!log.contains("rules:21:1: "), "{log}");
+    assert!(log.contains("6 more warnings about the policy"), "{log}");
+}
+
 #[test]
 fn a_reload_does_not_affect_active_requests() {
     let (go_on, wait) = mpsc::channel::<()>();

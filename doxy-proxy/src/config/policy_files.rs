@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use doxy_filter::RuleSet;
 #[cfg(feature = "script")]
-use doxy_proxy::Script;
-#[cfg(feature = "script")]
 use doxy_proxy::log::limit::LineLimit;
 use doxy_proxy::{Policy, io_reason};
+#[cfg(feature = "script")]
+use doxy_proxy::{Script, ScriptError};
 
 use crate::config::error::ConfigError;
 
@@ -139,7 +139,7 @@ fn with_script(
     rules: RuleSet,
     path: &Path,
     described: &str,
-    warnings: Vec<String>,
+    mut warnings: Vec<String>,
 ) -> Result<LoadedPolicy, ConfigError> {
     let name = path.display().to_string();
     let source = fs::read(path).map_err(|error| {
@@ -152,9 +152,9 @@ fn with_script(
     let script = Script::compile(&name, &source)
         .map_err(ConfigError::of)?
         .on_print(log_printed());
-    for warning in script.warnings() {
-        tracing::warn!("{}", warning.to_string().replace("\nhelp: ", "; "));
-    }
+    // Logged later: at the start there is no log yet.
+    let on_one_line = |warning: &ScriptError| warning.to_string().replace("\nhelp: ", "; ");
+    warnings.extend(script.warnings().iter().map(on_one_line));
     Ok(LoadedPolicy {
         policy: Policy::with_script(rules, script),
         described: format!("policy script {name}, {described}"),

@@ -28,6 +28,8 @@ pub(crate) enum Denial {
     )]
     Script {
         reason: String,
+        /// The reason for logs: as it is written in the script, with nothing of the request in it.
+        template: String,
         status: u16,
         /// The script's file, and the line if it is known, for the log. None if the body alone
         /// decided.

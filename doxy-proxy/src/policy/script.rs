@@ -86,11 +86,12 @@ impl Script {
             Decision::NeedsLookup(lookup) => ScriptDecision::NeedsLookup(lookup),
             Decision::Deny {
                 reason,
+                template,
                 status,
                 location,
-                ..
             } => ScriptDecision::Deny(Denial::Script {
                 reason,
+                template,
                 status,
                 place: location.map(|location| location.to_string()),
                 failed: false,
@@ -99,6 +100,7 @@ impl Script {
                 self.log_failure(&log, &judged);
                 ScriptDecision::Deny(Denial::Script {
                     reason: public,
+                    template: String::new(),
                     status: 403,
                     place: Some(self.name().to_owned()),
                     failed: true,
@@ -125,6 +127,7 @@ impl Script {
             let name = judged.path.get(object.name.clone()).unwrap_or_default();
             Denial::Script {
                 reason: object.kind.absent(name),
+                template: "no such object".to_owned(),
                 status: 404,
                 place: Some(self.name().to_owned()),
                 failed: false,

@@ -66,9 +66,11 @@ impl Error {
         }
         if let Self::Denied(Denial::Script {
             reason: words,
+            template,
             failed: false,
             ..
         }) = self
+            && words != template
         {
             record.said(words);
         }
@@ -78,7 +80,12 @@ impl Error {
             }) => record.refused(Verdict::Denied, reason, rule, || {
                 Some(format!("not allowed for {method}, only for {allowed}"))
             }),
-            // A script's own words may be made of what is in a body: they are never logged.
+            // What a script says may be made of what is in a body. What is written in it is not.
+            Self::Denied(Denial::Script {
+                template, place, ..
+            }) if place.is_some() && !template.is_empty() => {
+                record.refused(Verdict::Denied, reason, rule, || Some(template.clone()));
+            }
             Self::Denied(_) => record.refused(Verdict::Denied, reason, rule, || None),
             Self::BadRequest(BadRequest::Redirect { .. }) => {
                 record.refused(Verdict::Refused, reason, rule, || None);

@@ -258,7 +258,10 @@ fn the_text_format_has_one_line_per_request() {
     let lines = logged.lines("log", 2);
     let words: Vec<_> = lines[0].split(' ').collect();
     assert_eq!(words[1..5], ["200", "allowed", "GET", "/info"], "{lines:?}");
-    assert!(lines[0].contains(" endpoint=/info rule=rules:1 to_engine=0 to_client=2 first_byte="));
+    assert!(
+        lines[0]
+            .contains(" endpoint=/info rule=rules:1 object=- to_engine=0 to_client=2 first_byte=")
+    );
     assert!(lines[0].ends_with(" complete -"), "{lines:?}");
     assert!(
         lines[1].contains(" 403 denied GET /se\\u{20}cr\\u{7c}et uid="),

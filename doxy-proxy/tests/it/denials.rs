@@ -87,26 +87,34 @@ fn a_script_is_named_by_its_place_and_its_words_are_for_debug_alone() {
         fs::write(folder.path().join("rules"), "/info\n").unwrap();
         fs::write(folder.path().join("policy.rhai"), SCRIPT).unwrap();
         let args: &[&str] = if debug { &["--debug"] } else { &[] };
-        let args = [&["--script", "policy.rhai"], args].concat();
+        let record = ["--access-log", "log"];
+        let args = [&["--script", "policy.rhai"], &record[..], args].concat();
         let process = started(folder.path(), &args);
         let mut client = Client::connect(&folder.path().join("doxy.sock"));
         let long = "x".repeat(300);
-        let path = format!("/containers/json?name=pass%0aword{long}");
+        let path = format!("/containers/json?name=hunter2%0asecret{long}");
         assert_eq!(client.ask(request("GET", &path)).status(), 403);
         drop(client);
         let log = process.stop().stderr;
+        let recorded = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(
+            recorded.ends_with(" complete no ${req.query.name} here\n"),
+            "{recorded}"
+        );
+        assert!(!recorded.contains("hunter2"), "{recorded}");
         let told = lines(&log);
         let first = told.iter().find(|line| line.contains("told once"));
         let first = first.unwrap_or_else(|| panic!("{log}"));
-        assert!(first.contains(": by policy.rhai:2:5"), "{first}");
-        assert!(!first.contains("pass"), "{first}");
+        let why = ": by policy.rhai:2:5; no ${req.query.name} here (told once";
+        assert!(first.contains(why), "{first}");
+        assert!(!first.contains("hunter2"), "{first}");
         let said = log.lines().find(|line| line.contains("it said: "));
         assert_eq!(said.is_some(), debug, "{log}");
         if let Some(said) = said {
-            assert!(said.contains("it said: no pass wordxxx"), "{said}");
+            assert!(said.contains("it said: no hunter2 secretxxx"), "{said}");
             assert!(!said.contains(&long), "{said}");
         } else {
-            assert!(!log.contains("pass"), "{log}");
+            assert!(!log.contains("hunter2"), "{log}");
         }
     }
 }

@@ -24,7 +24,7 @@ use doxy_filter::api::endpoint_of;
 use doxy_filter::{RuleSet, Verdict, canonical_path};
 use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
 
-use crate::inproc::{Request, SCRIPT, Stand};
+use crate::inproc::{LOOKUP, Request, SCRIPT, Stand};
 
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gate/instructions.txt");
 const COMMENT: &str = "Instructions per iteration, as callgrind counts them. Written by
@@ -40,7 +40,7 @@ const MANY: u64 = 10_000;
 const SOME: u64 = 1_000;
 
 /// The paths: name, number of iterations, and a function that runs that many.
-const PATHS: [(&str, u64, fn(u64)); 11] = [
+const PATHS: [(&str, u64, fn(u64)); 12] = [
     ("canonical_plain", MANY, |times| {
         canonical("/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
     }),
@@ -74,6 +74,10 @@ const PATHS: [(&str, u64, fn(u64)); 11] = [
         requests(&Request::denied(), times);
     }),
     ("request_close", SOME, connections),
+    // With what the stand-in engine does for its answer.
+    ("request_lookup", SOME, |times| {
+        requests_to(&Stand::new(Some(LOOKUP)), &Request::owned(), times);
+    }),
 ];
 
 /// Paths that must not take more than another: the endpoint of a request costs no more than a
@@ -138,7 +142,10 @@ fn script(times: u64) {
 
 /// Whole requests on one connection.
 fn requests(request: &Request, times: u64) {
-    let stand = Stand::new(None);
+    requests_to(&Stand::new(None), request, times);
+}
+
+fn requests_to(stand: &Stand, request: &Request, times: u64) {
     let (mut client, length) = stand.client(request);
     stand.run(async {
         for _ in 0..times {

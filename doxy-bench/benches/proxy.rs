@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 
-use crate::inproc::{LARGE, Request, SCRIPT, Stand};
+use crate::inproc::{LARGE, LOOKUP, Request, SCRIPT, Stand};
 
 /// Repeats a request on one connection.
 fn ask(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, stand: &Stand, request: &Request) {
@@ -48,6 +48,11 @@ fn requests(c: &mut Criterion) {
     ask(&mut group, "denied", &stand, &Request::denied());
     let scripted = Stand::new(Some(SCRIPT));
     ask(&mut group, "scripted", &scripted, &Request::list(""));
+    let owned = Request::owned();
+    let open = Stand::new(Some("fn decide(req) { allow() }"));
+    ask(&mut group, "without_lookup", &open, &owned);
+    let looking = Stand::new(Some(LOOKUP));
+    ask(&mut group, "with_lookup", &looking, &owned);
 }
 
 /// Each request has a new connection to the proxy; the one to the engine is kept.

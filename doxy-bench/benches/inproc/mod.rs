@@ -33,6 +33,14 @@ pub(crate) const SCRIPT: &str = r#"
         if req.headers["x-team"] != "ci" { return deny("not your engine"); }
         pass()
     }"#;
+/// A policy that looks up the container in the path, to know whose it is.
+pub(crate) const LOOKUP: &str = r#"
+    const LOOKUPS = ["container"];
+    fn decide(req) {
+        let container = inspect("container", req.object.name);
+        if container.Config.Labels["owner"] != "ci" { no_such("container", req.object.name); }
+        allow()
+    }"#;
 const OK: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nOK";
 const SWITCHED: &[u8] = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
@@ -76,6 +84,11 @@ impl Request {
 
     pub(crate) fn list_chunked() -> Self {
         Self::new("GET /v1.41/networks", "", "200")
+    }
+
+    /// For a container of the client's own. The policy [`LOOKUP`] asks whose it is.
+    pub(crate) fn owned() -> Self {
+        Self::new("GET /v1.41/containers/build-17/top", "", "200")
     }
 
     pub(crate) fn denied() -> Self {
@@ -290,6 +303,8 @@ struct Answers {
     list: Vec<u8>,
     chunked: Vec<u8>,
     large: Vec<u8>,
+    /// A container as the engine describes it: most of it is what no policy reads.
+    container: Vec<u8>,
 }
 
 impl Answers {
@@ -304,7 +319,16 @@ impl Answers {
             "{head}Transfer-Encoding: chunked\r\n\r\n800\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
             second.len()
         );
+        let id = "4e9f0e1f3bbd44b0d9b1".repeat(4);
+        let env: Vec<_> = (0..40)
+            .map(|n| format!(r#""VARIABLE_{n}=some value of the usual length, number {n}""#))
+            .collect();
+        let env = env.join(",");
+        let container = format!(
+            r#"{{"Id":"{id}","Name":"/build-17","Config":{{"Env":[{env}],"Labels":{{"owner":"ci"}}}},"HostConfig":{{"Env":[{env}]}}}}"#
+        );
         Self {
+            container: whole(container.len(), &container),
             list: whole(LIST, &"x".repeat(LIST)),
             chunked: chunked.into_bytes(),
             large: whole(LARGE, ""),
@@ -328,6 +352,8 @@ async fn connection(mut stream: UnixStream, answers: &Answers) -> io::Result<()>
         let request = &buffer[..head];
         if request.starts_with(b"GET /v1.41/containers/json") {
             stream.write_all(&answers.list).await?;
+        } else if request.starts_with(b"GET /containers/build-17/json") {
+            stream.write_all(&answers.container).await?;
         } else if request.starts_with(b"GET /v1.41/networks") {
             stream.write_all(&answers.chunked).await?;
         } else if request.starts_with(b"GET /v1.41/images/get") {

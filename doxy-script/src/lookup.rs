@@ -49,9 +49,12 @@ enum Answer {
 /// What a policy has looked up for one request, and what its calls have used up so far. Keep it
 /// while the same request is asked about again.
 #[derive(Debug, Default)]
-pub struct Lookups {
+pub struct Lookups(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
     answers: Vec<(Lookup, Answer)>,
-    pub(crate) spent: Spent,
+    spent: Spent,
 }
 
 /// The kinds of lookups that a policy names in its `LOOKUPS`.
@@ -155,7 +158,7 @@ impl Lookups {
     /// object, or why there is no answer.
     pub fn answer(&mut self, lookup: Lookup, answer: std::result::Result<Option<&[u8]>, String>) {
         let answer = lookup.read(answer);
-        self.answers.push((lookup, answer));
+        self.known().answers.push((lookup, answer));
     }
 
     /// What was found out about the object that a path names. `None` if the policy has not looked
@@ -164,7 +167,7 @@ impl Lookups {
     pub fn identified(&self, object: &NamedObject, path: &str) -> Option<Identity<'_>> {
         object.kind.id_field()?;
         let name = path.get(object.name.clone())?;
-        let mut answers = self.answers.iter();
+        let mut answers = self.0.as_ref()?.answers.iter();
         let (_, answer) = answers.find(|(lookup, _)| {
             matches!(&lookup.subject, Subject::Object(kind, of) if *kind == object.kind && of == name)
         })?;
@@ -177,7 +180,24 @@ impl Lookups {
     /// Whether nothing was looked up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.answers.is_empty()
+        self.0.as_ref().is_none_or(|known| known.answers.is_empty())
+    }
+
+    /// What the calls so far have used up.
+    pub(crate) fn spent(&self) -> Spent {
+        self.0
+            .as_ref()
+            .map_or_else(Spent::default, |known| known.spent)
+    }
+
+    /// Notes what the calls so far have used up: there will be another one.
+    pub(crate) fn spend(&mut self, spent: Spent) {
+        self.known().spent = spent;
+    }
+
+    /// Most requests are decided by one call, and need no memory for this.
+    fn known(&mut self) -> &mut Known {
+        self.0.get_or_insert_default()
     }
 }
 
@@ -194,7 +214,10 @@ pub enum Identity<'a> {
 pub(crate) fn begin(allowed: &Allowed, lookups: &mut Lookups) {
     CALL.with_borrow_mut(|call| {
         call.allowed.clone_from(allowed);
-        call.answers = std::mem::take(&mut lookups.answers);
+        call.answers = match &mut lookups.0 {
+            Some(known) => std::mem::take(&mut known.answers),
+            None => Vec::new(),
+        };
         call.wanted = None;
     });
 }
@@ -202,7 +225,9 @@ pub(crate) fn begin(allowed: &Allowed, lookups: &mut Lookups) {
 /// Ends a call. Returns the lookup that stopped it, if one did.
 pub(crate) fn end(lookups: &mut Lookups) -> Option<Lookup> {
     CALL.with_borrow_mut(|call| {
-        lookups.answers = std::mem::take(&mut call.answers);
+        if !call.answers.is_empty() {
+            lookups.known().answers = std::mem::take(&mut call.answers);
+        }
         call.wanted.take()
     })
 }

@@ -100,7 +100,7 @@ impl Script {
         }
         let policy = &self.policy;
         let mut cell = RequestCell::acquire(&policy.id, &policy.request, input, body, policy.used);
-        budget::begin(self.limits, lookups.spent);
+        budget::begin(self.limits, lookups.spent());
         let looks_up = policy.lookups.as_ref();
         if let Some(allowed) = looks_up {
             lookup::begin(allowed, lookups);
@@ -111,7 +111,7 @@ impl Script {
         // The next call prints the same lines again.
         let again = matches!(stop, Some((Stop::NeedsBody | Stop::NeedsLookup, _)));
         if again {
-            lookups.spent = budget::spent();
+            lookups.spend(budget::spent());
         }
         if let Some(sink) = self.sink.as_ref().filter(|_| !again) {
             printed.iter().for_each(|line| sink(line));

@@ -71,25 +71,27 @@ pub(crate) async fn handle(
 
         // decide: until the policy has all it asks for
         loop {
-            let (request, verdict) = match step {
-                Step::Decided(decided) => break decided,
-                Step::ReadBody(undecided) => {
+            let (undecided, missing) = match step.decided() {
+                Ok(decided) => break decided,
+                Err(missing) => missing,
+            };
+            let undecided = match missing {
+                Missing::Body => {
                     let rest = behind.get_or_insert_with(|| {
                         let read = input.unread().get(length..).unwrap_or_default();
                         Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
                     });
                     let body = read_body(undecided, stream, rest, service, sharer());
-                    *Box::pin(body).await
+                    Box::pin(body).await
                 }
                 #[cfg(feature = "script")]
-                Step::LookUp(undecided, lookup) => {
-                    let answer = Box::pin(service.upstream.look_up(lookup.target())).await;
-                    let answer = answer.as_ref().map(Option::as_deref);
-                    lookups.answer(lookup, answer.map_err(String::clone));
-                    *undecided
+                Missing::Answer(lookup) => {
+                    Box::pin(look_up(lookup, &mut lookups, service)).await;
+                    undecided
                 }
             };
-            let _turn = service.shares.turns.take(sharer()).await;
+            let _turn = Box::pin(service.shares.turns.take(sharer())).await;
+            let (request, verdict) = *undecided;
             step = decide(&policy, request, verdict, origin, &mut lookups, &mut record);
         }
     };
@@ -135,11 +137,28 @@ pub(crate) async fn refuse(error: &Error, client: &mut Client) -> Next {
 enum Step<'p, 'b> {
     /// Forward it, or answer it here.
     Decided(Result<UpstreamRequest, Refused>),
-    /// Read its body, then ask the policy again. What the rules say stays.
-    ReadBody(Undecided<'p, 'b>),
-    /// Look this up, then ask the policy again.
+    /// Get what is missing, then ask the policy again. What the rules say stays.
+    Undecided(Undecided<'p, 'b>, Missing),
+}
+
+/// What the policy has to know before it decides.
+enum Missing {
+    /// The body of the request.
+    Body,
+    /// The engine's answer to this.
     #[cfg(feature = "script")]
-    LookUp(Undecided<'p, 'b>, Lookup),
+    Answer(Box<Lookup>),
+}
+
+impl<'p, 'b> Step<'p, 'b> {
+    /// What was decided, or the request that waits, and for what. By value: what is left of a step
+    /// would take room in the task of every connection.
+    fn decided(self) -> Result<Result<UpstreamRequest, Refused>, (Undecided<'p, 'b>, Missing)> {
+        match self {
+            Self::Decided(decided) => Ok(decided),
+            Self::Undecided(request, missing) => Err((request, missing)),
+        }
+    }
 }
 
 /// A request that waits for what the policy asks for, and what the rules say.
@@ -219,11 +238,12 @@ fn decide<'p, 'b>(
         // A policy that asks twice would ask for ever.
         Decision::NeedsBody(_) if asked => Error::Internal,
         Decision::NeedsBody(request) => {
-            return Step::ReadBody(Box::new((request.detach(), verdict)));
+            return Step::Undecided(Box::new((request.detach(), verdict)), Missing::Body);
         }
         #[cfg(feature = "script")]
         Decision::NeedsLookup(request, lookup) => {
-            return Step::LookUp(Box::new((request.detach(), verdict)), lookup);
+            let missing = Missing::Answer(Box::new(lookup));
+            return Step::Undecided(Box::new((request.detach(), verdict)), missing);
         }
     };
     Step::Decided(Err(Refused {
@@ -271,6 +291,14 @@ async fn read_body<'p, 'b>(
         }),
     };
     undecided
+}
+
+/// Asks the engine what the policy wants to know.
+#[cfg(feature = "script")]
+async fn look_up(lookup: Box<Lookup>, lookups: &mut Lookups, service: &Service) {
+    let answer = service.upstream.look_up(lookup.target()).await;
+    let answer = answer.as_ref().map(Option::as_deref);
+    lookups.answer(*lookup, answer.map_err(String::clone));
 }
 
 /// Sends a response of doxy's own.

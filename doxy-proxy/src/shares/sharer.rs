@@ -10,8 +10,9 @@ pub(crate) struct Sharer {
     pub(crate) identity: Identity,
 }
 
+#[cfg(test)]
 impl Sharer {
-    /// Doxy itself, which shares with nobody: for an answer of the engine to doxy.
+    /// One that shares with nobody.
     pub(crate) const DOXY: Self = Self {
         socket: usize::MAX,
         identity: Identity::Unknown,

@@ -1,4 +1,4 @@
-//! Asks the engine for one description, on behalf of a policy.
+//! Asks the engine a question of doxy's own.
 //!
 //! hyper is the client, on a connection of its own. It sends nothing but a GET of the target that it
 //! is given: no header or body of a client. Nothing here knows what the answer is for.
@@ -19,6 +19,7 @@ pub(super) const TIME: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 /// How many lookups an engine is asked at a time.
+#[cfg(feature = "script")]
 pub(super) const AT_ONCE: usize = 64;
 
 /// Gets the description at `target`: `None` if the engine has no such object. An error says why there

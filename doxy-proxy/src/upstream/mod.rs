@@ -7,7 +7,6 @@
 
 mod addr;
 mod error;
-#[cfg(feature = "script")]
 mod lookup;
 mod pool;
 mod product;

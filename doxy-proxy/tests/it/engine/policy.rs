@@ -1,9 +1,16 @@
 //! The policies in `scripts/`, with other constants at their top, in front of a real engine.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::real::Engine;
+use super::{docker_command, run};
+use crate::support::process::Ended;
 use crate::support::{Binary, Setup};
+
+/// A user without an account, without groups.
+pub(super) const USER: u32 = 54_321;
 
 /// The text of a policy, each of these constants set to another expression.
 #[track_caller]
@@ -36,4 +43,16 @@ impl Engine {
             .args(["--script", path, "--socket-mode", "0666"])
             .start()
     }
+}
+
+/// Runs docker as a user of this machine.
+#[track_caller]
+pub(super) fn docker_as(uid: u32, socket: &Path, args: &[&str]) -> Ended {
+    run(as_user(docker_command(socket).args(args), uid))
+}
+
+/// Makes a command run as a user of this machine, with the group of the same number and no other.
+pub(super) fn as_user(command: &mut Command, uid: u32) -> &mut Command {
+    // The standard library gives up the groups of root when it changes the user.
+    command.gid(uid).uid(uid).current_dir("/")
 }

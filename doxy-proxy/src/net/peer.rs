@@ -124,3 +124,29 @@ fn comm(pid: i32) -> String {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, Peer, UnixPeer};
+
+    #[test]
+    fn only_a_user_that_the_kernel_tells_is_one() {
+        for (uid, pid, identity) in [
+            (0, 1, Identity::User(0)),
+            (1000, 4711, Identity::User(1000)),
+            // Its own number in another user namespace, or nobody's.
+            (65_534, 4711, Identity::Unknown),
+            // In another process namespace.
+            (1000, 0, Identity::Unknown),
+        ] {
+            let comm = String::new();
+            let peer = UnixPeer {
+                uid,
+                gid: 0,
+                pid,
+                comm,
+            };
+            assert_eq!(Peer::Unix(peer).identity(), identity, "{uid} {pid}");
+        }
+    }
+}

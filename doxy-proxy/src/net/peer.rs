@@ -38,7 +38,7 @@ pub(crate) struct UnixPeer {
 }
 
 /// Whom connections, memory and time are counted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Identity {
     /// The processes of this user.
     User(u32),

@@ -134,11 +134,6 @@ async fn accept<'w>(
     handed: &mut mpsc::Receiver<Handed>,
 ) -> io::Result<(usize, Arrival<'w>)> {
     poll_fn(|cx| {
-        while let Poll::Ready(Some((socket, stream))) = handed.poll_recv(cx) {
-            if let Some(arrival) = door.admit(stream, socket) {
-                return Poll::Ready(Ok((socket, arrival)));
-            }
-        }
         door.strangers = 0;
         let count = listeners.len();
         let mut asked = 0;
@@ -161,6 +156,13 @@ async fn accept<'w>(
                     }
                 }
                 Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        while door.overflow.is_started()
+            && let Poll::Ready(Some((socket, stream))) = handed.poll_recv(cx)
+        {
+            if let Some(arrival) = door.admit(stream, socket) {
+                return Poll::Ready(Ok((socket, arrival)));
             }
         }
         Poll::Pending

@@ -76,6 +76,11 @@ impl Overflow {
         Ok((overflow, handed))
     }
 
+    /// Whether there are any threads: without them nothing is handed on.
+    pub(crate) fn is_started(&self) -> bool {
+        !self.threads.is_empty()
+    }
+
     /// Has the threads accept for a while. If none can be started, one thread accepts alone.
     pub(crate) fn call(&mut self) {
         self.accepting.calls.fetch_add(1, Relaxed);

@@ -4,7 +4,7 @@
 //! The thread that accepts decides; a connection only notes when it waits and when it does not, so no
 //! request takes a lock. A connection with a request in progress is never closed from here.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ pub(crate) struct Connections {
     /// How many may be open at a time.
     limit: usize,
     counted: Arc<Counted>,
-    peers: HashMap<Identity, Arc<Account>>,
+    peers: BTreeMap<Identity, Arc<Account>>,
     /// When peers without connections are to be forgotten.
     forget_at: usize,
 }
@@ -74,7 +74,7 @@ impl Connections {
                 open: AtomicUsize::new(0),
                 most: limit.saturating_add(limit.div_ceil(10)),
             }),
-            peers: HashMap::new(),
+            peers: BTreeMap::new(),
             forget_at: REMEMBERED,
         }
     }

@@ -45,7 +45,7 @@ async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(),
         Arc::clone(&service),
     );
     assert!(
-        size_of_val(&connection) <= 928,
+        size_of_val(&connection) <= 984,
         "{}",
         size_of_val(&connection)
     );

@@ -19,6 +19,8 @@ mod coverage;
 mod dangerous;
 /// Policies that are refused at start, with the words of the refusal.
 mod errors;
+/// Every field and query parameter, one at a time, against the policies that list what they allow.
+mod fields;
 /// Policies that loop, grow, throw and return nonsense.
 mod hostile;
 /// The language: what scripts see and what their functions give.

@@ -10,7 +10,8 @@
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
-//! - `policy`: the policies in `scripts/`; `watchtower`, `ci`: one of them each, and what it is for.
+//! - `policy`: the policies in `scripts/`; `watchtower`, `ci`, `owners` and `host_shell`, `boxes`: one or two of them each, and
+//!   what it is for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
 //! of plugins for it, and `DOXY_TEST_SWARM=1` allows to make the engine a swarm for a while.
@@ -21,10 +22,13 @@
 //! `buildkit`, `compose` and `swarm` are ignored by default: Debian's engine without a network and
 //! a CLI without plugins cannot run them. `-- --include-ignored` runs them.
 
+mod boxes;
 mod ci;
 mod cli;
+mod host_shell;
 mod jobs;
 mod leaving;
+mod owners;
 mod policy;
 mod raw;
 mod real;

@@ -94,8 +94,16 @@ fn harmless(policy: &str) -> Harmless {
         },
         "no-privileged.rhai" => Harmless {
             name: "team-web",
-            image: r#""busybox""#,
-            ..Harmless::default()
+            image: r#""busybox","User":"2100000000:2100000000""#,
+            host: &[
+                r#""CapDrop":["ALL"]"#,
+                r#""SecurityOpt":["no-new-privileges"]"#,
+            ],
+            lookups: &[
+                r#"image busybox {"Id":"sha256:b0"}"#,
+                r#"container team-web {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/team-web","Image":"sha256:b0","Config":{"User":"2100000000:2100000000"},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
+                r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
+            ],
         },
         "tour.rhai" => Harmless {
             name: "web",

@@ -10,7 +10,7 @@
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
-//! - `policy`: the policies in `scripts/`; `watchtower`, `ci`, `owners` and `host_shell`, `boxes`: one or two of them each, and
+//! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
 //!   what it is for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
@@ -33,6 +33,7 @@ mod policy;
 mod raw;
 mod real;
 mod routes;
+mod shared_host;
 mod watchtower;
 
 use std::ffi::OsStr;

@@ -263,9 +263,9 @@ impl Drop for Made {
 }
 
 /// The programs that jobs use inside a container.
-const APPLETS: [&str; 16] = [
-    "cat", "echo", "head", "md5sum", "ping", "sed", "sh", "sleep", "stty", "tail", "test", "touch",
-    "true", "wc", "wget", "yes",
+const APPLETS: [&str; 18] = [
+    "cat", "chmod", "cp", "echo", "head", "md5sum", "ping", "sed", "sh", "sleep", "stty", "tail",
+    "test", "touch", "true", "wc", "wget", "yes",
 ];
 
 impl Engine {

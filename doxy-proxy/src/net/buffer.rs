@@ -95,13 +95,24 @@ impl ReadBuf {
         loop {
             // An empty buffer owns no memory while it waits.
             from.readable().await?;
-            if let Some(read) = self.try_fill(from, size)? {
+            if let Some(read) = self.try_fill(from, size, Stream::try_read)? {
                 return Ok(read);
             }
         }
     }
 
-    fn try_fill(&mut self, from: &Stream, size: usize) -> io::Result<Option<usize>> {
+    /// Reads what came on a new connection before it is watched, if anything did.
+    pub(crate) fn fill_new(&mut self, from: &Stream, size: usize) -> io::Result<()> {
+        self.try_fill(from, size, Stream::try_read_new)?;
+        Ok(())
+    }
+
+    fn try_fill(
+        &mut self,
+        from: &Stream,
+        size: usize,
+        read: fn(&Stream, &mut [u8]) -> io::Result<Option<usize>>,
+    ) -> io::Result<Option<usize>> {
         if self.bytes.is_empty() {
             self.bytes = take(size);
             (self.start, self.end) = (HEADROOM, HEADROOM);
@@ -115,7 +126,7 @@ impl ReadBuf {
             }
         }
         let room = self.bytes.get_mut(self.end..).unwrap_or_default();
-        let read = from.try_read(room);
+        let read = read(from, room);
         if let Ok(Some(read)) = read {
             self.end += read;
         }

@@ -67,15 +67,37 @@ impl Stream {
         }
     }
 
+    /// Reads without waiting, and without asking tokio: what came before a new connection is watched,
+    /// tokio learns only later.
+    pub(crate) fn try_read_new(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match recv(self, buffer, RecvFlags::DONTWAIT).map_err(io::Error::from) {
+            Ok((read, _)) => Ok(Some(read)),
+            Err(error) if would_block(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes as much as the socket takes without waiting, which may be nothing.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.try_io(Interest::WRITABLE, || {
+        self.try_send(|| {
             Ok(send(
                 self,
                 bytes,
                 SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
             )?)
+        })
+    }
+
+    fn try_send(&self, send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+        let mut tried = false;
+        let mut written = self.try_io(Interest::WRITABLE, || {
+            tried = true;
+            send()
         });
+        if !tried {
+            // A new connection is writable before tokio learns it.
+            written = send();
+        }
         nothing_yet(written)
     }
 
@@ -97,9 +119,7 @@ impl Stream {
             return self.write_all(second).await;
         }
         let slices = [IoSlice::new(first), IoSlice::new(second)];
-        let written = nothing_yet(self.try_io(Interest::WRITABLE, || {
-            Ok(rustix::io::writev(self, &slices)?)
-        }))?;
+        let written = self.try_send(|| Ok(rustix::io::writev(self, &slices)?))?;
         let behind = written.saturating_sub(first.len());
         self.write_all(first.get(written..).unwrap_or_default())
             .await?;

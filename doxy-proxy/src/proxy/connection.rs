@@ -53,6 +53,10 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
     let timer = pin!(IdleTimer::timer(service.limits.idle));
     let mut idle = IdleTimer::new(service.limits.idle, timer);
     let mut registered = false;
+    // As a rule a request has come with the connection, and nothing has to wait for it.
+    if client.input.fill_new(&client.stream, HEAD_BUF).is_err() {
+        return Next::Close;
+    }
     loop {
         // Gives other connections a turn when this one always has another request.
         tokio::task::consume_budget().await;
@@ -83,10 +87,10 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
                 // registering the waker, so poll unconstrained.
                 ended = unconstrained(ended) => return ended,
             }
-            if !place.begins() {
-                let limit = service.limits.connections;
-                return Box::pin(refuse(&Error::ConnectionLimit { limit }, client)).await;
-            }
+        }
+        if !place.begins() {
+            let limit = service.limits.connections;
+            return Box::pin(refuse(&Error::ConnectionLimit { limit }, client)).await;
         }
         let head = match head::find_head(client.input.unread()) {
             Ok(None) => {

@@ -1,7 +1,11 @@
 //! What a connection costs while it waits, and that it notices that doxy stops.
 
 use std::error::Error;
+use std::future::poll_fn;
+use std::io::{Read as _, Write as _};
 use std::mem::size_of_val;
+use std::pin::pin;
+use std::task::Poll;
 
 use doxy_filter::RuleSet;
 use tokio::net::UnixStream;
@@ -53,6 +57,27 @@ async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(),
     let place = place(&mut connections)?;
     let request = handle(&mut client, 0, &service, &place);
     assert!(size_of_val(&request) <= 1024, "{}", size_of_val(&request));
+    Ok(())
+}
+
+/// tokio knows nothing of a new socket before its driver has asked the kernel.
+#[tokio::test]
+async fn a_request_that_comes_with_its_connection_is_answered_at_once() -> Result<(), Box<dyn Error>>
+{
+    let (mut two, one) = std::os::unix::net::UnixStream::pair()?;
+    one.set_nonblocking(true)?;
+    two.set_nonblocking(true)?;
+    two.write_all(b"GET /x HTTP/1.1\r\nHost: d\r\n\r\n")?;
+    let mut connections = Connections::new(1);
+    let (service, place) = (service()?, place(&mut connections)?);
+    let client = client(UnixStream::from_std(one)?, &service);
+    let mut served = pin!(serve(client, place, service));
+    let waits = poll_fn(|cx| Poll::Ready(served.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "it is kept alive");
+    let mut answer = [0; 4096];
+    let length = two.read(&mut answer)?;
+    let answer = str::from_utf8(answer.get(..length).unwrap_or_default())?;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     Ok(())
 }
 

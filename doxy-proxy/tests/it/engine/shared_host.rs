@@ -198,7 +198,7 @@ fn nothing_brings_root_or_its_files_into_a_container() {
             "--mount",
             &format!("type=bind,src={},dst=/x", folder.path().display()),
         ],
-        "mounts of type bind",
+        "Mounts of type bind",
     );
     run("", &["--pid", "host"], "may not set");
     run("", &["--group-add", "0"], "may not set GroupAdd");

@@ -10,7 +10,7 @@ pub(super) struct Named {
     pub(super) fields: &'static [(&'static str, &'static str)],
 }
 
-const EXEC_FIELDS: &[(&str, &str)] = &[
+pub(super) const EXEC_FIELDS: &[(&str, &str)] = &[
     ("AttachStdin", "true"),
     ("AttachStdout", "true"),
     ("AttachStderr", "true"),
@@ -22,7 +22,7 @@ const EXEC_FIELDS: &[(&str, &str)] = &[
     ("DetachKeys", r#""ctrl-a""#),
     ("ConsoleSize", "[24,80]"),
 ];
-const START_FIELDS: &[(&str, &str)] = &[
+pub(super) const START_FIELDS: &[(&str, &str)] = &[
     ("Detach", "true"),
     ("Tty", "true"),
     ("ConsoleSize", "[24,80]"),
@@ -166,10 +166,10 @@ pub(super) const BODIES: &[Named] = &[
 ];
 
 /// The parameters of an endpoint, by method and template.
-type Parameters = &'static [(&'static str, &'static str)];
+pub(super) type Parameters = &'static [(&'static str, &'static str)];
 
-const LOGS: &str = "follow stdout stderr since until timestamps tail";
-const ATTACH: &str = "detachKeys logs stream stdin stdout stderr";
+pub(super) const LOGS: &str = "follow stdout stderr since until timestamps tail";
+pub(super) const ATTACH: &str = "detachKeys logs stream stdin stdout stderr";
 
 pub(super) const PARAMETERS: &[(&str, Parameters)] = &[
     (

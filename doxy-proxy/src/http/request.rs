@@ -144,12 +144,16 @@ impl<'s, 'b> Head<'s, 'b> {
             Some((path, query)) => (path, Some(query)),
             None => (path_and_query, None),
         };
-        let path = match canonical_path(path) {
-            Ok(path) => path,
-            Err(PathError::EmptySegment) => return Err(self.redirect(path, query)),
-            Err(error) => return Err(Malformed::from(error).into()),
-        };
+        let canonical = canonical_path(path);
+        if let Err(error) = &canonical
+            && !matches!(error, PathError::EmptySegment)
+        {
+            return Err(Malformed::from(*error).into());
+        }
         let exchange = self.exchange()?;
+        let Ok(path) = canonical else {
+            return Err(self.redirect(path, query, exchange));
+        };
         Ok(ValidRequest {
             head: self,
             path_and_query: Cow::Borrowed(path_and_query),
@@ -161,7 +165,6 @@ impl<'s, 'b> Head<'s, 'b> {
     }
 
     /// Checks what is not the target, and says how the request is framed.
-    #[inline(always)]
     fn exchange(&self) -> Result<Exchange, BadRequest> {
         self.check_host()?;
         let framing = self.framing()?;
@@ -183,18 +186,13 @@ impl<'s, 'b> Head<'s, 'b> {
     /// path as the engine lists it, with a slash in front (`/containers//web/json`), and live on the
     /// engine's redirect.
     #[cold]
-    fn redirect(&self, path: &str, query: Option<&str>) -> Rejected {
+    fn redirect(&self, path: &str, query: Option<&str>, exchange: Exchange) -> Rejected {
         let merged = match self.method {
-            "GET" | "HEAD" => merge_slashes(path),
+            "GET" | "HEAD" if exchange.framing.length() == Some(0) => merge_slashes(path),
             _ => None,
         };
         let Some(mut location) = merged else {
             return Malformed::from(PathError::EmptySegment).into();
-        };
-        let exchange = match self.exchange() {
-            Ok(exchange) if exchange.framing.length() == Some(0) => exchange,
-            Ok(_) => return Malformed::from(PathError::EmptySegment).into(),
-            Err(error) => return error.into(),
         };
         if let Some(query) = query {
             location.push('?');

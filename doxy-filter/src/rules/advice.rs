@@ -283,9 +283,9 @@ fn paths_of(endpoints: impl Iterator<Item = &'static Endpoint>) -> Hir {
     };
     let path = |endpoint: &Endpoint| {
         let mut parts = vec![prefix(endpoint.api)];
-        for (index, piece) in endpoint.template.split('{').enumerate() {
+        for piece in endpoint.template.split('{') {
             let text = match piece.split_once('}') {
-                Some((name, text)) if index > 0 => {
+                Some((name, text)) => {
                     let any = Hir::dot(Dot::AnyChar);
                     parts.push(match name.split_once(':') {
                         Some((_, ".*")) => repeat(any, 0),
@@ -294,7 +294,7 @@ fn paths_of(endpoints: impl Iterator<Item = &'static Endpoint>) -> Hir {
                     });
                     text
                 }
-                _ => piece,
+                None => piece,
             };
             parts.push(Hir::literal(text.as_bytes()));
         }

@@ -276,18 +276,8 @@ impl Example {
                 let char = usual.or_else(|| class.ranges().first().map(|range| range.start()))?;
                 self.push(char.encode_utf8(&mut [0; 4]).as_bytes())?;
             }
-            HirKind::Class(Class::Bytes(class)) => {
-                let has = |byte: &u8| {
-                    let ranges = class.ranges().iter();
-                    ranges
-                        .into_iter()
-                        .any(|range| range.start() <= *byte && *byte <= range.end())
-                };
-                let usual = *b"a1A-_./";
-                let byte = usual.into_iter().find(has);
-                let byte = byte.or_else(|| class.ranges().first().map(|range| range.start()))?;
-                self.push(&[byte])?;
-            }
+            // Patterns are about characters.
+            HirKind::Class(Class::Bytes(_)) => return None,
             HirKind::Look(Look::Start) => return self.bytes.is_empty().then_some(()),
             HirKind::Look(Look::End) => self.ended = true,
             HirKind::Look(_) => return None,
@@ -323,3 +313,6 @@ fn has(class: &ClassUnicode, c: char) -> bool {
     let mut ranges = class.ranges().iter();
     ranges.any(|range| range.start() <= c && c <= range.end())
 }
+
+#[cfg(test)]
+mod tests;

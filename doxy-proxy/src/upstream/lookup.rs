@@ -42,6 +42,8 @@ where
     let answered = async {
         let request = Request::get(target)
             .header(header::HOST, "docker")
+            // There is no second question.
+            .header(header::CONNECTION, "close")
             .body(Empty::<Bytes>::new())
             .map_err(|error| error.to_string())?;
         let response = sender.send_request(request).await.map_err(broken)?;

@@ -51,9 +51,11 @@ fn respond(head: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Whether doxy itself asks: it sends no version, and no header but `Host`.
+/// Whether doxy itself asks: no client's `Connection` arrives. It sends nothing of the client's.
 fn is_lookup(request: &Recorded) -> bool {
-    request.head.lines().filter(|line| !line.is_empty()).count() == 2
+    let asks = request.header("connection") == ["close"];
+    assert!(!asks || request.header("user-agent").is_empty());
+    asks
 }
 
 fn engine() -> Fake {

@@ -38,6 +38,8 @@ mod limits;
 mod listening;
 // A log that cannot be written, or that nobody reads.
 mod logging;
+// What policy scripts look up.
+#[cfg(feature = "script")]
 mod lookups;
 // The manual: its links, and its table of options.
 mod manual;

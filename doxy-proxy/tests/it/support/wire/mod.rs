@@ -30,8 +30,10 @@ pub(crate) struct Message {
     pub(crate) last: bool,
 }
 
-/// What doxy sends to find out what the engine is. Requests of clients arrive with `Host`.
-pub(crate) const WHAT_ARE_YOU: &[u8] = b"GET /version HTTP/1.1\r\nhost: docker\r\n\r\n";
+/// What doxy sends to find out what the engine is. Requests of clients never arrive with this
+/// `Connection` line.
+pub(crate) const WHAT_ARE_YOU: &[u8] =
+    b"GET /version HTTP/1.1\r\nhost: docker\r\nconnection: close\r\n\r\n";
 /// What Docker answers, shortened.
 pub(crate) const DOCKER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n{\"Components\":[{\"Name\":\"Engine\"}]}\r\n";

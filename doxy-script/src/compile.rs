@@ -1,8 +1,7 @@
 //! Compiles a policy, or reports what is wrong with it. It never sees a request.
 //!
 //! `constants` evaluates what is outside of functions, `check` finds errors before the first request,
-//! `lookups` reads
-//! what it may look up, `syntax` explains what Rhai cannot parse.
+//! `lookups` reads what it may look up, `syntax` explains what Rhai cannot parse.
 
 mod check;
 mod constants;

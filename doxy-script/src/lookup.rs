@@ -77,7 +77,7 @@ thread_local! {
 }
 
 /// What a script gets for a lookup.
-pub(crate) enum Result {
+pub(crate) enum Outcome {
     Found(Arc<Doc>),
     Absent,
     /// The request is to be denied. The reason goes to the client.
@@ -104,7 +104,7 @@ impl Lookup {
     }
 
     /// Reads an answer: the schema and the field with the full id are those of the kind.
-    fn read(&self, answer: std::result::Result<Option<&[u8]>, String>) -> Answer {
+    fn read(&self, answer: Result<Option<&[u8]>, String>) -> Answer {
         let failed = |reason: String| Answer::Failed(format!("cannot look up {self}: {reason}"));
         let bytes = match answer {
             Ok(Some(bytes)) => bytes,
@@ -156,7 +156,7 @@ fn full_id(doc: &Doc, field: &str) -> Option<String> {
 impl Lookups {
     /// Notes what the engine answered: the bytes of a description, `None` if there is no such
     /// object, or why there is no answer.
-    pub fn answer(&mut self, lookup: Lookup, answer: std::result::Result<Option<&[u8]>, String>) {
+    pub fn answer(&mut self, lookup: Lookup, answer: Result<Option<&[u8]>, String>) {
         let answer = lookup.read(answer);
         self.known().answers.push((lookup, answer));
     }
@@ -233,9 +233,9 @@ pub(crate) fn end(lookups: &mut Lookups) -> Option<Lookup> {
 }
 
 /// Looks an object up among the answers that are there.
-pub(crate) fn inspect(kind: &str, name: &str) -> Result {
+pub(crate) fn inspect(kind: &str, name: &str) -> Outcome {
     let Some(kind) = ObjectKind::of(kind) else {
-        return Result::Wrong(unknown(kind));
+        return Outcome::Wrong(unknown(kind));
     };
     ask(
         kind.word(),
@@ -245,7 +245,7 @@ pub(crate) fn inspect(kind: &str, name: &str) -> Result {
 }
 
 /// Looks the engine up among the answers that are there.
-pub(crate) fn engine_info() -> Result {
+pub(crate) fn engine_info() -> Outcome {
     ask(ENGINE, |allowed| allowed.engine, Subject::Engine)
 }
 
@@ -255,32 +255,32 @@ pub(crate) fn unknown(word: &str) -> String {
     format!("`{word}` cannot be looked up, only {}", kinds.join(", "))
 }
 
-fn ask(word: &str, allowed: impl FnOnce(&Allowed) -> bool, subject: Subject) -> Result {
+fn ask(word: &str, allowed: impl FnOnce(&Allowed) -> bool, subject: Subject) -> Outcome {
     CALL.with_borrow_mut(|call| {
         if !allowed(&call.allowed) {
-            return Result::Wrong(format!(
+            return Outcome::Wrong(format!(
                 "the policy must say that it looks this up: const LOOKUPS = [\"{word}\"];"
             ));
         }
         let mut answers = call.answers.iter();
         if let Some((_, answer)) = answers.find(|(lookup, _)| lookup.subject == subject) {
             return match answer {
-                Answer::Found { doc, .. } => Result::Found(Arc::clone(doc)),
-                Answer::Absent => Result::Absent,
-                Answer::Failed(reason) => Result::Failed(reason.clone()),
+                Answer::Found { doc, .. } => Outcome::Found(Arc::clone(doc)),
+                Answer::Absent => Outcome::Absent,
+                Answer::Failed(reason) => Outcome::Failed(reason.clone()),
             };
         }
         if call.answers.len() >= MAX_LOOKUPS {
-            return Result::Wrong(format!(
+            return Outcome::Wrong(format!(
                 "the policy looks up more than {MAX_LOOKUPS} objects for one request"
             ));
         }
         match Lookup::new(subject) {
             Some(lookup) => {
                 call.wanted = Some(lookup);
-                Result::Missing
+                Outcome::Missing
             }
-            None => Result::Failed(format!("no {word} can have this name")),
+            None => Outcome::Failed(format!("no {word} can have this name")),
         }
     })
 }

@@ -146,13 +146,18 @@ pub(crate) async fn collect(
 #[cfg(test)]
 mod tests {
     use super::{CollectedBody, FIRST, Memory};
+    use crate::net::peer::Identity;
     use crate::shares::sharer::Sharer;
 
     #[tokio::test]
     async fn a_body_grows_up_to_its_limit_and_is_held_until_it_is_gone() {
         let memory = Memory::default();
         let limit = 3 * FIRST;
-        let held = memory.hold(Sharer::DOXY, FIRST, limit).await;
+        let sharer = Sharer {
+            socket: 0,
+            identity: Identity::Unknown,
+        };
+        let held = memory.hold(sharer, FIRST, limit).await;
         let Some(mut body) = held.map(CollectedBody::new) else {
             return assert_eq!(1, 2, "no memory");
         };

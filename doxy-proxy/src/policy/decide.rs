@@ -144,9 +144,7 @@ impl Policy {
             }
         })
     }
-}
 
-impl Policy {
     /// The permit for a request that is allowed. What its path names is what was judged.
     fn permit<'s, 'b>(
         &self,
@@ -163,7 +161,10 @@ impl Policy {
             match script.identify(&mut request, lookups) {
                 Ok(None) => {}
                 Ok(Some(id)) => record.identified(id),
-                Err(denial) => return Decision::Denied(denial),
+                Err(denial) => {
+                    record.denied(&request.judged());
+                    return Decision::Denied(denial);
+                }
             }
         }
         Decision::Permit(Permit { request })

@@ -26,7 +26,6 @@ use crate::proxy::service::Service;
 use crate::proxy::worker::Worker;
 use crate::shares::Shares;
 use crate::shares::connections::{Connections, Place};
-use crate::shares::memory::Memory;
 
 /// The pause after the first failure to accept; doubled with each one that follows.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(10);
@@ -52,12 +51,11 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (listeners, mut services): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
-    let (memory, turns) = (Memory::default(), Arc::default());
+    let shares = Shares::default();
     for (socket, service) in services.iter_mut().enumerate() {
         service.shares = Shares {
             socket,
-            memory: memory.clone(),
-            turns: Arc::clone(&turns),
+            ..shares.clone()
         };
     }
     let limits = services.iter().map(|service| service.limits.connections);

@@ -23,6 +23,8 @@ use crate::proxy::respond::{self, Reply};
 use crate::proxy::service::Service;
 use crate::proxy::upstream_request::UpstreamRequest;
 use crate::shares::connections::Place;
+#[cfg(feature = "script")]
+use crate::shares::memory::Held;
 use crate::shares::sharer::Sharer;
 
 /// How long a client may take to read a response of doxy's own.
@@ -50,6 +52,9 @@ pub(crate) async fn handle(
     let sharer = || service.shares.of(origin.peer);
     let decided = {
         let mut lookups = Lookups::default();
+        // The answers take memory until the request is decided.
+        #[cfg(feature = "script")]
+        let mut held = None;
         // Only a script takes so long that peers have to take turns.
         let turn = match policy.asks_script() {
             true => Some(service.shares.turns.take(sharer()).await),
@@ -86,7 +91,8 @@ pub(crate) async fn handle(
                 }
                 #[cfg(feature = "script")]
                 Missing::Answer(lookup) => {
-                    Box::pin(look_up(lookup, &mut lookups, service)).await;
+                    let answers = (&mut lookups, &mut held);
+                    Box::pin(look_up(lookup, answers, service, sharer())).await;
                     undecided
                 }
             };
@@ -295,10 +301,43 @@ async fn read_body<'p, 'b>(
 
 /// Asks the engine what the policy wants to know.
 #[cfg(feature = "script")]
-async fn look_up(lookup: Box<Lookup>, lookups: &mut Lookups, service: &Service) {
-    let answer = service.upstream.look_up(lookup.target()).await;
+async fn look_up(
+    lookup: Box<Lookup>,
+    (lookups, held): (&mut Lookups, &mut Option<Box<Held>>),
+    service: &Service,
+    sharer: Sharer,
+) {
+    let mut answer = {
+        let _slot = service.shares.slots.take(sharer).await;
+        service.upstream.look_up(lookup.target()).await
+    };
+    if let Ok(Some(bytes)) = &answer
+        && !hold(held, bytes.len(), service, sharer).await
+    {
+        answer = Err("too many requests are being judged, try again later".to_owned());
+    }
     let answer = answer.as_ref().map(Option::as_deref);
     lookups.answer(*lookup, answer.map_err(String::clone));
+}
+
+/// Holds memory for one more answer. False if there is none, and the peer has its share.
+#[cfg(feature = "script")]
+async fn hold(
+    held: &mut Option<Box<Held>>,
+    bytes: usize,
+    service: &Service,
+    sharer: Sharer,
+) -> bool {
+    let limit = service.limits.body;
+    match held {
+        Some(held) => held.grow(bytes, limit),
+        None => {
+            let memory = service.shares.memory.hold(sharer, bytes, limit);
+            let got = timeout(service.limits.head, memory).await;
+            *held = got.ok().flatten().map(Box::new);
+            held.is_some()
+        }
+    }
 }
 
 /// Sends a response of doxy's own.

@@ -1,4 +1,5 @@
-//! The memory of the bodies that doxy holds: for all sockets together, shared between their peers.
+//! The memory of the bodies that doxy holds, and of what it looks up for policies: for all sockets
+//! together, shared between their peers.
 //!
 //! One body is bounded by its own limit. All of them together have a budget: as many clients as may
 //! connect could each send most of a body and then stop. Nothing here touches a body's bytes.

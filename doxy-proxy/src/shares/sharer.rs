@@ -9,12 +9,3 @@ pub(crate) struct Sharer {
     pub(crate) socket: usize,
     pub(crate) identity: Identity,
 }
-
-#[cfg(test)]
-impl Sharer {
-    /// One that shares with nobody.
-    pub(crate) const DOXY: Self = Self {
-        socket: usize::MAX,
-        identity: Identity::Unknown,
-    };
-}

@@ -14,13 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
 
-/// How long one lookup may take, waiting for its turn included.
+/// How long the engine may take for one answer.
 pub(super) const TIME: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// How many lookups an engine is asked at a time.
-#[cfg(feature = "script")]
-pub(super) const AT_ONCE: usize = 64;
 
 /// Gets the description at `target`: `None` if the engine has no such object. An error says why there
 /// is no answer.

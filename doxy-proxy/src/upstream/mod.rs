@@ -17,8 +17,6 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
-#[cfg(feature = "script")]
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use crate::upstream::addr::UpstreamAddr;
@@ -40,9 +38,6 @@ pub struct Upstream {
     /// How long the engine may take to accept a connection. Never a limit on a response.
     connect_timeout: Duration,
     pool: Mutex<Pool>,
-    /// The lookups that the engine is asked at a time, by all threads.
-    #[cfg(feature = "script")]
-    lookups: Arc<Semaphore>,
 }
 
 /// A connection on which the beginning of a head was written, and how many bytes, if there is one.
@@ -55,20 +50,12 @@ impl Upstream {
             addr,
             connect_timeout,
             pool: Mutex::default(),
-            #[cfg(feature = "script")]
-            lookups: Arc::new(Semaphore::new(lookup::AT_ONCE)),
         }
     }
 
     /// The same engine for another thread, with connections of its own.
     pub(crate) fn for_another_thread(&self) -> Self {
-        Self {
-            addr: self.addr.clone(),
-            connect_timeout: self.connect_timeout,
-            pool: Mutex::default(),
-            #[cfg(feature = "script")]
-            lookups: Arc::clone(&self.lookups),
-        }
+        Self::new(self.addr.clone(), self.connect_timeout)
     }
 
     /// Connects to the engine and closes the connection again, to see whether it can be reached.
@@ -88,8 +75,6 @@ impl Upstream {
     #[cfg(feature = "script")]
     pub(crate) async fn look_up(&self, target: &str) -> Result<Option<hyper::body::Bytes>, String> {
         let answered = timeout(lookup::TIME, async {
-            // The semaphore is never closed.
-            let _turn = self.lookups.acquire().await;
             let stream = self.dial().await.map_err(|error| error.to_string())?;
             lookup::get(stream, target).await
         });

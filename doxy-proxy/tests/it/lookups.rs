@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
-use crate::support::{Binary, Fake, OK, Recorded, Reply, Setup};
+use crate::support::{Binary, Fake, Recorded, Reply, Setup};
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -61,7 +62,7 @@ fn is_lookup(request: &Recorded) -> bool {
 fn engine() -> Fake {
     Fake::with(|request, stream| {
         let answer = match is_lookup(request) {
-            false => OK.to_vec(),
+            false => respond("200 OK", "OK"),
             true => match describe(request) {
                 Some(description) => respond("200 OK", &description),
                 None => respond("404 Not Found", r#"{"message":"none"}"#),
@@ -186,6 +187,8 @@ fn an_object_that_was_not_there_is_not_touched_later() {
         (reply.status(), &*reply.message()),
         (404, "No such container: gone")
     );
+    // As with every other denial, the log has the first one.
+    doxy.logged("denied DELETE /containers/gone to user");
     assert!(fake.requests().iter().all(is_lookup));
     doxy.stop();
 }
@@ -268,7 +271,7 @@ fn a_name_that_is_used_again_is_not_touched() {
                 respond("200 OK", &description)
             }
             _ => match request.target() == format!("/containers/{ID}") {
-                true => OK.to_vec(),
+                true => respond("200 OK", "OK"),
                 false => respond("500 Internal Server Error", "{}"),
             },
         };
@@ -276,5 +279,46 @@ fn a_name_that_is_used_again_is_not_touched() {
     });
     let doxy = start(&fake, OWNERS);
     assert_eq!(ask(&doxy, "DELETE /containers/mine").status(), 200);
+    doxy.stop();
+}
+
+#[test]
+fn the_engine_is_asked_for_so_many_at_a_time() {
+    const MOST: usize = 64;
+    // How many lookups the engine has got, and whether it answers.
+    let state = Arc::new((Mutex::new((0, false)), Condvar::new()));
+    let engine = Arc::clone(&state);
+    let fake = Fake::with(move |request, stream| {
+        let answer = match describe(request) {
+            Some(description) if is_lookup(request) => {
+                let (state, changed) = &*engine;
+                let mut now = state.lock().unwrap();
+                now.0 += 1;
+                changed.notify_all();
+                drop(changed.wait_while(now, |now| !now.1).unwrap());
+                respond("200 OK", &description)
+            }
+            _ => respond("200 OK", "OK"),
+        };
+        stream.write_all(&answer).is_ok()
+    });
+    let doxy = start(&fake, OWNERS);
+    let mut clients: Vec<_> = (0..100).map(|_| doxy.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /containers/mine/json HTTP/1.1\r\nHost: d\r\n\r\n");
+    }
+    let (state, changed) = &*state;
+    let now = state.lock().unwrap();
+    drop(changed.wait_while(now, |now| now.0 < MOST).unwrap());
+    // The engine accepts connections in their order, so this is behind any further lookup.
+    assert_eq!(ask(&doxy, "GET /_ping").status(), 200);
+    let mut now = state.lock().unwrap();
+    assert_eq!(now.0, MOST);
+    now.1 = true;
+    drop(now);
+    changed.notify_all();
+    for client in &mut clients {
+        assert_eq!(client.reply("GET").unwrap().status(), 200);
+    }
     doxy.stop();
 }

@@ -9,7 +9,8 @@ use crate::error::Fault;
 use crate::lookup::{Allowed, ENGINE, unknown};
 
 const NAME: &str = "LOOKUPS";
-const HELP: &str = "write `const LOOKUPS = [\"container\", \"exec\"];` at the top of the policy";
+const HELP: &str = "write `const LOOKUPS = [\"container\", \"exec\"];` at the top of the policy; \
+                    `\"engine\"` is for `engine_info()`";
 
 /// The kinds in `LOOKUPS`. `None` if there is no such constant: then the policy looks nothing up.
 pub(super) fn allowed(

@@ -4,7 +4,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, P
 
 use super::object;
 use crate::budget::{Stop, stop};
-use crate::lookup::{self, Result as Answer};
+use crate::lookup::{self, Outcome};
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
@@ -23,13 +23,13 @@ pub(super) fn register(engine: &mut Engine) {
         });
 }
 
-fn given(context: &NativeCallContext<'_>, answer: Answer) -> Result<Dynamic> {
-    match answer {
-        Answer::Found(doc) => Ok(object::value(&doc, doc.root())),
-        Answer::Absent => Ok(Dynamic::UNIT),
-        Answer::Failed(reason) => Err(stop(Stop::Rejected(reason), context.call_position())),
-        Answer::Missing => Err(stop(Stop::NeedsLookup, Position::NONE)),
-        Answer::Wrong(message) => {
+fn given(context: &NativeCallContext<'_>, outcome: Outcome) -> Result<Dynamic> {
+    match outcome {
+        Outcome::Found(doc) => Ok(object::value(&doc, doc.root())),
+        Outcome::Absent => Ok(Dynamic::UNIT),
+        Outcome::Failed(reason) => Err(stop(Stop::Rejected(reason), context.call_position())),
+        Outcome::Missing => Err(stop(Stop::NeedsLookup, Position::NONE)),
+        Outcome::Wrong(message) => {
             Err(EvalAltResult::ErrorRuntime(message.into(), context.call_position()).into())
         }
     }

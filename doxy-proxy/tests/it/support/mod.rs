@@ -18,7 +18,7 @@ pub(crate) mod wire;
 
 pub(crate) use binary::{Binary, Setup};
 pub(crate) use client::{Client, Reply};
-pub(crate) use fake::{Fake, OK, Recorded};
+pub(crate) use fake::{Fake, Recorded};
 pub(crate) use needs::{Need, needs};
 pub(crate) use proxy::Doxy;
 pub(crate) use wait::TIMEOUT;

@@ -80,7 +80,7 @@ fn harmless(policy: &str) -> Harmless {
         },
         "own-containers.rhai" => Harmless {
             name: "u1000-x",
-            image: r#""busybox","User":"2100000000:2100000000","Labels":{"doxy.owner":"1000"}"#,
+            image: r#""busybox","User":"2100001000:2100001000","Labels":{"doxy.owner":"1000"}"#,
             host: &[
                 r#""CapDrop":["ALL"]"#,
                 r#""SecurityOpt":["no-new-privileges"]"#,
@@ -88,7 +88,7 @@ fn harmless(policy: &str) -> Harmless {
             lookups: &[
                 r#"image busybox {"Id":"sha256:b0"}"#,
                 r#"image sha256:b0 {"Id":"sha256:b0"}"#,
-                r#"container u1000-x {"Id":"0a0a0a0a0a0a0a0a","Name":"/u1000-x","Image":"sha256:b0","Config":{"User":"2100000000:2100000000","Labels":{"doxy.owner":"1000"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
+                r#"container u1000-x {"Id":"0a0a0a0a0a0a0a0a","Name":"/u1000-x","Image":"sha256:b0","Config":{"User":"2100001000:2100001000","Labels":{"doxy.owner":"1000"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
                 r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
             ],
         },

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::owners::{Name, Users, image_with};
 use super::policy::{USER, as_user, docker_as};
-use super::run;
+use super::{docker_ok, run};
 use crate::support::Client;
 use crate::support::files::short_folder;
 use crate::support::process::Ended;
@@ -68,7 +68,7 @@ fn a_shell_on_the_host_does_not_get_into_containers() {
     let words: Vec<_> = status.split_whitespace().collect();
     let expected = [
         "Groups:",
-        "2100000000",
+        "2100054321",
         "CapBnd:",
         "0000000000000000",
         "NoNewPrivs:",
@@ -136,9 +136,11 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
             &["--network", &format!("container:{container}")],
             "networks are",
         ),
-        (&["--user", "0:0"], "a container needs --user"),
-        (&["--user", "2100000000"], "a container needs --user"),
-        (&["--user", "1000:1000"], "a container needs --user"),
+        (&["--user", "0:0"], "needs --user 2100054321:2100054321 "),
+        (&["--user", "2100054321"], "needs --user"),
+        (&["--user", "1000:1000"], "needs --user"),
+        // The stranger's.
+        (&["--user", "2100054322:2100054322"], "needs --user"),
         (&["--name", "0a0a0a0a0a0a"], "your containers are called"),
         (&["--label", "traefik.enable=true"], "one label"),
         (&["--stop-timeout", "100000"], "seconds to stop"),
@@ -216,8 +218,25 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
         assert_eq!(reply.status(), 403, "{target}");
     }
     let label = format!("LABEL doxy.owner={USER}");
-    let labelled = image_with(&users.engine, &users.image, &label);
-    let mut args = users.args("create", &name, &[], &[]);
-    *args.last_mut().expect("the image") = &labelled.name;
-    users.denied(&args, "the image has the label doxy.owner");
+    for (change, reason) in [
+        (&*label, "the image has the label doxy.owner"),
+        ("ENV NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_ variables"),
+        ("VOLUME /dev", "may lie at /dev"),
+        ("VOLUME //proc/sys/", "may lie at "),
+        ("VOLUME dev", "may lie at dev"),
+    ] {
+        let image = image_with(&users.engine, &users.image, change);
+        let mut args = users.args("create", &name, &[], &[]);
+        *args.last_mut().expect("the image") = &image.name;
+        users.denied(&args, reason);
+        // The tag moved between the lookup and the create.
+        docker_ok(&users.engine.socket, &args);
+        let start = ["start", &name.text];
+        if change == label {
+            users.denied(&start, "No such container");
+        } else {
+            users.denied(&start, reason);
+        }
+        docker_ok(&users.engine.socket, ["rm", "-v", &name.text]);
+    }
 }

@@ -11,12 +11,10 @@ use crate::support::{Binary, Client, Need, needs};
 /// Another user.
 const STRANGER: u32 = USER + 1;
 
-/// What every container has to be created with.
-const HARMLESS: [&str; 8] = [
+/// What every container has to be created with, besides its user.
+const HARMLESS: [&str; 6] = [
     "--network",
     "none",
-    "--user",
-    "2100000000:2100000000",
     "--cap-drop",
     "ALL",
     "--security-opt",
@@ -80,6 +78,7 @@ impl Users {
         let parts = [
             &[verb, "--name", &name.text, "--label", &name.label][..],
             &HARMLESS,
+            &["--user", &name.user],
             more,
             &[&self.image.name],
             command,
@@ -97,12 +96,16 @@ impl Users {
 pub(super) struct Name {
     pub(super) text: String,
     label: String,
+    /// The user of the container, which belongs to the user of this machine.
+    user: String,
     engine: PathBuf,
 }
 
 impl Name {
     pub(super) fn new(users: &Users, uid: u32) -> Self {
+        let inside = 2_100_000_000 + uid;
         Self {
+            user: format!("{inside}:{inside}"),
             text: format!("u{uid}-{}", unique()),
             label: format!("doxy.owner={uid}"),
             engine: users.engine.socket.clone(),
@@ -123,7 +126,7 @@ fn a_user_runs_containers() {
     let who = ["sh", "-c", "exec busybox id -u"];
     assert_eq!(
         users.ok(&users.args("run", &name, &["--rm"], &who)),
-        "2100000000"
+        "2100054321"
     );
 
     let script = "echo hello; exec sleep 86400";

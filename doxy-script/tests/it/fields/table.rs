@@ -35,7 +35,7 @@ pub(super) const BODIES: &[Named] = &[
         schema: &schema::CREATE,
         fields: &[
             ("Hostname", r#""u1000-a""#),
-            ("User", r#""2100000001:2100000002""#),
+            ("User", r#""2100001000:2100000002""#),
             ("AttachStdin", "true"),
             ("AttachStdout", "true"),
             ("AttachStderr", "true"),

@@ -1,8 +1,8 @@
 //! `scripts/agent.rhai` and `scripts/sandbox.rhai`, a real engine, and an agent with nothing but the docker CLI.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::policy::{USER, docker_as, edited};
+use super::policy::edited;
 use super::real::{self, Engine, Made};
 use super::{docker, docker_ok, unique};
 use crate::support::files::short_folder;
@@ -40,26 +40,6 @@ impl Agent {
             line: line(&script, &name),
             name,
         })
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.doxy.socket()
-    }
-
-    #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(ended.success(), "docker {args:?}: {ended}");
-        ended.stdout.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn denied(&self, args: &[&str], reason: &str) {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(
-            !ended.success() && ended.stderr.contains(reason),
-            "docker {args:?} should say {reason}, but: {ended}"
-        );
     }
 
     /// The line of the head with these options instead of `-d` and `--rm`, and this command.
@@ -111,18 +91,23 @@ fn an_agent_works_in_its_box() {
         &["-d"],
         &["sh", "-c", "echo hello; exec sleep 86400"],
     );
-    let id = agent.ok(&run);
+    let id = agent.doxy.user_ok(&run);
     for own in [name, &id, &id[..12], &id[..6]] {
-        assert_eq!(agent.ok(&["logs", own]), "hello");
-        assert_eq!(agent.ok(&["exec", own, "echo", "inside"]), "inside");
+        assert_eq!(agent.doxy.user_ok(&["logs", own]), "hello");
         assert_eq!(
-            agent.ok(&["exec", "-i", "-e", "A=b", own, "sh", "-c", "echo $A"]),
+            agent.doxy.user_ok(&["exec", own, "echo", "inside"]),
+            "inside"
+        );
+        assert_eq!(
+            agent
+                .doxy
+                .user_ok(&["exec", "-i", "-e", "A=b", own, "sh", "-c", "echo $A"]),
             "b"
         );
-        let archive = agent.ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
+        let archive = agent.doxy.user_ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
         assert!(archive.starts_with("sh"), "a tar of bin/sh: {archive}");
     }
-    let listed = agent.ok(&[
+    let listed = agent.doxy.user_ok(&[
         "ps",
         "-q",
         "--no-trunc",
@@ -130,13 +115,17 @@ fn an_agent_works_in_its_box() {
         "label=doxy.owner=agent",
     ]);
     assert!(listed.lines().any(|line| line == id), "{listed}");
-    agent.ok(&["stop", "-t", "0", name]);
-    agent.ok(&["rm", name]);
-    agent.ok(&agent.line("create", &[], &["echo", "attached"]));
-    assert_eq!(agent.ok(&["start", "-a", name]), "attached");
-    agent.ok(&["rm", "-f", name]);
+    agent.doxy.user_ok(&["stop", "-t", "0", name]);
+    agent.doxy.user_ok(&["rm", name]);
+    agent
+        .doxy
+        .user_ok(&agent.line("create", &[], &["echo", "attached"]));
+    assert_eq!(agent.doxy.user_ok(&["start", "-a", name]), "attached");
+    agent.doxy.user_ok(&["rm", "-f", name]);
     assert_eq!(
-        agent.ok(&agent.line("run", &["--rm"], &["echo", "gone"])),
+        agent
+            .doxy
+            .user_ok(&agent.line("run", &["--rm"], &["echo", "gone"])),
         "gone"
     );
 }
@@ -147,7 +136,9 @@ fn an_agent_gets_nothing_else() {
         return;
     };
     let name = &*agent.name;
-    agent.ok(&agent.line("run", &["-d"], &["sleep", "86400"]));
+    agent
+        .doxy
+        .user_ok(&agent.line("run", &["-d"], &["sleep", "86400"]));
     let other = agent.engine.running(&agent.image, &[], &["sleep", "86400"]);
     let id = docker_ok(
         &agent.engine.socket,
@@ -161,7 +152,7 @@ fn an_agent_gets_nothing_else() {
             &["rm", other],
             &["cp", &format!("{other}:/bin/sh"), "-"],
         ] {
-            agent.denied(args, &nothing);
+            agent.doxy.user_denied(args, &nothing);
         }
     }
     let inside = format!("{name}:/dev/shm");
@@ -180,7 +171,7 @@ fn an_agent_gets_nothing_else() {
         (&["ps"], "--filter label=doxy.owner=agent"),
         (&["pull", "alpine"], "an agent pulls"),
     ] {
-        agent.denied(args, reason);
+        agent.doxy.user_denied(args, reason);
     }
     for (more, reason) in [
         (&["-v", "/tmp:/h"][..], "a box has no folders of the host"),
@@ -190,7 +181,9 @@ fn an_agent_gets_nothing_else() {
         (&["--label", "com.docker.compose.project=x"], "no other"),
         (&["--memory-swap=-1"], "MemorySwap"),
     ] {
-        agent.denied(&agent.line("create", more, &["true"]), reason);
+        agent
+            .doxy
+            .user_denied(&agent.line("create", more, &["true"]), reason);
     }
     // What the line says last counts.
     for (word, value, reason) in [
@@ -207,7 +200,7 @@ fn an_agent_gets_nothing_else() {
             .position(|found| *found == word)
             .expect("in the line");
         line[at + 1] = value;
-        agent.denied(&line, reason);
+        agent.doxy.user_denied(&line, reason);
     }
 }
 
@@ -238,20 +231,25 @@ fn an_agent_without_a_shell_on_the_host_gets_more() {
     let run = |more: &[&str]| {
         let line = as_root(more);
         let line: Vec<_> = line.iter().map(|word| &**word).collect();
-        agent.ok(&line);
+        agent.doxy.user_ok(&line);
     };
     run(&[]);
-    assert_eq!(agent.ok(&["exec", name, "busybox", "id", "-u"]), "0");
-    agent.ok(&["cp", "/etc/hostname", &format!("{name}:/copied")]);
-    agent.ok(&["exec", name, "test", "-e", "/copied"]);
-    agent.ok(&["rm", "-f", name]);
+    assert_eq!(
+        agent.doxy.user_ok(&["exec", name, "busybox", "id", "-u"]),
+        "0"
+    );
+    agent
+        .doxy
+        .user_ok(&["cp", "/etc/hostname", &format!("{name}:/copied")]);
+    agent.doxy.user_ok(&["exec", name, "test", "-e", "/copied"]);
+    agent.doxy.user_ok(&["rm", "-f", name]);
     let volume = format!("{}:/work", workspace.display());
     run(&["-v", &volume]);
-    agent.denied(
+    agent.doxy.user_denied(
         &["cp", "/etc/hostname", &format!("{name}:/copied")],
         "has folders of the host",
     );
-    agent.ok(&["rm", "-f", name]);
+    agent.doxy.user_ok(&["rm", "-f", name]);
     for elsewhere in [
         format!("{}:/h", folder.path().display()),
         format!("{}/box1/link:/h", folder.path().display()),
@@ -259,7 +257,7 @@ fn an_agent_without_a_shell_on_the_host_gets_more() {
         "/:/h".to_owned(),
         "volume:/h".to_owned(),
     ] {
-        agent.denied(
+        agent.doxy.user_denied(
             &agent.line("create", &["-v", &elsewhere], &["true"]),
             "is not a folder for boxes",
         );
@@ -277,14 +275,19 @@ fn a_sandbox_runs_code() {
         return;
     };
     let name = &*agent.name;
-    assert_eq!(agent.ok(&agent.line("run", &["--rm"], &["echo", "1"])), "1");
-    let id = agent.ok(&agent.line(
+    assert_eq!(
+        agent
+            .doxy
+            .user_ok(&agent.line("run", &["--rm"], &["echo", "1"])),
+        "1"
+    );
+    let id = agent.doxy.user_ok(&agent.line(
         "run",
         &["-d"],
         &["sh", "-c", "echo hello; exec sleep 86400"],
     ));
     for own in [name, &id, &id[..12]] {
-        assert_eq!(agent.ok(&["logs", own]), "hello");
+        assert_eq!(agent.doxy.user_ok(&["logs", own]), "hello");
     }
     for (args, reason) in [
         (&["exec", name, "true"][..], "a sandbox can be created"),
@@ -295,23 +298,27 @@ fn a_sandbox_runs_code() {
         (&["ps"], "a sandbox can be created"),
         (&["pull", &agent.image.name], "a sandbox can be created"),
     ] {
-        agent.denied(args, reason);
+        agent.doxy.user_denied(args, reason);
     }
-    agent.ok(&["stop", "-t", "0", name]);
-    agent.ok(&["rm", name]);
-    agent.ok(&agent.line("create", &[], &["echo", "attached"]));
-    assert_eq!(agent.ok(&["start", "-a", name]), "attached");
+    agent.doxy.user_ok(&["stop", "-t", "0", name]);
+    agent.doxy.user_ok(&["rm", name]);
+    agent
+        .doxy
+        .user_ok(&agent.line("create", &[], &["echo", "attached"]));
+    assert_eq!(agent.doxy.user_ok(&["start", "-a", name]), "attached");
     for (more, reason) in [
         (&["-e", "A=b"][..], "`Env` is not allowed"),
         (&["-v", "/tmp:/h"], "HostConfig.Binds"),
         (&["--tmpfs", "/t"], "HostConfig.Tmpfs"),
     ] {
-        agent.denied(&agent.line("create", more, &["true"]), reason);
+        agent
+            .doxy
+            .user_denied(&agent.line("create", more, &["true"]), reason);
     }
     let other = agent.engine.running(&agent.image, &[], &["sleep", "86400"]);
-    agent.denied(
+    agent.doxy.user_denied(
         &["logs", &other.name],
         &format!("No such container: {}", other.name),
     );
-    agent.ok(&["rm", "-f", name]);
+    agent.doxy.user_ok(&["rm", "-f", name]);
 }

@@ -50,23 +50,6 @@ impl Jobs {
         self.doxy.socket()
     }
 
-    /// What a job's docker prints, as a user without any right on this machine.
-    #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(ended.success(), "docker {args:?}: {ended}");
-        ended.stdout.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn denied(&self, args: &[&str], reason: &str) {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(
-            !ended.success() && ended.stderr.contains(reason),
-            "docker {args:?} should say {reason}, but: {ended}"
-        );
-    }
-
     /// A `docker run` or `create` with what every container needs, and more.
     fn args<'a>(
         &'a self,
@@ -101,30 +84,38 @@ fn a_job_runs_its_containers() {
     let name = format!("job-{}", unique());
     let left = Leftover(&jobs, name.clone());
     assert_eq!(
-        jobs.ok(&jobs.args("run", &name, &["--rm"], &["echo", "built"])),
+        jobs.doxy
+            .user_ok(&jobs.args("run", &name, &["--rm"], &["echo", "built"])),
         "built"
     );
 
     let script = "echo hello; echo made >/tmp.txt 2>/dev/null || true; exec sleep 86400";
-    let id = jobs.ok(&jobs.args("run", &name, &["-d"], &["sh", "-c", script]));
+    let id = jobs
+        .doxy
+        .user_ok(&jobs.args("run", &name, &["-d"], &["sh", "-c", script]));
     // By name, by id, by the beginning of an id.
     for own in [&*name, &*id, &id[..12]] {
-        assert_eq!(jobs.ok(&["logs", own]), "hello");
-        assert_eq!(jobs.ok(&["exec", own, "echo", "inside"]), "inside");
-        assert_eq!(jobs.ok(&["inspect", "-f", "{{.Id}}", own]), id);
-        let archive = jobs.ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
+        assert_eq!(jobs.doxy.user_ok(&["logs", own]), "hello");
+        assert_eq!(
+            jobs.doxy.user_ok(&["exec", own, "echo", "inside"]),
+            "inside"
+        );
+        assert_eq!(jobs.doxy.user_ok(&["inspect", "-f", "{{.Id}}", own]), id);
+        let archive = jobs.doxy.user_ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
         assert!(archive.starts_with("sh"), "a tar of bin/sh: {archive}");
     }
-    jobs.ok(&["stop", "-t", "0", &name]);
-    jobs.ok(&["rm", &id[..12]]);
+    jobs.doxy.user_ok(&["stop", "-t", "0", &name]);
+    jobs.doxy.user_ok(&["rm", &id[..12]]);
 
-    let id = jobs.ok(&jobs.args("create", &name, &[], &["echo", "attached"]));
-    assert_eq!(jobs.ok(&["start", "-a", &id]), "attached");
-    assert_eq!(jobs.ok(&["start", "-a", &name]), "attached");
-    jobs.ok(&["rm", "-f", &name]);
+    let id = jobs
+        .doxy
+        .user_ok(&jobs.args("create", &name, &[], &["echo", "attached"]));
+    assert_eq!(jobs.doxy.user_ok(&["start", "-a", &id]), "attached");
+    assert_eq!(jobs.doxy.user_ok(&["start", "-a", &name]), "attached");
+    jobs.doxy.user_ok(&["rm", "-f", &name]);
     drop(left);
     // What is missing is named.
-    jobs.denied(
+    jobs.doxy.user_denied(
         &[
             "run",
             "--name",
@@ -183,7 +174,7 @@ fn a_stranger_s_container_is_not_there_for_a_job() {
                 let ended = docker_as(USER, &jobs.socket(), args);
                 assert!(ended.stderr.contains(&nothing), "docker {args:?}: {ended}");
             }
-            jobs.denied(&["inspect", name], name);
+            jobs.doxy.user_denied(&["inspect", name], name);
         }
         assert_eq!(docker_ok(&engine.socket, ["inspect", theirs]), before);
     }
@@ -247,7 +238,7 @@ fn an_image_brings_no_label_and_has_a_name() {
             &HARMLESS,
             &[image, "true"],
         ];
-        jobs.denied(&parts.concat(), reason);
+        jobs.doxy.user_denied(&parts.concat(), reason);
     };
     run(&labelled.0.name, "the image has the label doxy.owner");
     // REGISTRY is docker.io here, and the beginning of an id looks like a name of docker.io.

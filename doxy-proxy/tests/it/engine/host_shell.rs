@@ -39,7 +39,9 @@ fn a_shell_on_the_host_does_not_get_into_containers() {
         );
     }
     let sleep = ["sleep", "86400"];
-    users.ok(&users.args("run", &name, &["-d"], &sleep));
+    users
+        .doxy
+        .user_ok(&users.args("run", &name, &["-d"], &sleep));
     if let Some(ended) = look(&name.text) {
         assert!(!ended.success(), "/proc/PID/root of nobody's process");
     }
@@ -56,7 +58,7 @@ fn a_shell_on_the_host_does_not_get_into_containers() {
         );
         assert!(!ended.success(), "{command:?}: {ended}");
     }
-    let status = users.ok(&[
+    let status = users.doxy.user_ok(&[
         "exec",
         &name.text,
         "busybox",
@@ -97,7 +99,9 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
     let Some(users) = Users::find() else { return };
     let name = Name::new(&users, USER);
     let running = Name::new(&users, USER);
-    users.ok(&users.args("run", &running, &["-d"], &["sleep", "86400"]));
+    users
+        .doxy
+        .user_ok(&users.args("run", &running, &["-d"], &["sleep", "86400"]));
     let container = &*running.text;
     for (more, reason) in [
         (&["-v", "/:/h"][..], "HostConfig.Binds"),
@@ -154,7 +158,7 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
             .filter(|(at, _)| !last || !(5..7).contains(at))
             .map(|(_, word)| *word)
             .collect();
-        users.denied(&without, reason);
+        users.doxy.user_denied(&without, reason);
     }
     // A device in a tar: the engine would make it, as root.
     let folder = short_folder();
@@ -202,7 +206,7 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
         ),
         (&["stop", "-t", "100000", container], "seconds to stop"),
     ] {
-        users.denied(args, reason);
+        users.doxy.user_denied(args, reason);
     }
     for target in [
         "/images/json?manifests=1",
@@ -228,14 +232,14 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
         let image = image_with(&users.engine, &users.image, change);
         let mut args = users.args("create", &name, &[], &[]);
         *args.last_mut().expect("the image") = &image.name;
-        users.denied(&args, reason);
+        users.doxy.user_denied(&args, reason);
         // The tag moved between the lookup and the create.
         docker_ok(&users.engine.socket, &args);
         let start = ["start", &name.text];
         if change == label {
-            users.denied(&start, "No such container");
+            users.doxy.user_denied(&start, "No such container");
         } else {
-            users.denied(&start, reason);
+            users.doxy.user_denied(&start, reason);
         }
         docker_ok(&users.engine.socket, ["rm", "-v", &name.text]);
     }

@@ -24,7 +24,7 @@ const HARMLESS: [&str; 6] = [
 pub(super) struct Users {
     pub(super) engine: Engine,
     pub(super) image: Made,
-    doxy: Binary,
+    pub(super) doxy: Binary,
 }
 
 impl Users {
@@ -48,23 +48,6 @@ impl Users {
 
     pub(super) fn socket(&self) -> PathBuf {
         self.doxy.socket()
-    }
-
-    /// What the user's docker prints.
-    #[track_caller]
-    pub(super) fn ok(&self, args: &[&str]) -> String {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(ended.success(), "docker {args:?}: {ended}");
-        ended.stdout.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    pub(super) fn denied(&self, args: &[&str], reason: &str) {
-        let ended = docker_as(USER, &self.socket(), args);
-        assert!(
-            !ended.success() && ended.stderr.contains(reason),
-            "docker {args:?} should say {reason}, but: {ended}"
-        );
     }
 
     /// A `docker run` or `create` with what every container needs, and more.
@@ -125,30 +108,43 @@ fn a_user_runs_containers() {
     let name = Name::new(&users, USER);
     let who = ["sh", "-c", "exec busybox id -u"];
     assert_eq!(
-        users.ok(&users.args("run", &name, &["--rm"], &who)),
+        users
+            .doxy
+            .user_ok(&users.args("run", &name, &["--rm"], &who)),
         "2100054321"
     );
 
     let script = "echo hello; exec sleep 86400";
-    let id = users.ok(&users.args("run", &name, &["-d"], &["sh", "-c", script]));
+    let id = users
+        .doxy
+        .user_ok(&users.args("run", &name, &["-d"], &["sh", "-c", script]));
     for own in [&*name.text, &*id, &id[..12], &id[..6]] {
-        assert_eq!(users.ok(&["logs", own]), "hello");
-        assert_eq!(users.ok(&["exec", own, "echo", "inside"]), "inside");
-        assert_eq!(users.ok(&["inspect", "-f", "{{.Id}}", own]), id);
-        let archive = users.ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
+        assert_eq!(users.doxy.user_ok(&["logs", own]), "hello");
+        assert_eq!(
+            users.doxy.user_ok(&["exec", own, "echo", "inside"]),
+            "inside"
+        );
+        assert_eq!(users.doxy.user_ok(&["inspect", "-f", "{{.Id}}", own]), id);
+        let archive = users.doxy.user_ok(&["cp", &format!("{own}:/bin/sh"), "-"]);
         assert!(archive.starts_with("sh"), "a tar of bin/sh: {archive}");
     }
     let filter = format!("label={}", name.label);
-    let listed = users.ok(&["ps", "-a", "-q", "--no-trunc", "--filter", &filter]);
+    let listed = users
+        .doxy
+        .user_ok(&["ps", "-a", "-q", "--no-trunc", "--filter", &filter]);
     assert!(listed.lines().any(|line| line == id), "{listed}");
-    users.denied(&["ps", "-a"], "--filter label=doxy.owner=");
-    users.ok(&["stop", "-t", "0", &name.text]);
-    users.ok(&["rm", &id[..12]]);
+    users
+        .doxy
+        .user_denied(&["ps", "-a"], "--filter label=doxy.owner=");
+    users.doxy.user_ok(&["stop", "-t", "0", &name.text]);
+    users.doxy.user_ok(&["rm", &id[..12]]);
 
-    let id = users.ok(&users.args("create", &name, &[], &["echo", "attached"]));
-    assert_eq!(users.ok(&["start", "-a", &id]), "attached");
-    assert_eq!(users.ok(&["start", "-a", &name.text]), "attached");
-    users.ok(&["rm", "-f", &name.text]);
+    let id = users
+        .doxy
+        .user_ok(&users.args("create", &name, &[], &["echo", "attached"]));
+    assert_eq!(users.doxy.user_ok(&["start", "-a", &id]), "attached");
+    assert_eq!(users.doxy.user_ok(&["start", "-a", &name.text]), "attached");
+    users.doxy.user_ok(&["rm", "-f", &name.text]);
 }
 
 /// Neither the other user's, nor the administrator's, nor what only looks like the user's own.

@@ -45,6 +45,26 @@ impl Engine {
     }
 }
 
+impl Binary {
+    /// What docker prints for [`USER`], who asks this doxy.
+    #[track_caller]
+    pub(super) fn user_ok(&self, args: &[&str]) -> String {
+        let ended = docker_as(USER, &self.socket(), args);
+        assert!(ended.success(), "docker {args:?}: {ended}");
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// Has [`USER`] denied for this reason.
+    #[track_caller]
+    pub(super) fn user_denied(&self, args: &[&str], reason: &str) {
+        let ended = docker_as(USER, &self.socket(), args);
+        assert!(
+            !ended.success() && ended.stderr.contains(reason),
+            "docker {args:?} should say {reason}, but: {ended}"
+        );
+    }
+}
+
 /// Runs docker as a user of this machine.
 #[track_caller]
 pub(super) fn docker_as(uid: u32, socket: &Path, args: &[&str]) -> Ended {

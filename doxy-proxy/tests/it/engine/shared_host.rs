@@ -60,23 +60,6 @@ impl Shell {
         docker_as(USER, &self.socket(), args)
     }
 
-    #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
-        let ended = self.docker(args);
-        assert!(ended.success(), "docker {args:?}: {ended}");
-        ended.stdout.trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn denied(&self, args: &[&str], reason: &str) {
-        let ended = self.docker(args);
-        let said = ended.stderr.contains(reason);
-        assert!(
-            said && !ended.success(),
-            "docker {args:?} should say {reason}, but: {ended}"
-        );
-    }
-
     /// A container that is harmless but for these options.
     fn args<'a>(&'a self, verb: &'a str, more: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
         let parts = [
@@ -95,25 +78,32 @@ fn people_run_their_containers() {
     let Some(shell) = Shell::find() else { return };
     let name = &*shell.name;
     assert_eq!(
-        shell.ok(&shell.args("run", &["--rm"], &["echo", "run"])),
+        shell
+            .doxy
+            .user_ok(&shell.args("run", &["--rm"], &["echo", "run"])),
         "run"
     );
     let volume = format!("{name}:/data");
-    let id = shell.ok(&shell.args(
+    let id = shell.doxy.user_ok(&shell.args(
         "run",
         &["-d", "-v", &volume],
         &["sh", "-c", "echo hello; exec sleep 86400"],
     ));
     for own in [name, &*id, &id[..12]] {
-        assert_eq!(shell.ok(&["logs", own]), "hello");
-        assert_eq!(shell.ok(&["exec", own, "echo", "inside"]), "inside");
-        assert_eq!(shell.ok(&["inspect", "-f", "{{.Id}}", own]), id);
+        assert_eq!(shell.doxy.user_ok(&["logs", own]), "hello");
+        assert_eq!(
+            shell.doxy.user_ok(&["exec", own, "echo", "inside"]),
+            "inside"
+        );
+        assert_eq!(shell.doxy.user_ok(&["inspect", "-f", "{{.Id}}", own]), id);
     }
-    shell.ok(&["restart", "-t", "0", &id[..12]]);
-    shell.ok(&["rm", "-f", name]);
-    shell.ok(&["volume", "rm", name]);
-    shell.ok(&shell.args("create", &[], &["echo", "attached"]));
-    assert_eq!(shell.ok(&["start", "-a", name]), "attached");
+    shell.doxy.user_ok(&["restart", "-t", "0", &id[..12]]);
+    shell.doxy.user_ok(&["rm", "-f", name]);
+    shell.doxy.user_ok(&["volume", "rm", name]);
+    shell
+        .doxy
+        .user_ok(&shell.args("create", &[], &["echo", "attached"]));
+    assert_eq!(shell.doxy.user_ok(&["start", "-a", name]), "attached");
 }
 
 #[test]
@@ -162,7 +152,7 @@ fn nothing_brings_root_or_its_files_into_a_container() {
             more,
             &[&*shell.image.name, "true"],
         ];
-        shell.denied(&parts.concat(), reason);
+        shell.doxy.user_denied(&parts.concat(), reason);
     };
     // mknod, and a descriptor for root in the container: it is not root and has no capability.
     run("--user", &[], "a container needs --user");
@@ -203,12 +193,14 @@ fn nothing_brings_root_or_its_files_into_a_container() {
     run("", &["--pid", "host"], "may not set");
     run("", &["--group-add", "0"], "may not set GroupAdd");
 
-    shell.ok(&shell.args("run", &["-d"], &["sleep", "86400"]));
-    shell.denied(
+    shell
+        .doxy
+        .user_ok(&shell.args("run", &["-d"], &["sleep", "86400"]));
+    shell.doxy.user_denied(
         &["exec", "-u", "0", name, "true"],
         "an exec may not set User",
     );
-    shell.denied(
+    shell.doxy.user_denied(
         &["exec", "--privileged", name, "true"],
         "an exec may not set Privileged",
     );
@@ -229,10 +221,12 @@ fn nothing_brings_root_or_its_files_into_a_container() {
         &["rename", name, "team-other"],
         &["update", "--restart", "always", name],
     ] {
-        shell.denied(args, "is not allowed");
+        shell.doxy.user_denied(args, "is not allowed");
     }
     // Who runs there is who was demanded: no setuid file helps, and no capability is left.
-    let status = shell.ok(&["exec", name, "cat", "/proc/self/status"]);
+    let status = shell
+        .doxy
+        .user_ok(&["exec", name, "cat", "/proc/self/status"]);
     for line in [
         "Uid:\t2100000000\t2100000000\t2100000000\t2100000000",
         "NoNewPrivs:\t1",
@@ -260,7 +254,9 @@ fn a_shell_does_not_get_at_the_files_of_a_container() {
         ))
     };
     let mark = &*format!("{}", 70_000_000 + std::process::id());
-    shell.ok(&shell.args("run", &["-d"], &["sleep", mark]));
+    shell
+        .doxy
+        .user_ok(&shell.args("run", &["-d"], &["sleep", mark]));
     let seen = look(mark);
     assert!(
         !seen.success() && seen.stderr.contains("Permission denied"),

@@ -38,7 +38,7 @@ fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> ScriptRe
         path,
         query,
         headers: HEADERS,
-        peer: Some(Peer {
+        peer: Some(Peer::Unix {
             uid: 1000,
             gid: 1000,
             pid: Some(4711),

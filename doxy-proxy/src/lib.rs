@@ -63,10 +63,12 @@ mod upstream;
 
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
-pub use crate::net::listener::Listener;
+pub use crate::net::listener::error::ListenError;
+pub use crate::net::listener::tcp::TcpListener;
 pub use crate::net::listener::unix::{
-    ListenError, MAX_SOCKET_PATH, UnixListenConfig, UnixListener, try_connect,
+    MAX_SOCKET_PATH, UnixListenConfig, UnixListener, try_connect,
 };
+pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;
 pub use crate::policy::{Policy, PolicyHandle};

@@ -3,6 +3,8 @@
 mod framing;
 mod owned;
 
+use std::net::SocketAddr;
+
 use doxy_filter::Verdict;
 
 pub(crate) use self::framing::refuse_framing;
@@ -19,7 +21,7 @@ pub struct ScriptRequest<'a> {
     pub query: Option<&'a str>,
     /// Names and values of the end-to-end headers, in the order received.
     pub headers: &'a [(&'a str, &'a [u8])],
-    /// The process that connected, as the kernel reports it; `None` over TCP.
+    /// Who connected, as the kernel reports it; `None` if that is not known.
     pub peer: Option<Peer>,
     /// The socket that received the request.
     pub socket: &'a str,
@@ -29,15 +31,20 @@ pub struct ScriptRequest<'a> {
     pub verdict: Verdict<'a>,
 }
 
-/// The process that connected.
+/// Who connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Its user.
-    pub uid: u32,
-    /// Its primary group.
-    pub gid: u32,
-    /// Its process id, if the kernel knows it. For logs only: the id may have been reused.
-    pub pid: Option<i32>,
+pub enum Peer {
+    /// A process, over a unix socket.
+    Unix {
+        /// Its user.
+        uid: u32,
+        /// Its primary group.
+        gid: u32,
+        /// Its process id, if the kernel knows it. For logs only: the id may have been reused.
+        pid: Option<i32>,
+    },
+    /// Somebody on a network, over TCP: where the connection comes from.
+    Net(SocketAddr),
 }
 
 /// What is known of the body.

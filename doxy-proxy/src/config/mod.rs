@@ -121,6 +121,7 @@ impl Config {
                     .iter()
                     .map(users::group)
                     .collect::<Result<_, _>>()?,
+                ..PeerAcl::default()
             },
             limits: Limits {
                 connections: values::number(&settings.max_connections, usize::MAX)?,

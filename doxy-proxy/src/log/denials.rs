@@ -1,6 +1,6 @@
 //! Denials in the log of the process: the first of each kind, then how many there were.
 //!
-//! A kind is an endpoint and a peer's user, on one socket. Nobody reads an access log that is off, so
+//! A kind is an endpoint and a peer, by user or address, on one socket. Nobody reads an access log that is off, so
 //! without this a wrong policy is silent. An allowed request never comes here. A denial that repeats
 //! the one before it on its connection costs a comparison. Nothing here decides anything.
 
@@ -13,6 +13,7 @@ use doxy_filter::api::endpoint_of;
 
 use crate::log::escape::escaped;
 use crate::log::limit::LineLimit;
+use crate::net::peer::Identity;
 
 /// How many kinds are kept. The oldest gives way to a new one, whose first denial is then logged.
 const MAX_KINDS: usize = 1000;
@@ -43,7 +44,7 @@ struct Kinds {
 pub(crate) struct Kind {
     /// Method and template; empty where the engine serves nothing.
     endpoint: (&'static str, &'static str),
-    uid: u32,
+    peer: Identity,
 }
 
 /// The last denial on a connection: clients often repeat themselves.
@@ -60,7 +61,7 @@ pub(crate) struct LastDenial {
 pub(crate) struct FirstDenial {
     /// Method and path, as they may stand in a log.
     request: String,
-    uid: u32,
+    peer: Identity,
 }
 
 impl Denials {
@@ -76,7 +77,7 @@ impl Denials {
     pub(crate) fn count(
         &self,
         request: &Request<'_>,
-        uid: u32,
+        peer: Identity,
         last: &Mutex<Option<LastDenial>>,
     ) -> Option<Box<FirstDenial>> {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +91,7 @@ impl Denials {
         let endpoint = endpoint_of(request.method, request.path);
         let kind = Kind {
             endpoint: endpoint.map_or(("", ""), |it| (it.method, it.template)),
-            uid,
+            peer,
         };
         let (count, first) = self.kinds().count_of(kind);
         *last = (request.path.len() + request.method.len() <= MAX_COMPARED).then(|| LastDenial {
@@ -111,7 +112,7 @@ impl Denials {
             let request = format!("{method} {shown}{rest}");
             Box::new(FirstDenial {
                 request: escaped(request.as_bytes()).into_owned(),
-                uid,
+                peer,
             })
         })
     }
@@ -119,10 +120,10 @@ impl Denials {
     /// Logs the first denial of a kind. `why` may stand in a log.
     pub(crate) fn log(&self, first: &FirstDenial, why: &str) {
         if self.may_write() {
-            let FirstDenial { request, uid } = first;
+            let FirstDenial { request, peer } = first;
             let socket = &self.socket;
             tracing::warn!(
-                "denied {request} to user {uid} on {socket}: {why} (told once, then counted)"
+                "denied {request} to {peer} on {socket}: {why} (told once, then counted)"
             );
         }
     }
@@ -136,18 +137,16 @@ impl Denials {
     }
 
     fn told(&self, kind: Kind, count: u64) -> String {
-        let Kind { endpoint, uid } = kind;
+        let Kind { endpoint, peer } = kind;
         let what = match endpoint {
             ("", _) => "paths that the engine does not serve".to_owned(),
             (method, template) => format!("{method} {template}"),
         };
-        format!(
-            "denied {count} times: {what} to user {uid} on {}",
-            self.socket
-        )
+        format!("denied {count} times: {what} to {peer} on {}", self.socket)
     }
 
-    /// Whether another line may be written now. Who asks as many users as they like could fill a disk.
+    /// Whether another line may be written now. Who comes from many
+    /// addresses could fill a disk.
     fn may_write(&self) -> bool {
         let dropped = self.lines.admit();
         if let Some(dropped @ 1..) = dropped {
@@ -170,7 +169,7 @@ impl Drop for Denials {
             .map(|(kind, count)| (count.load(Relaxed), kind));
         let mut counts: Vec<_> = counts.filter(|(count, _)| *count > 1).collect();
         counts.sort_unstable_by_key(|(count, kind)| {
-            (std::cmp::Reverse(*count), kind.endpoint, kind.uid)
+            (std::cmp::Reverse(*count), kind.endpoint, kind.peer)
         });
         for (count, kind) in counts.iter().take(MAX_TOLD) {
             tracing::info!("{}", self.told(*kind, *count));
@@ -211,7 +210,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::Ordering::Relaxed;
 
-    use super::{Denials, LastDenial, MAX_KINDS, Request, is_power_of_ten};
+    use super::{Denials, Identity, LastDenial, MAX_KINDS, Request, is_power_of_ten};
 
     struct Connection(Mutex<Option<LastDenial>>);
 
@@ -224,7 +223,7 @@ mod tests {
                 path,
                 query: None,
             };
-            let first = denials.count(&request, uid, &self.0)?;
+            let first = denials.count(&request, Identity::User(uid), &self.0)?;
             Some(first.request)
         }
     }

@@ -13,7 +13,7 @@ use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::json;
 use crate::log::text::Text;
-use crate::net::peer::{Peer, UnixPeer};
+use crate::net::peer::{NetPeer, Peer, UnixPeer};
 
 /// What is written about a request that has ended.
 pub(crate) struct LogLine<'a> {
@@ -71,15 +71,20 @@ impl LogLine<'_> {
             Outcome::Cut => "; cut",
             Outcome::Complete | Outcome::Tunnel => "",
         };
-        let Peer::Unix(UnixPeer {
-            uid,
-            gid,
-            pid,
-            comm,
-        }) = &self.context.peer;
-        let comm = escaped(comm.as_bytes());
+        let peer = match &self.context.peer {
+            Peer::Unix(UnixPeer {
+                uid,
+                gid,
+                pid,
+                comm,
+            }) => {
+                let comm = escaped(comm.as_bytes());
+                format!("uid {uid}, gid {gid}, pid {pid} {comm}")
+            }
+            Peer::Net(peer) => format!("address {}", peer.address),
+        };
         tracing::debug!(
-            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | uid {uid}, gid {gid}, pid {pid} {comm}",
+            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}",
             or_dash(text.host),
             or_dash(text.method),
             or_dash(text.path),
@@ -95,12 +100,19 @@ impl LogLine<'_> {
         word(line, " ", text.get(text.method));
         word(line, " ", text.get(text.path));
         line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
-            let Peer::Unix(peer) = &self.context.peer;
             let mut line = Vec::new();
-            number(&mut line, " uid=", peer.uid);
-            number(&mut line, " gid=", peer.gid);
-            number(&mut line, " pid=", peer.pid);
-            word(&mut line, " command=", &escaped(peer.comm.as_bytes()));
+            match &self.context.peer {
+                Peer::Unix(peer) => {
+                    number(&mut line, " uid=", peer.uid);
+                    number(&mut line, " gid=", peer.gid);
+                    number(&mut line, " pid=", peer.pid);
+                    word(&mut line, " command=", &escaped(peer.comm.as_bytes()));
+                }
+                Peer::Net(peer) => {
+                    word(&mut line, " address=", &address(peer));
+                    number(&mut line, " port=", peer.address.port());
+                }
+            }
             line.into()
         }));
         word(line, " endpoint=", self.template());
@@ -130,13 +142,20 @@ impl LogLine<'_> {
         date::append_rfc3339(line);
         put(line, "\"");
         line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
-            let Peer::Unix(peer) = &self.context.peer;
             let mut line = Vec::new();
-            number(&mut line, ",\"uid\":", peer.uid);
-            number(&mut line, ",\"gid\":", peer.gid);
-            number(&mut line, ",\"pid\":", peer.pid);
-            let comm = escaped(peer.comm.as_bytes());
-            quoted(&mut line, ",\"command\":", &comm, true);
+            match &self.context.peer {
+                Peer::Unix(peer) => {
+                    number(&mut line, ",\"uid\":", peer.uid);
+                    number(&mut line, ",\"gid\":", peer.gid);
+                    number(&mut line, ",\"pid\":", peer.pid);
+                    let comm = escaped(peer.comm.as_bytes());
+                    quoted(&mut line, ",\"command\":", &comm, true);
+                }
+                Peer::Net(peer) => {
+                    quoted(&mut line, ",\"address\":", &address(peer), false);
+                    number(&mut line, ",\"port\":", peer.address.port());
+                }
+            }
             line.into()
         }));
         quoted(line, ",\"method\":", text.get(text.method), text.escapes);
@@ -163,6 +182,11 @@ impl LogLine<'_> {
         put(line, self.outcome.name());
         put(line, "\"}\n");
     }
+}
+
+/// The address without its port.
+fn address(peer: &NetPeer) -> String {
+    peer.address.ip().to_string()
 }
 
 /// Why a request was denied: by which rule, if one decided, and the reason, if there is more to say.
@@ -220,7 +244,6 @@ fn quoted(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
     }
 }
 
-/// A duration in microseconds.
 /// A duration in microseconds.
 pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)

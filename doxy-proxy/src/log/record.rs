@@ -24,7 +24,6 @@ use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::format::{LogLine, by, micros};
 use crate::log::text::Text;
-use crate::net::peer::Peer;
 
 /// The record of one request.
 #[derive(Debug)]
@@ -125,9 +124,9 @@ impl<'a> RequestRecord<'a> {
 
     /// The policy denies the request; [`Self::refused`] says why.
     pub(crate) fn denied(&mut self, judged: &Judged<'_>) {
-        let Peer::Unix(peer) = &self.context.peer;
+        let peer = self.context.peer.named();
         let last = &self.context.noted().last_denial;
-        self.first_denial = self.context.denials.count(judged, peer.uid, last);
+        self.first_denial = self.context.denials.count(judged, peer, last);
     }
 
     /// The engine would serve another request than the one that was allowed.

@@ -1,18 +1,26 @@
 //! Who has connected, as the kernel reports it.
 //!
+//! Over TCP that is an address. Whoever can send from it, and whoever shares it, is that peer: it says
+//! less than a user does. An IPv4 address in an IPv6 one is the IPv4 address.
+//!
 //! For a unix socket the kernel notes user and group of the process that connects, in doxy's own
 //! user namespace. Both are sound to decide by. The process may since have exited, changed its user
 //! or passed the connection on; its number may be another's by now, and it chooses its own command
 //! name. Those two are for people to read: never decide by them.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::clock::CoarseInstant;
 use crate::net::credentials;
+use crate::net::stream::DetachedStream;
 
 /// How long a command's name is reused for further connections of the same process.
 const COMM_LIFETIME: Duration = Duration::from_secs(1);
@@ -22,6 +30,15 @@ const COMM_LIFETIME: Duration = Duration::from_secs(1);
 pub(crate) enum Peer {
     /// A process of this machine.
     Unix(UnixPeer),
+    /// Somebody on a network.
+    Net(Box<NetPeer>),
+}
+
+/// Somebody who has connected over TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NetPeer {
+    /// Where the connection comes from. Never IPv4 in IPv6.
+    pub(crate) address: SocketAddr,
 }
 
 /// A process that has connected to a unix socket.
@@ -42,6 +59,8 @@ pub(crate) struct UnixPeer {
 pub(crate) enum Identity {
     /// The processes of this user.
     User(u32),
+    /// An IPv4 address, or an IPv6 network of 64 bits: as a rule one machine has all of that.
+    Address(IpAddr),
     /// All processes whose user the kernel does not tell.
     Unknown,
 }
@@ -50,42 +69,75 @@ pub(crate) enum Identity {
 /// administrators change it; nobody does.
 const OVERFLOW_UID: u32 = 65_534;
 
-/// Which peers may connect. Without any entry, everyone who can open the socket.
+/// Which peers may connect. Without any entry, everyone who can open the socket or reach the address.
+///
+/// Of each kind that has entries one must hold; users and groups are one kind. A peer of which the
+/// kernel does not tell what an entry asks for, such as the user of a TCP peer, may not connect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeerAcl {
     /// Users.
     pub uids: Vec<u32>,
     /// Groups, primary or supplementary.
     pub gids: Vec<u32>,
+    /// Networks. IPv4 addresses are in IPv4 networks alone.
+    pub networks: Vec<IpNet>,
 }
 
 impl Peer {
-    /// Asks the kernel who has connected a unix socket.
-    pub(crate) fn of(socket: &impl AsFd) -> io::Result<Self> {
-        let credentials = credentials::of(socket)?;
-        Ok(Self::Unix(UnixPeer {
-            uid: credentials.uid,
-            gid: credentials.gid,
-            pid: credentials.pid,
-            comm: String::new(),
-        }))
+    /// Who has connected.
+    pub(crate) fn of(stream: &DetachedStream) -> io::Result<Self> {
+        match stream {
+            DetachedStream::Unix(socket) => {
+                let credentials = credentials::of(socket)?;
+                Ok(Self::Unix(UnixPeer {
+                    uid: credentials.uid,
+                    gid: credentials.gid,
+                    pid: credentials.pid,
+                    comm: String::new(),
+                }))
+            }
+            DetachedStream::Tcp(_, address) => Ok(Self::Net(Box::new(NetPeer {
+                address: canonical(*address),
+            }))),
+        }
     }
 
-    /// Reads the command's name too, which costs more than a request.
+    /// Reads a command's name too, which costs more than a request.
     pub(crate) fn read_comm(&mut self) {
-        let Self::Unix(peer) = self;
-        if peer.pid > 0 {
+        if let Self::Unix(peer) = self
+            && peer.pid > 0
+        {
             peer.comm = comm(peer.pid);
         }
     }
 
     /// A process in another process namespace has no number here, and its user may be another's.
     pub(crate) fn identity(&self) -> Identity {
-        let Self::Unix(peer) = self;
-        if peer.pid > 0 && peer.uid != OVERFLOW_UID {
-            Identity::User(peer.uid)
-        } else {
-            Identity::Unknown
+        match self {
+            Self::Unix(peer) if peer.pid <= 0 || peer.uid == OVERFLOW_UID => Identity::Unknown,
+            _ => self.named(),
+        }
+    }
+
+    /// What the log calls it: a user also where nothing may be counted by it.
+    pub(crate) fn named(&self) -> Identity {
+        match self {
+            Self::Unix(peer) => Identity::User(peer.uid),
+            Self::Net(peer) => Identity::Address(match peer.address.ip() {
+                IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+                v4 => v4,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(uid) => write!(f, "user {uid}"),
+            Self::Address(ip @ IpAddr::V4(_)) => write!(f, "address {ip}"),
+            Self::Address(ip @ IpAddr::V6(_)) => write!(f, "network {ip}/64"),
+            Self::Unknown => f.write_str("an unknown user"),
         }
     }
 }
@@ -93,16 +145,42 @@ impl Peer {
 impl PeerAcl {
     /// Whether this peer may connect. If its groups cannot be read, it counts as having none.
     pub(crate) fn allows(&self, peer: &Peer, socket: &impl AsFd) -> bool {
-        let Peer::Unix(peer) = peer;
+        self.allows_user(peer, socket) && self.allows_address(peer)
+    }
+
+    fn allows_user(&self, peer: &Peer, socket: &impl AsFd) -> bool {
         if self.uids.is_empty() && self.gids.is_empty() {
             return true;
         }
+        let Peer::Unix(peer) = peer else {
+            return false;
+        };
         if self.uids.contains(&peer.uid) || self.gids.contains(&peer.gid) {
             return true;
         }
         !self.gids.is_empty()
             && credentials::groups(socket)
                 .is_ok_and(|groups| groups.iter().any(|group| self.gids.contains(group)))
+    }
+
+    fn allows_address(&self, peer: &Peer) -> bool {
+        if self.networks.is_empty() {
+            return true;
+        }
+        let Peer::Net(peer) = peer else {
+            return false;
+        };
+        let ip = peer.address.ip();
+        self.networks.iter().any(|network| network.contains(&ip))
+    }
+}
+
+/// The address without IPv4 in IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        // As it is: with its zone.
+        IpAddr::V6(_) => address,
     }
 }
 
@@ -126,27 +204,4 @@ fn comm(pid: i32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Identity, Peer, UnixPeer};
-
-    #[test]
-    fn only_a_user_that_the_kernel_tells_is_one() {
-        for (uid, pid, identity) in [
-            (0, 1, Identity::User(0)),
-            (1000, 4711, Identity::User(1000)),
-            // Its own number in another user namespace, or nobody's.
-            (65_534, 4711, Identity::Unknown),
-            // In another process namespace.
-            (1000, 0, Identity::Unknown),
-        ] {
-            let comm = String::new();
-            let peer = UnixPeer {
-                uid,
-                gid: 0,
-                pid,
-                comm,
-            };
-            assert_eq!(Peer::Unix(peer).identity(), identity, "{uid} {pid}");
-        }
-    }
-}
+mod tests;

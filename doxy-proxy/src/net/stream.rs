@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -195,20 +196,26 @@ impl Stream {
 #[derive(Debug)]
 pub(crate) enum DetachedStream {
     Unix(std::os::unix::net::UnixStream),
+    /// With the address of the other side.
+    Tcp(std::net::TcpStream, SocketAddr),
 }
 
 impl DetachedStream {
     /// Has this thread's runtime watch the socket.
     pub(crate) fn attach(self) -> io::Result<Stream> {
-        let Self::Unix(stream) = self;
-        Ok(Stream::Unix(UnixStream::from_std(stream)?))
+        Ok(match self {
+            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
+            Self::Tcp(stream, _) => Stream::Tcp(TcpStream::from_std(stream)?),
+        })
     }
 }
 
 impl AsFd for DetachedStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        let Self::Unix(stream) = self;
-        stream.as_fd()
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream, _) => stream.as_fd(),
+        }
     }
 }
 

@@ -59,17 +59,20 @@ impl Script {
     ) -> ScriptDecision {
         let judged = request.judged();
         let headers: Vec<_> = request.end_to_end_headers().collect();
-        let Peer::Unix(peer) = origin.peer;
+        let peer = match origin.peer {
+            Peer::Unix(peer) => ScriptPeer::Unix {
+                uid: peer.uid,
+                gid: peer.gid,
+                pid: (peer.pid > 0).then_some(peer.pid),
+            },
+            Peer::Net(peer) => ScriptPeer::Net(peer.address),
+        };
         let input = ScriptRequest {
             method: judged.method,
             path: judged.path,
             query: judged.query,
             headers: &headers,
-            peer: Some(ScriptPeer {
-                uid: peer.uid,
-                gid: peer.gid,
-                pid: (peer.pid > 0).then_some(peer.pid),
-            }),
+            peer: Some(peer),
             socket: origin.socket,
             has_body: request.has_body(),
             verdict,

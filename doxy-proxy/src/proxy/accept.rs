@@ -209,8 +209,8 @@ impl<'w> Door<'w> {
             if self.strangers == CROWD {
                 self.overflow.call();
             }
-            let Peer::Unix(peer) = &peer;
-            Error::PeerNotAllowed { uid: peer.uid }
+            let peer = peer.named();
+            Error::PeerNotAllowed { peer }
         };
         let answer = self.answers.one_more()?;
         if named {

@@ -7,6 +7,7 @@
 use crate::http::malformed::{BadRequest, Malformed};
 use crate::log::facts::{Reason, Verdict};
 use crate::log::record::RequestRecord;
+use crate::net::peer::Identity;
 use crate::policy::Denial;
 use crate::upstream::UpstreamError;
 
@@ -20,8 +21,8 @@ pub(crate) enum Error {
     HeadTimeout { seconds: u64 },
     #[error("doxy is at its limit of {limit} connections")]
     ConnectionLimit { limit: usize },
-    #[error("user {uid} may not use this socket")]
-    PeerNotAllowed { uid: u32 },
+    #[error("{peer} may not use this socket")]
+    PeerNotAllowed { peer: Identity },
     /// A body that could not be read was to be forwarded, or one that was read was asked for again.
     #[error("the request cannot be judged, which is a fault of doxy")]
     Internal,

@@ -60,6 +60,8 @@ mod shares;
 mod soak;
 // A recording engine, doxy, a raw client, a second reader of HTTP.
 mod support;
+// Listening over TCP, and what is known of a client there.
+mod tcp;
 // Several worker threads.
 mod threads;
 // Connections that the engine hijacks.

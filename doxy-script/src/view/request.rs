@@ -18,13 +18,16 @@ pub(crate) const PROPERTIES: [&str; 11] = [
 ];
 
 /// The properties of `req.peer`, `req.matched` and `req.object`.
-pub(crate) const PARTS: [&str; 7] = ["uid", "gid", "pid", "allowed", "rule", "kind", "name"];
+pub(crate) const PARTS: [&str; 9] = [
+    "uid", "gid", "pid", "address", "port", "allowed", "rule", "kind", "name",
+];
 
 /// `req`: a handle to the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Req(pub(crate) Arc<OwnedRequest>);
 
-/// `req.peer`: the process that connected. Over TCP all properties are `()`.
+/// `req.peer`: who connected. What is not known of a peer is `()`: the user over TCP, the address over
+/// a unix socket.
 #[derive(Debug, Clone, Copy)]
 struct PeerView(Option<Peer>);
 
@@ -63,14 +66,25 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
         .register_fn("json", body)
         .register_type_with_name::<PeerView>("peer")
-        .register_get("uid", |peer: &mut PeerView| {
-            known(peer.0.map(|peer| i64::from(peer.uid)))
+        .register_get("uid", |peer: &mut PeerView| match peer.0 {
+            Some(Peer::Unix { uid, .. }) => Dynamic::from_int(uid.into()),
+            _ => Dynamic::UNIT,
         })
-        .register_get("gid", |peer: &mut PeerView| {
-            known(peer.0.map(|peer| i64::from(peer.gid)))
+        .register_get("gid", |peer: &mut PeerView| match peer.0 {
+            Some(Peer::Unix { gid, .. }) => Dynamic::from_int(gid.into()),
+            _ => Dynamic::UNIT,
         })
-        .register_get("pid", |peer: &mut PeerView| {
-            known(peer.0.and_then(|peer| peer.pid).map(i64::from))
+        .register_get("pid", |peer: &mut PeerView| match peer.0 {
+            Some(Peer::Unix { pid: Some(pid), .. }) => Dynamic::from_int(pid.into()),
+            _ => Dynamic::UNIT,
+        })
+        .register_get("address", |peer: &mut PeerView| match peer.0 {
+            Some(Peer::Net(address)) => address.ip().to_string().into(),
+            _ => Dynamic::UNIT,
+        })
+        .register_get("port", |peer: &mut PeerView| match peer.0 {
+            Some(Peer::Net(address)) => Dynamic::from_int(address.port().into()),
+            _ => Dynamic::UNIT,
         })
         .register_type_with_name::<Matched>("matched")
         .register_get("allowed", |matched: &mut Matched| matched.0.allowed)
@@ -96,10 +110,6 @@ fn object_view(request: &OwnedRequest) -> Dynamic {
             name: text(path.get(object.name).unwrap_or_default()),
         })
     })
-}
-
-fn known(id: Option<i64>) -> Dynamic {
-    id.map_or(Dynamic::UNIT, Dynamic::from_int)
 }
 
 /// `req.json()`: the body. Without one it is `()`.

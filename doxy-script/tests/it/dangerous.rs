@@ -145,7 +145,7 @@ fn is_creator(policy: &Policy) -> bool {
 
 fn ask(policy: &Policy, method: &str, target: &str, body: &str) -> Decision {
     let mut ask = Ask::new(method, target).header("Content-Type", "application/json");
-    ask.peer = Some(Peer {
+    ask.peer = Some(Peer::Unix {
         uid: 1000,
         gid: 1000,
         pid: None,

@@ -1,7 +1,7 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
 
 use crate::support::{Ask, run, words};
 
@@ -163,6 +163,41 @@ fn constants_are_seen_in_functions_and_closures() {
              fn decide(req) {{ if {body} {{ allow() }} else {{ pass() }} }}"
         );
         assert_eq!(run(&source, &get), "allow", "{body}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_a_peer_is_unit() {
+    let unix = Peer::Unix {
+        uid: 7,
+        gid: 8,
+        pid: Some(9),
+    };
+    let no_pid = Peer::Unix {
+        uid: 7,
+        gid: 8,
+        pid: None,
+    };
+    let (v4, v6) = ("192.0.2.7:1024", "[2001:db8::7]:65535");
+    let net = |address: &str| Peer::Net(address.parse().unwrap());
+    for (peer, uid, gid, pid, address, port) in [
+        (Some(unix), "7", "8", "9", "()", "()"),
+        (Some(no_pid), "7", "8", "()", "()", "()"),
+        (Some(net(v4)), "()", "()", "()", "\"192.0.2.7\"", "1024"),
+        (Some(net(v6)), "()", "()", "()", "\"2001:db8::7\"", "65535"),
+        (None, "()", "()", "()", "()", "()"),
+    ] {
+        let source = format!(
+            "fn decide(req) {{
+                let p = req.peer;
+                if p.uid == {uid} && p.gid == {gid} && p.pid == {pid}
+                    && p.address == {address} && p.port == {port} {{ return allow(); }}
+                pass()
+            }}"
+        );
+        let mut ask = Ask::new("GET", "/x");
+        ask.peer = peer;
+        assert_eq!(run(&source, &ask), "allow", "{peer:?}");
     }
 }
 

@@ -162,13 +162,16 @@ fn cases(text: &str) -> Vec<Case> {
 }
 
 fn peer(text: &str) -> Peer {
+    if let Some(address) = text.strip_prefix("address=") {
+        return Peer::Net(address.parse().unwrap());
+    }
     let number = |name: &str| {
         let mut parts = text.split(' ').filter_map(|part| part.split_once('='));
         parts
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value.parse::<u32>().unwrap())
     };
-    Peer {
+    Peer::Unix {
         uid: number("uid").unwrap(),
         gid: number("gid").unwrap(),
         pid: number("pid").map(|pid| pid.try_into().unwrap()),

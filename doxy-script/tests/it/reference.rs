@@ -30,7 +30,7 @@ fn request() -> Ask {
     for line in blocks("lookups").flat_map(str::lines) {
         ask.looks_up(line);
     }
-    ask.peer = Some(Peer {
+    ask.peer = Some(Peer::Unix {
         uid: 1000,
         gid: 1000,
         pid: None,

@@ -2,57 +2,95 @@
 //!
 //! A listener knows neither who may connect nor what is served.
 
+pub(crate) mod error;
 mod lock;
+mod queue;
+pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::task::{Context, Poll};
 
-use crate::net::listener::unix::UnixListener;
+use crate::net::listener::error::ListenError;
+use crate::net::listener::tcp::TcpListener;
+use crate::net::listener::unix::{UnixListenConfig, UnixListener};
 use crate::net::stream::DetachedStream;
+
+/// Where to listen.
+#[derive(Debug, Clone)]
+pub enum ListenConfig {
+    /// On a unix socket, which doxy creates.
+    Unix(UnixListenConfig),
+    /// On a TCP address. `[::]` serves both families, another IPv6 address its own alone.
+    Tcp(SocketAddr),
+}
 
 /// A socket that doxy listens on. Dropped, it is closed, and removes what it created.
 #[derive(Debug)]
 pub enum Listener {
     /// A unix socket.
     Unix(UnixListener),
+    /// A TCP socket.
+    Tcp(TcpListener),
+}
+
+impl ListenConfig {
+    /// Listens. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of [`UnixListenConfig::listen`] and [`TcpListener::listen`].
+    pub fn listen(&self) -> Result<Listener, ListenError> {
+        match self {
+            Self::Unix(config) => config.listen().map(Listener::Unix),
+            Self::Tcp(address) => TcpListener::listen(*address).map(Listener::Tcp),
+        }
+    }
 }
 
 impl Listener {
     /// Whether `path`, through any links, leads to this socket.
     pub fn is_at(&self, path: &Path) -> bool {
-        let Self::Unix(listener) = self;
-        listener.is_at(path)
+        match self {
+            Self::Unix(listener) => listener.is_at(path),
+            Self::Tcp(_) => false,
+        }
     }
 
     /// The same socket, for another thread.
     pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
-        let Self::Unix(listener) = self;
-        listener.as_fd().try_clone_to_owned()
+        let socket = match self {
+            Self::Unix(listener) => listener.as_fd(),
+            Self::Tcp(listener) => listener.as_fd(),
+        };
+        socket.try_clone_to_owned()
     }
 
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<DetachedStream>> {
-        let Self::Unix(listener) = self;
-        listener.poll_accept(cx).map_ok(DetachedStream::Unix)
+        match self {
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(DetachedStream::Unix),
+            Self::Tcp(listener) => listener.poll_accept(cx),
+        }
     }
 }
 
-/// Accepts a connection that has come already.
+/// Accepts a connection that has come already, of either kind.
 pub(crate) fn accept_now(listener: &OwnedFd) -> io::Result<Option<DetachedStream>> {
-    let accepted = unix::accept(listener);
-    match accepted {
-        Ok(stream) => Ok(Some(DetachedStream::Unix(stream))),
-        Err(error) if unix::is_none(&error) => Ok(None),
+    match tcp::accept(listener) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error) if queue::is_empty(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Unix(listener) = self;
-        listener.path().display().fmt(f)
+        match self {
+            Self::Unix(listener) => listener.path().display().fmt(f),
+            Self::Tcp(listener) => write!(f, "tcp://{}", listener.address()),
+        }
     }
 }

@@ -15,13 +15,13 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, capabilities};
 use tokio::io::Interest;
 
+use crate::net::listener::error::ListenError;
 use crate::net::listener::lock::PathLock;
+use crate::net::listener::queue::{self, BACKLOG};
 use crate::net::reason::io_reason;
 
 /// The longest path of a socket, in bytes.
 pub const MAX_SOCKET_PATH: usize = 107;
-/// Connections that may wait to be accepted. The kernel may lower it.
-const BACKLOG: i32 = 4096;
 
 /// Where to listen, and who may open the socket.
 #[derive(Debug, Clone)]
@@ -45,16 +45,6 @@ pub struct UnixListener {
     path: PathBuf,
     /// Device and inode of the socket that was bound here.
     identity: Option<(u64, u64)>,
-}
-
-/// Why doxy cannot listen. The caller knows which setting names the socket.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}\nhelp: {help}")]
-pub struct ListenError {
-    /// What is wrong.
-    pub what: String,
-    /// What to do.
-    pub help: &'static str,
 }
 
 impl UnixListenConfig {
@@ -179,7 +169,7 @@ impl UnixListener {
                 .inner
                 .try_io(Interest::READABLE, || accept(&self.inner))
             {
-                Err(error) if is_none(&error) => {}
+                Err(error) if queue::is_empty(&error) => {}
                 accepted => return Poll::Ready(accepted),
             }
         }
@@ -193,17 +183,9 @@ impl AsFd for UnixListener {
 }
 
 /// Accepts a connection, without waiting for one.
-pub(super) fn accept(listener: &impl AsFd) -> io::Result<UnixStream> {
+fn accept(listener: &impl AsFd) -> io::Result<UnixStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     Ok(rustix::net::accept_with(listener, flags)?.into())
-}
-
-/// Whether an error of `accept` means that there is no connection: perhaps the client has gone again.
-pub(super) fn is_none(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted
-    )
 }
 
 impl Drop for UnixListener {

@@ -1,7 +1,8 @@
 //! A client that sends and receives raw bytes.
 
 use std::io::{Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -57,6 +58,19 @@ impl Client {
         stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         Self {
             stream,
+            unread: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn connect_tcp(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+        Self {
+            // A stream socket of another family has the same calls.
+            stream: OwnedFd::from(stream).into(),
             unread: Vec::new(),
         }
     }

@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
-use doxy_proxy::{Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use doxy_proxy::{
+    ListenConfig, Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve,
+};
 use tokio::sync::oneshot;
 
 use super::runtime::on_thread;
@@ -15,9 +17,11 @@ use super::runtime::on_thread;
 /// A running proxy. When this is dropped, the proxy is stopped, and the test waits for its end.
 pub(crate) struct Doxy {
     path: PathBuf,
+    /// Where it listens over TCP, if it does.
+    address: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// How long the engine may take to accept.
@@ -59,19 +63,31 @@ impl Doxy {
     fn run_with(engine: UpstreamAddr, rules: RuleSet, grace: Duration, patience: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("doxy.sock");
-        let bind = UnixListenConfig {
+        let bind = ListenConfig::Unix(UnixListenConfig {
             path: path.clone(),
             mode: 0o600,
             owner: None,
             group: None,
-        };
+        });
         let upstream = Upstream::new(engine, patience);
         let service = Service::new("test", Policy::new(rules), upstream);
+        let mut doxy = Self::serving(bind, service, grace);
+        (doxy.path, doxy._folder) = (path, Some(folder));
+        doxy
+    }
+
+    /// A proxy of which the test knows all parts.
+    pub(crate) fn serving(bind: ListenConfig, service: Service, grace: Duration) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, is_ready) = mpsc::channel();
         let thread = on_thread(move || async move {
-            let listener = Listener::Unix(bind.listen().unwrap());
-            ready.send(()).unwrap();
+            let listener = bind.listen().unwrap();
+            ready
+                .send(match &listener {
+                    Listener::Tcp(listener) => Some(listener.address()),
+                    Listener::Unix(_) => None,
+                })
+                .unwrap();
             let stopped = async {
                 let _ = stopped.await;
             };
@@ -79,13 +95,17 @@ impl Doxy {
                 .await
                 .unwrap();
         });
-        is_ready.recv().unwrap();
         Self {
-            path,
+            path: PathBuf::new(),
+            address: is_ready.recv().unwrap(),
             stop: Some(stop),
             thread: Some(thread),
-            _folder: folder,
+            _folder: None,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.expect("it listens over TCP")
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -8,8 +8,8 @@
 //!
 //! | step | where | what |
 //! |---|---|---|
-//! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a socket, a task for each client, how long it may wait |
-//! | | `shares`, `proxy/overflow.rs` | who gets a place, and strangers that come in a crowd |
+//! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a task for each listener and for each client, how long that may wait |
+//! | | `proxy/door.rs`, `shares`, `proxy/overflow.rs` | who gets a place, and strangers that come in a crowd |
 //! | parse | `http/head.rs` | where the head ends |
 //! | | `http/request.rs` | one reading of the head, or a refusal |
 //! | decide | `policy` | rules and a script: the only maker of a permit |
@@ -72,7 +72,8 @@ pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;
 pub use crate::policy::{Policy, PolicyHandle};
-pub use crate::proxy::accept::serve;
+pub use crate::proxy::door::{ListenerId, SocketId};
+pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Limits, Service};
 pub use crate::upstream::{Upstream, UpstreamAddr};
 #[cfg(feature = "script")]

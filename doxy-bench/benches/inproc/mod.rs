@@ -4,7 +4,6 @@
 //! Engine and client do as little as they can, since they are measured with the proxy. The client
 //! reads the first answer by its framing; the following ones must have the same length.
 
-use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use doxy_filter::{DEFAULT_PATTERNS, RuleSet};
 use doxy_proxy::{
-    Listener, Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr, serve,
+    Listener, Policy, Script, Server, Service, UnixListenConfig, Upstream, UpstreamAddr,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -120,6 +119,7 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct Stand {
     runtime: Runtime,
+    _server: Server,
     socket: PathBuf,
     _folder: TempDir,
 }
@@ -144,7 +144,7 @@ impl Stand {
             .enable_time()
             .build()
             .unwrap();
-        runtime.block_on(async {
+        let server = runtime.block_on(async {
             let listener = UnixListener::bind(&engine).unwrap();
             tokio::spawn(stand_in(listener));
             let bind = UnixListenConfig {
@@ -157,15 +157,14 @@ impl Stand {
             let patience = Duration::from_secs(10);
             let upstream = Upstream::new(UpstreamAddr::Unix(engine), patience);
             let service = Service::new("test", policy, upstream);
-            tokio::spawn(serve(
-                vec![(listener, service)],
-                1,
-                Duration::ZERO,
-                pending(),
-            ));
+            let mut server = Server::start(1, service.limits.connections).unwrap();
+            let socket = server.add(service);
+            server.listen(listener, socket).unwrap();
+            server
         });
         Self {
             runtime,
+            _server: server,
             socket,
             _folder: folder,
         }

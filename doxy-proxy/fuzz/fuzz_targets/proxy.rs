@@ -33,14 +33,14 @@ use std::time::Duration;
 
 use doxy_filter::{Request, RuleSet, Verdict};
 use doxy_proxy::{Listener, 
-    Policy, Script, Service, UnixListenConfig, Upstream, UpstreamAddr as Address, serve,
+    Policy, Script, Server, Service, UnixListenConfig, Upstream, UpstreamAddr as Address,
 };
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinHandle, yield_now};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use engine::{Engine, Exchange, Style};
@@ -118,7 +118,7 @@ struct Harness {
 struct Served {
     rules: RuleSet,
     socket: PathBuf,
-    task: JoinHandle<std::io::Result<()>>,
+    server: Option<Server>,
 }
 
 impl Harness {
@@ -192,23 +192,21 @@ impl Served {
         };
         let service = Service::new("test", policy, upstream);
         let listener = Listener::Unix(bind.listen().expect("a socket"));
-        let task = tokio::spawn(serve(
-            vec![(listener, service)],
-            1,
-            LIMIT,
-            std::future::pending(),
-        ));
+        let mut server = Server::start(1, service.limits.connections).expect("a server");
+        let id = server.add(service);
+        server.listen(listener, id).expect("a listener");
         Self {
             rules: parse(),
             socket,
-            task,
+            server: Some(server),
         }
     }
 
     /// Restarts it, to end all that it still does for clients that have closed.
     async fn restart(&mut self, rules: usize, engine: &Path) {
-        self.task.abort();
-        let _ = (&mut self.task).await;
+        if let Some(server) = self.server.take() {
+            server.stop(Duration::ZERO).await;
+        }
         settle().await;
         *self = Self::start(rules, self.socket.clone(), engine);
     }

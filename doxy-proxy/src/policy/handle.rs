@@ -17,9 +17,9 @@ pub struct PolicyHandle {
 type Slot = Arc<RwLock<Arc<Arc<Policy>>>>;
 
 impl PolicyHandle {
-    /// Puts a policy in force.
-    pub fn new(policy: Policy) -> Self {
-        let own = Slot::new(RwLock::new(Arc::new(Arc::new(policy))));
+    /// Puts a policy in force. Sockets with equal policies may share one.
+    pub fn new(policy: impl Into<Arc<Policy>>) -> Self {
+        let own = Slot::new(RwLock::new(Arc::new(policy.into())));
         Self {
             all: Arc::new(Mutex::new(vec![Arc::clone(&own)])),
             own,
@@ -27,8 +27,8 @@ impl PolicyHandle {
     }
 
     /// Puts another policy in force, for all requests that begin from now on.
-    pub fn replace(&self, policy: Policy) {
-        let policy = Arc::new(policy);
+    pub fn replace(&self, policy: impl Into<Arc<Policy>>) {
+        let policy = policy.into();
         for slot in self.slots().iter() {
             let own = Arc::new(Arc::clone(&policy));
             *slot.write().unwrap_or_else(PoisonError::into_inner) = own;
@@ -45,6 +45,11 @@ impl PolicyHandle {
             own,
             all: Arc::clone(&self.all),
         }
+    }
+
+    /// The policy in force, for another handle.
+    pub(crate) fn shared(&self) -> Arc<Policy> {
+        Arc::clone(&self.load())
     }
 
     /// The policy for one request.

@@ -26,7 +26,8 @@ use crate::shares::connections::Place;
 /// How long a client that is still sending may take to notice the response.
 const LINGERING_TIME: Duration = Duration::from_secs(1);
 
-/// Serves one connection until it ends. When doxy stops, the request in service is finished.
+/// Serves one connection until it ends. When doxy stops, the request in service is finished. `load`
+/// counts it for its thread.
 #[expect(
     clippy::manual_async_fn,
     reason = "the future of an async fn stores its arguments twice"
@@ -35,10 +36,23 @@ pub(crate) fn serve(
     mut client: Client,
     place: Place,
     service: Arc<Service>,
+    load: Arc<()>,
 ) -> impl Future<Output = ()> {
     async move {
+        let _counted = (PanicLog, load);
         let next = requests(&mut client, &place, &service).await;
         close(&mut client, next).await;
+    }
+}
+
+/// Logs a panic of the task that it is in: a connection never ends the others.
+struct PanicLog;
+
+impl Drop for PanicLog {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a connection was ended by a fault in doxy, please report it");
+        }
     }
 }
 

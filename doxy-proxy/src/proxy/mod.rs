@@ -1,15 +1,17 @@
 //! The way of a request: accept, parse, decide, forward, stream, log. `handler` has it in one
 //! function.
 
-pub(crate) mod accept;
+mod accept;
 mod client;
 mod connection;
+pub(crate) mod door;
 mod error;
 mod exchange;
 mod handler;
 mod idle;
 mod overflow;
 mod respond;
+pub(crate) mod server;
 pub(crate) mod service;
 mod tunnel;
 mod upstream_request;

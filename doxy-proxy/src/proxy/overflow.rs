@@ -4,17 +4,16 @@
 //! They close the connections of peers that may not connect, and hand on all others. They read and
 //! answer nothing. They are started when they are needed first, and sleep while nobody calls them.
 
-use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
-use crate::net::listener::{Listener, accept_now};
+use crate::net::listener::accept_now;
 use crate::net::peer::{Peer, PeerAcl};
 use crate::net::stream::DetachedStream;
 
@@ -45,11 +44,20 @@ pub(crate) struct Overflow {
 /// A connection that is handed on, and the number of its socket.
 pub(crate) type Handed = (usize, DetachedStream);
 
+/// A listener, and who may connect there.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    pub(crate) listener: Arc<OwnedFd>,
+    /// The number of its socket.
+    pub(crate) socket: usize,
+    pub(crate) peers: PeerAcl,
+}
+
 /// What the threads work with.
 #[derive(Debug)]
 struct Accepting {
-    /// Each socket, and who may connect to it.
-    sockets: Vec<(OwnedFd, PeerAcl)>,
+    /// Every listener. Those that are closed stay open here until the threads have looked at them.
+    guarded: Mutex<Arc<[Guarded]>>,
     hand_on: mpsc::Sender<Handed>,
     /// How often they were called.
     calls: AtomicUsize,
@@ -57,14 +65,11 @@ struct Accepting {
 }
 
 impl Overflow {
-    /// Nothing is started yet.
-    pub(crate) fn new<'a>(
-        sockets: impl Iterator<Item = (&'a Listener, &'a PeerAcl)>,
-    ) -> io::Result<(Self, mpsc::Receiver<Handed>)> {
+    /// Nothing is started yet, and there is no listener.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Handed>) {
         let (hand_on, handed) = mpsc::channel(HANDED);
-        let sockets = sockets.map(|(listener, peers)| Ok((listener.duplicate()?, peers.clone())));
         let accepting = Accepting {
-            sockets: sockets.collect::<io::Result<_>>()?,
+            guarded: Mutex::new(Arc::new([])),
             hand_on,
             calls: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
@@ -73,12 +78,19 @@ impl Overflow {
             accepting: Arc::new(accepting),
             threads: Vec::new(),
         };
-        Ok((overflow, handed))
+        (overflow, handed)
     }
 
-    /// Whether there are any threads: without them nothing is handed on.
-    pub(crate) fn is_started(&self) -> bool {
-        !self.threads.is_empty()
+    /// Says anew which listeners there are.
+    pub(crate) fn guard(&self, guarded: Vec<Guarded>) {
+        *self.accepting.guarded() = guarded.into();
+    }
+
+    /// Ends the threads.
+    pub(crate) fn end(&mut self) {
+        self.guard(Vec::new());
+        self.accepting.ended.store(true, Relaxed);
+        self.threads.iter().for_each(Thread::unpark);
     }
 
     /// Has the threads accept for a while. If none can be started, one thread accepts alone.
@@ -115,28 +127,32 @@ impl Accepting {
 
     /// Takes what has come. None if that fails, or nobody takes what is handed on.
     fn accept(&self) -> Option<()> {
-        let sockets = self.sockets.iter().map(|(socket, _)| socket.as_fd());
-        let ready = sockets.map(|socket| PollFd::from_borrowed_fd(socket, PollFlags::IN));
+        let guarded = Arc::clone(&self.guarded());
+        let listeners = guarded.iter().map(|one| one.listener.as_fd());
+        let ready = listeners.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
         let mut ready: Vec<_> = ready.collect();
         poll(&mut ready, Some(&WAIT)).ok()?;
-        for (number, (socket, peers)) in self.sockets.iter().enumerate() {
+        for one in guarded.iter() {
             for _ in 0..BATCH {
-                let Some(stream) = accept_now(socket).ok()? else {
+                let Some(stream) = accept_now(&one.listener).ok()? else {
                     break;
                 };
-                let allowed = |peer: &Peer| peers.allows(peer, &stream);
+                let allowed = |peer: &Peer| one.peers.allows(peer, &stream);
                 if Peer::of(&stream).is_ok_and(|peer| allowed(&peer)) {
-                    self.hand_on.blocking_send((number, stream)).ok()?;
+                    self.hand_on.blocking_send((one.socket, stream)).ok()?;
                 }
             }
         }
         Some(())
     }
+
+    fn guarded(&self) -> MutexGuard<'_, Arc<[Guarded]>> {
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Overflow {
     fn drop(&mut self) {
-        self.accepting.ended.store(true, Relaxed);
-        self.threads.iter().for_each(Thread::unpark);
+        self.end();
     }
 }

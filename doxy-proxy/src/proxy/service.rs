@@ -62,7 +62,7 @@ impl Default for Limits {
 
 impl Service {
     /// A service for every peer that can open the socket, with the default limits and no access log.
-    pub fn new(name: &str, policy: Policy, upstream: Upstream) -> Self {
+    pub fn new(name: &str, policy: impl Into<Arc<Policy>>, upstream: Upstream) -> Self {
         let name = Arc::from(name);
         Self {
             denials: Arc::new(Denials::new(Arc::clone(&name))),
@@ -82,11 +82,29 @@ impl Service {
         Self {
             policy: self.policy.for_another_thread(),
             upstream: Arc::new(self.upstream.for_another_thread()),
-            shares: Shares {
-                turns: Arc::clone(turns),
-                ..self.shares.clone()
-            },
+            ..self.with_turns(turns)
+        }
+    }
+
+    /// The same service, on a thread on which scripts take these turns.
+    pub(crate) fn with_turns(&self, turns: &Arc<Turns>) -> Self {
+        let shares = Shares {
+            turns: Arc::clone(turns),
+            ..self.shares.clone()
+        };
+        Self {
+            shares,
             ..self.clone()
+        }
+    }
+
+    /// Takes over what goes on when another service takes the place of `old` on the same thread: the
+    /// policy's handle, what is counted, and the connections to the engine if that is the same.
+    pub(crate) fn succeed(&mut self, old: &Self) {
+        self.policy = old.policy.clone();
+        self.denials = Arc::clone(&old.denials);
+        if self.upstream.is_same(&old.upstream) {
+            self.upstream = Arc::clone(&old.upstream);
         }
     }
 }

@@ -8,7 +8,6 @@ use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
 use crate::net::peer::Peer;
 use crate::net::stream::DetachedStream;
@@ -16,6 +15,7 @@ use crate::proxy::client::Client;
 use crate::proxy::connection;
 use crate::proxy::service::Service;
 use crate::shares::connections::Place;
+use crate::shares::turns::Turns;
 
 /// The stack of a thread, in bytes; memory only as far as it is used.
 ///
@@ -24,14 +24,18 @@ use crate::shares::connections::Place;
 const STACK_SIZE: usize = 16 << 20;
 
 /// A thread that serves connections of every socket.
+#[derive(Debug)]
 pub(crate) struct Worker {
-    /// The services of all sockets, in their order.
-    services: Vec<Arc<Service>>,
+    /// The turns that scripts take on it.
+    turns: Arc<Turns>,
+    /// Each connection that it serves has one.
+    load: Arc<()>,
     /// None for the thread that accepts.
     thread: Option<Thread>,
 }
 
 /// A thread besides the one that accepts.
+#[derive(Debug)]
 struct Thread {
     runtime: Handle,
     /// The thread ends when this is dropped.
@@ -40,23 +44,18 @@ struct Thread {
 
 impl Worker {
     /// This thread and `threads - 1` further ones.
-    pub(crate) fn start_all(services: Vec<Service>, threads: usize) -> io::Result<Vec<Self>> {
-        let others: Vec<_> = (1..threads)
-            .map(|_| {
-                let turns = Arc::default();
-                let services = services.iter();
-                Self::start(services.map(|one| one.for_another_thread(&turns)).collect())
-            })
-            .collect::<io::Result<_>>()?;
+    pub(crate) fn start_all(threads: usize) -> io::Result<Vec<Self>> {
         let this = Self {
-            services: services.into_iter().map(Arc::new).collect(),
+            turns: Arc::default(),
+            load: Arc::default(),
             thread: None,
         };
-        Ok([this].into_iter().chain(others).collect())
+        let others = (1..threads).map(|_| Self::start());
+        [Ok(this)].into_iter().chain(others).collect()
     }
 
     /// Starts a thread, and waits until it can serve.
-    fn start(services: Vec<Service>) -> io::Result<Self> {
+    fn start() -> io::Result<Self> {
         let (end, ended) = oneshot::channel();
         let (ready, started) = mpsc::channel();
         thread::Builder::new()
@@ -81,56 +80,48 @@ impl Worker {
             })?;
         let runtime = started.recv().map_err(io::Error::other)??;
         Ok(Self {
-            services: services.into_iter().map(Arc::new).collect(),
+            turns: Arc::default(),
+            load: Arc::default(),
             thread: Some(Thread { runtime, _end: end }),
         })
     }
 
-    /// Serves a connection of one socket on this thread.
+    /// Serves a connection on this thread.
     pub(crate) fn serve(
         &self,
-        socket: usize,
+        service: Arc<Service>,
         stream: DetachedStream,
         peer: Peer,
         place: Place,
-        connections: &mut JoinSet<()>,
     ) {
-        let Some(service) = self.services.get(socket).map(Arc::clone) else {
-            return;
-        };
-        let Some(thread) = &self.thread else {
-            // This fails only if the runtime ends.
-            if let Ok(stream) = stream.attach() {
+        let cutter = place.cutter();
+        let load = Arc::clone(&self.load);
+        let task = match &self.thread {
+            None => {
+                // This fails only if the runtime ends.
+                let Ok(stream) = stream.attach() else {
+                    return;
+                };
                 let client = Client::new(stream, peer, &service);
-                // Boxed at once: a future is moved several times on its way into the set.
-                connections.spawn(Box::pin(connection::serve(client, place, service)));
+                // Boxed at once: a future is moved several times on its way.
+                tokio::spawn(Box::pin(connection::serve(client, place, service, load)))
             }
-            return;
+            Some(thread) => thread.runtime.spawn(Box::pin(async move {
+                if let Ok(stream) = stream.attach() {
+                    let client = Client::new(stream, peer, &service);
+                    connection::serve(client, place, service, load).await;
+                }
+            })),
         };
-        let there = async move {
-            if let Ok(stream) = stream.attach() {
-                let client = Client::new(stream, peer, &service);
-                connection::serve(client, place, service).await;
-            }
-        };
-        connections.spawn_on(Box::pin(there), &thread.runtime);
+        cutter.set(task.abort_handle());
     }
 
-    /// The service of one socket.
-    pub(crate) fn service(&self, socket: usize) -> Option<&Service> {
-        self.services.get(socket).map(|service| &**service)
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 
-    /// How many connections it serves. Each of them holds the service of its socket.
+    /// How many connections it serves.
     pub(crate) fn load(&self) -> usize {
-        let open = |service: &Arc<Service>| Arc::strong_count(service) - 1;
-        self.services.iter().map(open).sum()
-    }
-
-    /// Closes the connections to the engine that wait for a request, to free descriptors.
-    pub(crate) fn close_idle_upstreams(&self) {
-        for service in &self.services {
-            service.upstream.close_idle();
-        }
+        Arc::strong_count(&self.load) - 1
     }
 }

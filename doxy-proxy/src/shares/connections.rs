@@ -7,8 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::net::peer::Identity;
 
@@ -18,6 +21,13 @@ const BUSY: u64 = u64::MAX;
 const EVICTED: u64 = u64::MAX - 1;
 /// How many peers are remembered before those without connections are forgotten.
 const REMEMBERED: usize = 64;
+
+/// How many connections are open on all sockets, and how many may be.
+#[derive(Debug)]
+pub(crate) struct Total {
+    open: AtomicUsize,
+    limit: usize,
+}
 
 /// Everything open on one socket. The thread that accepts owns it.
 #[derive(Debug)]
@@ -34,7 +44,10 @@ pub(crate) struct Connections {
 #[derive(Debug)]
 struct Counted {
     open: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
+    total: Arc<Total>,
+    /// Told when none is open any more.
+    ended: Notify,
 }
 
 /// The connections of one peer.
@@ -58,35 +71,77 @@ struct Slot {
     /// Whether there is a waker.
     watched: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    /// Ends the task.
+    abort: OnceLock<AbortHandle>,
 }
+
+/// The way to cut a connection, which its task cannot have itself.
+#[derive(Debug)]
+pub(crate) struct Cutter(Arc<Slot>);
 
 /// A place for one connection, which is free again when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<Slot>);
 
-impl Connections {
-    /// A tenth of the limit is kept for peers that have no connection, beyond the limit: a peer that
-    /// is alone may use all of it.
+impl Total {
     pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            open: AtomicUsize::new(0),
+            limit,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.load(Relaxed) >= self.limit
+    }
+
+    /// Whether one more may be opened; `first` is the first one of its peer.
+    fn has_room(&self, first: bool) -> bool {
+        !self.is_full() || first && self.open.load(Relaxed) < with_reserve(self.limit)
+    }
+}
+
+/// A tenth of a limit is kept for peers that have no connection, beyond the limit: a peer that is
+/// alone may use all of it.
+fn with_reserve(limit: usize) -> usize {
+    limit.saturating_add(limit.div_ceil(10))
+}
+
+impl Connections {
+    /// A socket without connections, which counts in `total` too.
+    pub(crate) fn new(limit: usize, total: Arc<Total>) -> Self {
         Self {
             limit,
             counted: Arc::new(Counted {
                 open: AtomicUsize::new(0),
-                most: limit.saturating_add(limit.div_ceil(10)),
+                most: AtomicUsize::new(with_reserve(limit)),
+                total,
+                ended: Notify::new(),
             }),
             peers: BTreeMap::new(),
             forget_at: REMEMBERED,
         }
     }
 
+    /// Sets another limit, for connections that come from now on.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.counted.most.store(with_reserve(limit), Relaxed);
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        self.counted.open.load(Relaxed)
+    }
+
     /// Takes a place for a peer. When there is none, the peer with the most connections loses the one
     /// that has waited longest, if that leaves it at least as many as this peer has then.
     pub(crate) fn admit(&mut self, identity: Identity, now: u64) -> Option<Place> {
         let own = self.peers.get(&identity).map_or(0, |peer| peer.count());
-        let open = || self.counted.open.load(Relaxed);
-        let is_free = open() < self.limit
-            || open() <= self.counted.most && self.evict(own)
-            || own == 0 && open() < self.counted.most;
+        let (most, total) = (self.counted.most.load(Relaxed), &self.counted.total);
+        let is_free = self.count() < self.limit && total.has_room(false)
+            || self.count() <= most && self.evict(own)
+            || own == 0 && self.count() < most && total.has_room(true);
         if !is_free {
             return None;
         }
@@ -107,13 +162,14 @@ impl Connections {
             stopping: AtomicBool::new(false),
             watched: AtomicBool::new(false),
             waker: Mutex::new(None),
+            abort: OnceLock::new(),
         });
         account.enter(&slot);
         Some(Place(slot))
     }
 
     /// Closes an idle connection of a peer that has more than `own` and one more.
-    fn evict(&self, own: usize) -> bool {
+    pub(crate) fn evict(&self, own: usize) -> bool {
         let mut peers: Vec<_> = self
             .peers
             .values()
@@ -133,6 +189,28 @@ impl Connections {
             }
         }
     }
+
+    /// Resolves when no connection is open.
+    pub(crate) async fn ended(&self) {
+        loop {
+            let ended = self.counted.ended.notified();
+            if self.count() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Ends all connections, in the middle of what they do.
+    pub(crate) fn cut(&self) {
+        for peer in self.peers.values() {
+            for slot in peer.open().iter() {
+                if let Some(task) = slot.abort.get() {
+                    task.abort();
+                }
+            }
+        }
+    }
 }
 
 impl Account {
@@ -146,6 +224,7 @@ impl Account {
 
     fn enter(&self, slot: &Arc<Slot>) {
         self.counted.open.fetch_add(1, Relaxed);
+        self.counted.total.open.fetch_add(1, Relaxed);
         let mut open = self.open();
         slot.index.store(open.len(), Relaxed);
         open.push(Arc::clone(slot));
@@ -162,7 +241,10 @@ impl Account {
             if let Some(moved) = open.get(index) {
                 moved.index.store(index, Relaxed);
             }
-            self.counted.open.fetch_sub(1, Relaxed);
+            self.counted.total.open.fetch_sub(1, Relaxed);
+            if self.counted.open.fetch_sub(1, Relaxed) == 1 {
+                self.counted.ended.notify_waiters();
+            }
         }
     }
 
@@ -201,7 +283,20 @@ impl Slot {
     }
 }
 
+impl Cutter {
+    /// Says what to abort. The task may have ended already.
+    pub(crate) fn set(&self, task: AbortHandle) {
+        // There is one task for each connection.
+        let _ = self.0.abort.set(task);
+    }
+}
+
 impl Place {
+    /// The way to cut the connection.
+    pub(crate) fn cutter(&self) -> Cutter {
+        Cutter(Arc::clone(&self.0))
+    }
+
     /// Notes that a request has ended, and the connection waits for the next one since `now`.
     pub(crate) fn waits(&self, now: u64) {
         let since = now.min(EVICTED - 1);
@@ -219,7 +314,7 @@ impl Place {
     fn enter_again(&self) -> bool {
         let account = &self.0.account;
         let counted = &account.counted;
-        let is_free = counted.open.load(Relaxed) < counted.most;
+        let is_free = counted.open.load(Relaxed) < counted.most.load(Relaxed);
         if is_free {
             account.enter(&self.0);
         }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use doxy_proxy::privilege::{Credentials, drop_privileges};
 use doxy_proxy::{
-    AccessLog, Listener, LogDestination, PolicyHandle, Service, Upstream, UpstreamAddr, io_reason,
-    serve,
+    AccessLog, Listener, LogDestination, PolicyHandle, Server, Service, Upstream, UpstreamAddr,
+    io_reason,
 };
 
 use crate::config::{AccessLogConfig, Config, ConfigError, PolicyFiles, Shared, SocketConfig};
@@ -181,22 +181,23 @@ impl Serving {
                 reload(policy, files);
             }
         };
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let served = serve(sockets, threads, grace, async {
-            // An error means that the other half of this function is gone, and with it this one.
-            let _ = stopped.await;
-        });
-        tokio::select! {
-            served = served => served.map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
-            }),
-            () = async {
-                signals.stop(&reload).await;
-                let _ = stop.send(());
-                signals.stop(&reload).await;
-                tracing::info!("stopping at once");
-            } => Ok(()),
+        let connections = sockets
+            .iter()
+            .map(|(_, service)| service.limits.connections);
+        let started = Server::start(threads, connections.max().unwrap_or_default());
+        let mut server = started.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
+        })?;
+        for (listener, service) in sockets {
+            let socket = server.add(service);
+            server.listen(listener, socket)?;
         }
+        signals.stop(&reload).await;
+        tokio::select! {
+            () = server.stop(grace) => {}
+            () = signals.stop(&reload) => tracing::info!("stopping at once"),
+        }
+        Ok(())
     }
 }
 

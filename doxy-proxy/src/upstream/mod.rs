@@ -58,6 +58,11 @@ impl Upstream {
         Self::new(self.addr.clone(), self.connect_timeout)
     }
 
+    /// Whether both lead to the same engine in the same way.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.addr == other.addr && self.connect_timeout == other.connect_timeout
+    }
+
     /// Connects to the engine and closes the connection again, to see whether it can be reached.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::{Arc, Client, Duration, Place, Service, handle, serve};
 use crate::net::peer::{Identity, Peer, UnixPeer};
 use crate::net::stream::Stream;
-use crate::shares::connections::Connections;
+use crate::shares::connections::{Connections, Total};
 use crate::{Policy, Upstream, UpstreamAddr};
 
 fn service() -> Result<Arc<Service>, Box<dyn Error>> {
@@ -42,11 +42,12 @@ fn place(connections: &mut Connections) -> Result<Place, Box<dyn Error>> {
 async fn the_futures_of_a_connection_and_of_a_request_stay_small() -> Result<(), Box<dyn Error>> {
     let (one, two) = UnixStream::pair()?;
     let service = service()?;
-    let mut connections = Connections::new(2);
+    let mut connections = Connections::new(2, Arc::new(Total::new(usize::MAX)));
     let connection = serve(
         client(one, &service),
         place(&mut connections)?,
         Arc::clone(&service),
+        Arc::default(),
     );
     assert!(
         size_of_val(&connection) <= 984,
@@ -68,10 +69,10 @@ async fn a_request_that_comes_with_its_connection_is_answered_at_once() -> Resul
     one.set_nonblocking(true)?;
     two.set_nonblocking(true)?;
     two.write_all(b"GET /x HTTP/1.1\r\nHost: d\r\n\r\n")?;
-    let mut connections = Connections::new(1);
+    let mut connections = Connections::new(1, Arc::new(Total::new(usize::MAX)));
     let (service, place) = (service()?, place(&mut connections)?);
     let client = client(UnixStream::from_std(one)?, &service);
-    let mut served = pin!(serve(client, place, service));
+    let mut served = pin!(serve(client, place, service, Arc::default()));
     let waits = poll_fn(|cx| Poll::Ready(served.as_mut().poll(cx).is_pending())).await;
     assert!(waits, "it is kept alive");
     let mut answer = [0; 4096];
@@ -86,7 +87,7 @@ async fn a_request_that_comes_with_its_connection_is_answered_at_once() -> Resul
 async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(), Box<dyn Error>> {
     for requests in 120..=127 {
         let (one, two) = UnixStream::pair()?;
-        let mut connections = Connections::new(1);
+        let mut connections = Connections::new(1, Arc::new(Total::new(usize::MAX)));
         let place = place(&mut connections)?;
         let line = "GET /x HTTP/1.1\r\nHost: d\r\nX: ";
         let (size, mut all) = (
@@ -101,7 +102,7 @@ async fn a_connection_that_begins_with_a_full_read_is_told_to_stop() -> Result<(
         assert_eq!(two.try_write(all.as_bytes())?, size);
         one.readable().await?;
         let service = service()?;
-        let served = tokio::spawn(serve(client(one, &service), place, service));
+        let served = tokio::spawn(serve(client(one, &service), place, service, Arc::default()));
         let (mut answers, mut room) = (0, [0; 4096]);
         let mut got = Vec::new();
         while answers < requests {

@@ -2,14 +2,14 @@
 
 #![expect(clippy::unreachable, reason = "a test fails by panicking")]
 
-use super::{Connections, Identity, Place};
+use super::{Arc, Connections, Identity, Place, Total};
 
 const MANY: Identity = Identity::User(1);
 const FEW: Identity = Identity::User(2);
 
 /// A socket with this limit, and the places that a peer has got of those that it asked for.
 fn taken(limit: usize, peer: Identity, count: u64) -> (Connections, Vec<Place>) {
-    let mut connections = Connections::new(limit);
+    let mut connections = Connections::new(limit, Arc::new(Total::new(usize::MAX)));
     let places = (0..count).filter_map(|now| connections.admit(peer, now));
     let places = places.collect();
     (connections, places)
@@ -111,7 +111,7 @@ fn all_are_told_that_doxy_stops() {
 
 #[test]
 fn peers_without_connections_are_forgotten() {
-    let mut connections = Connections::new(1000);
+    let mut connections = Connections::new(1000, Arc::new(Total::new(usize::MAX)));
     let stays: Vec<_> = (0..100)
         .filter_map(|uid| connections.admit(Identity::User(uid), 0))
         .collect();
@@ -120,4 +120,39 @@ fn peers_without_connections_are_forgotten() {
     }
     assert!(connections.peers.len() < 500, "{}", connections.peers.len());
     assert_eq!(stays.len(), 100);
+}
+
+#[test]
+fn sockets_share_what_there_is_in_all() {
+    let total = Arc::new(Total::new(10));
+    let mut one = Connections::new(8, Arc::clone(&total));
+    let mut two = Connections::new(8, Arc::clone(&total));
+    let ones: Vec<_> = (0..20).filter_map(|now| one.admit(MANY, now)).collect();
+    let twos: Vec<_> = (0..20).filter_map(|now| two.admit(MANY, now)).collect();
+    assert_eq!((ones.len(), twos.len()), (8, 2));
+    assert!(total.is_full());
+    // A peer that has none gets the reserve, and nobody gets more.
+    assert!(two.admit(FEW, 30).is_some());
+    let few = two.admit(FEW, 30);
+    assert!(few.is_some());
+    // Another socket makes room.
+    assert!(one.evict(0));
+    assert!(!total.is_full());
+    drop((ones, twos, few));
+    assert_eq!((one.count(), two.count()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_end_is_told_when_the_last_connection_is_closed() {
+    let mut connections = Connections::new(2, Arc::new(Total::new(2)));
+    connections.ended().await;
+    let places = [connections.admit(MANY, 0), connections.admit(FEW, 0)];
+    let dropping = async {
+        for place in places {
+            tokio::task::yield_now().await;
+            drop(place);
+        }
+    };
+    tokio::join!(connections.ended(), dropping);
+    assert_eq!(connections.count(), 0);
 }

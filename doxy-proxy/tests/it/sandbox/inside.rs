@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use doxy_filter::RuleSet;
 use doxy_proxy::privilege::{Needs, Network, SandboxMode, drop_privileges};
-use doxy_proxy::{Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve};
+use doxy_proxy::{Listener, Policy, Server, Service, UnixListenConfig, Upstream, UpstreamAddr};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use super::attempts::{
@@ -150,9 +150,13 @@ fn inside_with_a_unix_engine() -> bool {
             Upstream::new(engine, Duration::from_secs(10)),
         );
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let served = serve(vec![(listener, service)], 1, Duration::ZERO, async {
+        let served = async {
+            let mut server = Server::start(1, service.limits.connections).unwrap();
+            let socket = server.add(service);
+            server.listen(listener, socket).unwrap();
             let _ = stopped.await;
-        });
+            server.stop(Duration::ZERO).await;
+        };
         // A thread that is started later is in the sandbox, too.
         let client = thread::spawn(move || {
             // With the calls of a proxy alone: no timeouts.
@@ -185,7 +189,7 @@ fn inside_with_a_unix_engine() -> bool {
             drop(stop);
             landlock
         });
-        served.await.unwrap();
+        served.await;
         client.join().unwrap()
     })
 }

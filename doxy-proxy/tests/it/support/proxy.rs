@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use doxy_filter::RuleSet;
 use doxy_proxy::{
-    ListenConfig, Listener, Policy, Service, UnixListenConfig, Upstream, UpstreamAddr, serve,
+    ListenConfig, Listener, Policy, Server, Service, UnixListenConfig, Upstream, UpstreamAddr,
 };
 use tokio::sync::oneshot;
 
@@ -82,18 +82,16 @@ impl Doxy {
         let (ready, is_ready) = mpsc::channel();
         let thread = on_thread(move || async move {
             let listener = bind.listen().unwrap();
-            ready
-                .send(match &listener {
-                    Listener::Tcp(listener) => Some(listener.address()),
-                    Listener::Unix(_) => None,
-                })
-                .unwrap();
-            let stopped = async {
-                let _ = stopped.await;
+            let address = match &listener {
+                Listener::Tcp(listener) => Some(listener.address()),
+                Listener::Unix(_) => None,
             };
-            serve(vec![(listener, service)], 1, grace, stopped)
-                .await
-                .unwrap();
+            let mut server = Server::start(1, service.limits.connections).unwrap();
+            let socket = server.add(service);
+            server.listen(listener, socket).unwrap();
+            ready.send(address).unwrap();
+            let _ = stopped.await;
+            server.stop(grace).await;
         });
         Self {
             path: PathBuf::new(),

@@ -36,6 +36,8 @@ pub(crate) enum Reason {
     Redirected,
     ConnectionLimit,
     PeerNotAllowed,
+    /// A web page may have had a browser ask.
+    FromWeb,
     /// No rule allows the method on any path.
     Method,
     /// No rule allows the path.
@@ -68,6 +70,7 @@ impl Reason {
             Self::Redirected => "redirected",
             Self::ConnectionLimit => "too many connections",
             Self::PeerNotAllowed => "this peer may not use the socket",
+            Self::FromWeb => "a web page may have asked",
             Self::Method => "no rule allows this method",
             Self::Path => "no rule allows this path",
             Self::ScriptFailed => "the policy failed",

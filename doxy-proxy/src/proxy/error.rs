@@ -9,6 +9,7 @@ use crate::log::facts::{Reason, Verdict};
 use crate::log::record::RequestRecord;
 use crate::net::peer::Identity;
 use crate::policy::Denial;
+use crate::proxy::browser::FromWeb;
 use crate::upstream::UpstreamError;
 
 /// Why doxy answers a request itself.
@@ -23,6 +24,9 @@ pub(crate) enum Error {
     ConnectionLimit { limit: usize },
     #[error("{peer} may not use this socket")]
     PeerNotAllowed { peer: Identity },
+    /// A web page may have had a browser ask.
+    #[error(transparent)]
+    FromWeb(#[from] FromWeb),
     /// A body that could not be read was to be forwarded, or one that was read was asked for again.
     #[error("the request cannot be judged, which is a fault of doxy")]
     Internal,
@@ -45,6 +49,7 @@ impl Error {
             Self::HeadTimeout { .. } => (Reason::HeadTimeout, None),
             Self::ConnectionLimit { .. } => (Reason::ConnectionLimit, None),
             Self::PeerNotAllowed { .. } => (Reason::PeerNotAllowed, None),
+            Self::FromWeb(_) => (Reason::FromWeb, None),
             Self::Internal => (Reason::Internal, None),
             Self::Denied(Denial::Method { .. }) => (Reason::Method, None),
             Self::Denied(Denial::Path { rule: None, .. }) => (Reason::Path, None),

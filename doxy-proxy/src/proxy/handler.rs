@@ -12,10 +12,12 @@ use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, 
 use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
+use crate::net::peer::Peer;
 use crate::net::stream::Stream;
 #[cfg(feature = "script")]
 use crate::policy::Lookup;
 use crate::policy::{Decision, Lookups, Origin, Policy};
+use crate::proxy::browser;
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::exchange::forward;
@@ -64,7 +66,7 @@ pub(crate) async fn handle(
         // parse
         let mut step = {
             let mut slots = header_slots();
-            match parse(head, &mut slots, &mut record) {
+            match parse(head, &mut slots, origin.peer, service, &mut record) {
                 Ok(request) => {
                     let verdict = policy.match_rules(&request);
                     decide(&policy, request, verdict, origin, &mut lookups, &mut record)
@@ -210,6 +212,8 @@ impl Refused {
 fn parse<'s, 'b>(
     head: &'b [u8],
     slots: &'s mut HeaderSlots<'b>,
+    peer: &Peer,
+    service: &Service,
     record: &mut RequestRecord<'_>,
 ) -> Result<ValidRequest<'s, 'b>, Refused> {
     let refused = |Rejected { error, exchange }| Refused {
@@ -221,6 +225,15 @@ fn parse<'s, 'b>(
     record.head(&head);
     let request = head.validate().map_err(refused)?;
     record.judged(&request.judged());
+    if let Peer::Net(_) = peer
+        && let Err(error) = browser::check(&request.head.lines, &service.hosts)
+    {
+        return Err(Refused {
+            error: error.into(),
+            exchange: Some(request.exchange),
+            unread: request.unread_body(),
+        });
+    }
     Ok(request)
 }
 

@@ -2,6 +2,7 @@
 //! function.
 
 mod accept;
+mod browser;
 mod client;
 mod connection;
 pub(crate) mod door;

@@ -24,6 +24,9 @@ pub struct Service {
     pub upstream: Arc<Upstream>,
     /// Which peers may connect.
     pub peers: PeerAcl,
+    /// Names with dots by which clients on a network call doxy in `Host`. IP addresses, names without
+    /// dots and those below `localhost` are always served.
+    pub hosts: Arc<[String]>,
     /// What a client may cost.
     pub limits: Limits,
     /// Where requests are recorded.
@@ -70,6 +73,7 @@ impl Service {
             policy: PolicyHandle::new(policy),
             upstream: Arc::new(upstream),
             peers: PeerAcl::default(),
+            hosts: Arc::default(),
             limits: Limits::default(),
             access_log: None,
             shares: Shares::default(),

@@ -173,3 +173,41 @@ fn a_stream_both_ways_comes_through_byte_for_byte() {
         assert!(reply.body == bytes, "the response is another one");
     }
 }
+
+#[test]
+fn what_a_web_page_may_have_asked_is_answered_403_and_reaches_nobody() {
+    let fake = Fake::start();
+    let mut service = service(&fake);
+    service.hosts = ["doxy.example".to_owned()].into();
+    let doxy = start("127.0.0.1:0", service);
+    for (headers, status, words) in [
+        ("Host: 127.0.0.1:2375", 200, ""),
+        ("Host: proxy", 200, ""),
+        ("Host: DOXY.example:2375", 200, ""),
+        ("Host: rebind.example", 403, "--allow-host"),
+        ("Host: d\r\nOrigin: http://d", 403, "Origin"),
+        ("Host: d\r\norigin: null", 403, "Origin"),
+        (
+            "Host: d\r\nSec-Fetch-Site: same-origin",
+            403,
+            "Sec-Fetch-Site",
+        ),
+    ] {
+        let before = fake.requests().len();
+        let mut client = client_at(&doxy, "127.0.0.1");
+        let reply = client.ask(&format!("GET /info HTTP/1.1\r\n{headers}\r\n\r\n"));
+        assert_eq!(reply.status(), status, "{headers}");
+        if status == 403 {
+            assert!(
+                reply.message().contains(words),
+                "{headers}: {}",
+                reply.message()
+            );
+        }
+        assert_eq!(
+            fake.requests().len() - before,
+            usize::from(status == 200),
+            "{headers}"
+        );
+    }
+}

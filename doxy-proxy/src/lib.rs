@@ -71,7 +71,7 @@ pub use crate::net::listener::unix::{
 pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;
-pub use crate::policy::{Policy, PolicyHandle};
+pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Limits, Service};

@@ -12,6 +12,7 @@ use doxy_filter::Request;
 use doxy_filter::api::endpoint_of;
 
 use crate::log::escape::escaped;
+use crate::log::facts::Verdict;
 use crate::log::limit::LineLimit;
 use crate::net::peer::Identity;
 
@@ -118,12 +119,13 @@ impl Denials {
     }
 
     /// Logs the first denial of a kind. `why` may stand in a log.
-    pub(crate) fn log(&self, first: &FirstDenial, why: &str) {
+    pub(crate) fn log(&self, verdict: Verdict, first: &FirstDenial, why: &str) {
         if self.may_write() {
             let FirstDenial { request, peer } = first;
             let socket = &self.socket;
+            let verdict = verdict.name();
             tracing::warn!(
-                "denied {request} to {peer} on {socket}: {why} (told once, then counted)"
+                "{verdict} {request} to {peer} on {socket}: {why} (told once, then counted)"
             );
         }
     }

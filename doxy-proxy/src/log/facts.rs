@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     Allowed,
     /// The policy denied it.
     Denied,
+    /// The policy denied it, and a dry run forwarded it all the same.
+    WouldDeny,
 }
 
 impl Verdict {
@@ -19,6 +21,7 @@ impl Verdict {
             Self::Refused => "refused",
             Self::Allowed => "allowed",
             Self::Denied => "denied",
+            Self::WouldDeny => "would_deny",
         }
     }
 }

@@ -129,6 +129,11 @@ impl<'a> RequestRecord<'a> {
         self.first_denial = self.context.denials.count(judged, peer, last);
     }
 
+    /// The policy denies the request, and a dry run forwards it; [`Self::refused`] says why.
+    pub(crate) fn would_deny(&mut self) {
+        self.verdict = Verdict::WouldDeny;
+    }
+
     /// The engine would serve another request than the one that was allowed.
     pub(crate) fn revoke(&mut self) {
         self.verdict = Verdict::Refused;
@@ -142,7 +147,7 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
-    /// Doxy answers the request itself. `rule` decided that, if there is one; `detail` says more
+    /// Doxy answers the request itself, or would without a dry run. `rule` decided that, if there is one; `detail` says more
     /// than the reason's own words, if there is more to say.
     pub(crate) fn refused(
         &mut self,
@@ -152,9 +157,12 @@ impl<'a> RequestRecord<'a> {
         detail: impl FnOnce() -> Option<String>,
     ) {
         // The policy had allowed it when the engine failed.
-        if verdict == Verdict::Denied || self.verdict != Verdict::Allowed {
-            self.verdict = verdict;
-        }
+        let verdict = match (self.verdict, verdict) {
+            (Verdict::WouldDeny, _) => Verdict::WouldDeny,
+            (Verdict::Allowed, Verdict::Refused) => Verdict::Allowed,
+            (_, verdict) => verdict,
+        };
+        self.verdict = verdict;
         self.reason = reason;
         let first = self.first_denial.take();
         if first.is_none() && self.logged.is_none() {
@@ -165,6 +173,7 @@ impl<'a> RequestRecord<'a> {
         if let Some(first) = first {
             let why = detail.as_deref().unwrap_or(reason.words());
             self.context.denials.log(
+                verdict,
                 &first,
                 &by(&escaped(rule.unwrap_or_default().as_bytes()), why),
             );

@@ -1,4 +1,4 @@
-//! Step three, decide: the only file that makes a permit.
+//! Step three, decide: the only file that makes a permit. A dry run has a way of its own.
 //!
 //! A [`Permit`] holds the very request that was judged. Its field is private, it can be neither
 //! copied nor made elsewhere, and forwarding takes nothing else: code that forgets to ask the policy
@@ -39,7 +39,8 @@ pub(crate) struct Lookups {}
 #[derive(Debug)]
 pub(crate) enum Decision<'s, 'b> {
     Permit(Permit<'s, 'b>),
-    Denied(Denial),
+    /// The request is given back, for a dry run.
+    Denied(ValidRequest<'s, 'b>, Denial),
     /// It has to see the body first. The request is given back, to be judged again with it.
     NeedsBody(ValidRequest<'s, 'b>),
     /// It has to know first what the engine says to this. The request is given back as well.
@@ -109,7 +110,7 @@ impl Policy {
                 }
                 ScriptDecision::Deny(denial) => {
                     record.denied(&request.judged());
-                    return Decision::Denied(denial);
+                    return Decision::Denied(request, denial);
                 }
             }
         }
@@ -122,7 +123,7 @@ impl Policy {
             Verdict::Deny(reason) => reason,
         };
         record.denied(&judged);
-        Decision::Denied(match reason {
+        let denial = match reason {
             Reason::Method { allowed } => Denial::Method {
                 allowed: allowed.to_owned(),
                 method: judged.method.to_owned(),
@@ -142,7 +143,8 @@ impl Policy {
                     },
                 }
             }
-        })
+        };
+        Decision::Denied(request, denial)
     }
 
     /// The permit for a request that is allowed. What its path names is what was judged.
@@ -163,7 +165,7 @@ impl Policy {
                 Ok(Some(id)) => record.identified(id),
                 Err(denial) => {
                     record.denied(&request.judged());
-                    return Decision::Denied(denial);
+                    return Decision::Denied(request, denial);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use doxy_filter::Verdict;
 use tokio::time::timeout;
 
-use crate::http::collect::{CollectError, RequestBody, collect};
+use crate::http::collect::RequestBody;
 use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, header_slots};
 use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
@@ -16,18 +16,18 @@ use crate::net::peer::Peer;
 use crate::net::stream::Stream;
 #[cfg(feature = "script")]
 use crate::policy::Lookup;
-use crate::policy::{Decision, Lookups, Origin, Policy};
+use crate::policy::{Decision, DryRun, Lookups, Origin, Policy};
 use crate::proxy::browser;
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::exchange::forward;
+#[cfg(feature = "script")]
+use crate::proxy::missing::look_up;
+use crate::proxy::missing::read_body;
 use crate::proxy::respond::{self, Reply};
 use crate::proxy::service::Service;
 use crate::proxy::upstream_request::UpstreamRequest;
 use crate::shares::connections::Place;
-#[cfg(feature = "script")]
-use crate::shares::memory::Held;
-use crate::shares::sharer::Sharer;
 
 /// How long a client may take to read a response of doxy's own.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,7 +69,13 @@ pub(crate) async fn handle(
             match parse(head, &mut slots, origin.peer, service, &mut record) {
                 Ok(request) => {
                     let verdict = policy.match_rules(&request);
-                    decide(&policy, request, verdict, origin, &mut lookups, &mut record)
+                    decide(
+                        (&policy, origin, service.dry_run.as_ref()),
+                        request,
+                        verdict,
+                        &mut lookups,
+                        &mut record,
+                    )
                 }
                 Err(refused) => Step::Decided(Err(refused)),
             }
@@ -78,29 +84,34 @@ pub(crate) async fn handle(
 
         // decide: until the policy has all it asks for
         loop {
-            let (undecided, missing) = match step.decided() {
+            let (mut undecided, missing) = match step.decided() {
                 Ok(decided) => break decided,
                 Err(missing) => missing,
             };
-            let undecided = match missing {
+            match missing {
                 Missing::Body => {
                     let rest = behind.get_or_insert_with(|| {
                         let read = input.unread().get(length..).unwrap_or_default();
                         Box::new(ReadBuf::from_block(read.to_vec().into(), read.len()))
                     });
-                    let body = read_body(undecided, stream, rest, service, sharer());
-                    Box::pin(body).await
+                    let body = read_body(&mut undecided.0, stream, rest, service, sharer());
+                    Box::pin(body).await;
                 }
                 #[cfg(feature = "script")]
                 Missing::Answer(lookup) => {
                     let answers = (&mut lookups, &mut held);
                     Box::pin(look_up(lookup, answers, service, sharer())).await;
-                    undecided
                 }
-            };
+            }
             let _turn = Box::pin(service.shares.turns.take(sharer())).await;
             let (request, verdict) = *undecided;
-            step = decide(&policy, request, verdict, origin, &mut lookups, &mut record);
+            step = decide(
+                (&policy, origin, service.dry_run.as_ref()),
+                request,
+                verdict,
+                &mut lookups,
+                &mut record,
+            );
         }
     };
     input.consume(length);
@@ -237,12 +248,15 @@ fn parse<'s, 'b>(
     Ok(request)
 }
 
+/// What a request is judged by, and whether a denial is only recorded. Made anew for each time: kept, it
+/// would take room in the task of every connection.
+type Judge<'a> = (&'a Policy, Origin<'a>, Option<&'a DryRun>);
+
 /// Asks the policy once.
 fn decide<'p, 'b>(
-    policy: &Policy,
+    (policy, origin, dry_run): Judge<'_>,
     request: ValidRequest<'_, 'b>,
     verdict: Verdict<'p>,
-    origin: Origin<'_>,
     lookups: &mut Lookups,
     record: &mut RequestRecord<'_>,
 ) -> Step<'p, 'b> {
@@ -253,7 +267,18 @@ fn decide<'p, 'b>(
             Some(request) => return Step::Decided(Ok(request)),
             None => Error::Internal,
         },
-        Decision::Denied(denial) => denial.into(),
+        Decision::Denied(request, denial) => {
+            let permit = dry_run.and_then(|dry| dry.permit(request, &denial));
+            let error = Error::from(denial);
+            match permit.and_then(UpstreamRequest::in_dry_run) {
+                Some(request) => {
+                    record.would_deny();
+                    error.note(record);
+                    return Step::Decided(Ok(request));
+                }
+                None => error,
+            }
+        }
         // A policy that asks twice would ask for ever.
         Decision::NeedsBody(_) if asked => Error::Internal,
         Decision::NeedsBody(request) => {
@@ -270,87 +295,6 @@ fn decide<'p, 'b>(
         exchange: Some(exchange),
         unread,
     }))
-}
-
-/// Reads a body that the policy asks for.
-async fn read_body<'p, 'b>(
-    mut undecided: Undecided<'p, 'b>,
-    stream: &Stream,
-    input: &mut ReadBuf,
-    service: &Service,
-    sharer: Sharer,
-) -> Undecided<'p, 'b> {
-    let exchange = undecided.0.exchange;
-    let limit = service.limits.body;
-    let read = async {
-        if exchange
-            .framing
-            .length()
-            .is_some_and(|length| length > limit)
-        {
-            return Err(CollectError::TooLarge);
-        }
-        if exchange.expect_continue && input.is_empty() {
-            // If the client is gone, the read below notices it.
-            let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
-        }
-        let memory = (&service.shares.memory, sharer);
-        collect(exchange.framing, stream, input, memory, limit).await
-    };
-    let read = timeout(service.limits.head, read).await;
-    undecided.0.body = match read.unwrap_or(Err(CollectError::TimedOut)) {
-        Ok(body) => RequestBody::Collected(body),
-        Err(error) => RequestBody::Unreadable(match error {
-            CollectError::TooLarge => {
-                format!("the body is larger than {limit} bytes (--max-body)").into()
-            }
-            CollectError::NoMemory => "too many bodies are being judged, try again later".into(),
-            CollectError::Broken => "the body ended early or is not framed correctly".into(),
-            CollectError::TimedOut => "the body did not come in time to be judged".into(),
-        }),
-    };
-    undecided
-}
-
-/// Asks the engine what the policy wants to know.
-#[cfg(feature = "script")]
-async fn look_up(
-    lookup: Box<Lookup>,
-    (lookups, held): (&mut Lookups, &mut Option<Box<Held>>),
-    service: &Service,
-    sharer: Sharer,
-) {
-    let mut answer = {
-        let _slot = service.shares.slots.take(sharer).await;
-        service.upstream.look_up(lookup.target()).await
-    };
-    if let Ok(Some(bytes)) = &answer
-        && !hold(held, bytes.len(), service, sharer).await
-    {
-        answer = Err("too many requests are being judged, try again later".to_owned());
-    }
-    let answer = answer.as_ref().map(Option::as_deref);
-    lookups.answer(*lookup, answer.map_err(String::clone));
-}
-
-/// Holds memory for one more answer. False if there is none, and the peer has its share.
-#[cfg(feature = "script")]
-async fn hold(
-    held: &mut Option<Box<Held>>,
-    bytes: usize,
-    service: &Service,
-    sharer: Sharer,
-) -> bool {
-    let limit = service.limits.body;
-    match held {
-        Some(held) => held.grow(bytes, limit),
-        None => {
-            let memory = service.shares.memory.hold(sharer, bytes, limit);
-            let got = timeout(service.limits.head, memory).await;
-            *held = got.ok().flatten().map(Box::new);
-            held.is_some()
-        }
-    }
 }
 
 /// Sends a response of doxy's own.

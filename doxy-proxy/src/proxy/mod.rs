@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod handler;
 mod idle;
+mod missing;
 mod overflow;
 mod respond;
 pub(crate) mod server;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::log::access::AccessLog;
 use crate::log::denials::Denials;
 use crate::net::peer::PeerAcl;
-use crate::policy::{Policy, PolicyHandle};
+use crate::policy::{DryRun, Policy, PolicyHandle};
 use crate::shares::Shares;
 use crate::shares::turns::Turns;
 use crate::upstream::Upstream;
@@ -29,6 +29,8 @@ pub struct Service {
     pub hosts: Arc<[String]>,
     /// What a client may cost.
     pub limits: Limits,
+    /// Whether denials are only recorded.
+    pub dry_run: Option<DryRun>,
     /// Where requests are recorded.
     pub access_log: Option<AccessLog>,
     /// What peers share.
@@ -75,6 +77,7 @@ impl Service {
             peers: PeerAcl::default(),
             hosts: Arc::default(),
             limits: Limits::default(),
+            dry_run: None,
             access_log: None,
             shares: Shares::default(),
         }
@@ -103,10 +106,15 @@ impl Service {
     }
 
     /// Takes over what goes on when another service takes the place of `old` on the same thread: the
-    /// policy's handle, what is counted, and the connections to the engine if that is the same.
+    /// policy's handle, what is counted, the end of a dry run, and the connections to the engine if that is the same.
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.policy = old.policy.clone();
         self.denials = Arc::clone(&old.denials);
+        if let (Some(new), Some(old)) = (&mut self.dry_run, &old.dry_run)
+            && new.time() == old.time()
+        {
+            *new = *old;
+        }
         if self.upstream.is_same(&old.upstream) {
             self.upstream = Arc::clone(&old.upstream);
         }

@@ -8,8 +8,8 @@ use doxy_filter::api::hijacks;
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
 use crate::http::headers;
-use crate::http::request::Exchange;
-use crate::policy::Permit;
+use crate::http::request::{Exchange, ValidRequest};
+use crate::policy::{Permit, WouldDeny};
 
 /// A permitted request, ready to be written to the engine.
 #[derive(Debug)]
@@ -30,7 +30,15 @@ impl UpstreamRequest {
     /// else. `Expect` is not passed on: doxy itself sends `100 Continue`, when the engine has got
     /// the head.
     pub(crate) fn new(permit: Permit<'_, '_>) -> Option<Self> {
-        let request = permit.redeem();
+        Self::write(permit.redeem())
+    }
+
+    /// The same, for a request that the policy denies and that a dry run forwards.
+    pub(crate) fn in_dry_run(permit: WouldDeny<'_, '_>) -> Option<Self> {
+        Self::write(permit.redeem())
+    }
+
+    fn write(request: ValidRequest<'_, '_>) -> Option<Self> {
         let mut exchange = request.exchange;
         let needs_docker = request.needs_docker();
         let judged = request.judged();

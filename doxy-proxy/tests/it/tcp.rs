@@ -195,7 +195,7 @@ fn what_a_web_page_may_have_asked_is_answered_403_and_reaches_nobody() {
     ] {
         let before = fake.requests().len();
         let mut client = client_at(&doxy, "127.0.0.1");
-        let reply = client.ask(&format!("GET /info HTTP/1.1\r\n{headers}\r\n\r\n"));
+        let reply = client.ask(format!("GET /info HTTP/1.1\r\n{headers}\r\n\r\n"));
         assert_eq!(reply.status(), status, "{headers}");
         if status == 403 {
             assert!(

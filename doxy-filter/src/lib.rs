@@ -43,6 +43,6 @@ mod verdict;
 pub use crate::error::{RuleError, RuleWarning};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
-pub use crate::rules::{DEFAULT_PATTERNS, RuleSet};
+pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};
 pub use crate::text::{PatternError, TextPattern};
 pub use crate::verdict::{Reason, RuleRef, Verdict};

@@ -15,4 +15,5 @@ pub(crate) mod pattern;
 mod reach;
 mod set;
 
+pub use self::file::RuleText;
 pub use self::set::{DEFAULT_PATTERNS, RuleSet};

@@ -9,7 +9,7 @@ use regex_syntax::hir::{
     Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, HirKind, Look, Repetition,
 };
 
-use super::file::Rule;
+use super::file::{Rule, Sources};
 use super::method::MethodSet;
 use super::reach::{self, Language, Paths};
 use crate::api::{self, Api, Endpoint};
@@ -28,26 +28,31 @@ const VERSIONS: [&str; 6] = ["1.24", "1.30", "1.41", "1.43", "1.47", "1.51"];
 /// Whether any of the rules matches: a `!` rule or not, a method, a path.
 type Matches<'m> = &'m dyn Fn(bool, &str, &str) -> bool;
 
-/// What is odd about these rules of the file `source`.
-pub(super) fn about(source: &str, rules: &[Rule], matches: Matches<'_>) -> Vec<RuleWarning> {
+/// What is odd about these rules.
+pub(super) fn about(sources: &Sources, rules: &[Rule], matches: Matches<'_>) -> Vec<RuleWarning> {
     let mut seen = HashMap::new();
     let mut warnings = Vec::new();
     for rule in rules.iter().take(MAX_RULES) {
         // A pattern is printed in one form, however it was written.
         let key = (rule.deny, rule.methods.bits(), rule.pattern.hir.to_string());
         let first = *seen.entry(key).or_insert(rule.line);
+        let (source, line) = sources.place(rule.line);
         let advice = if first == rule.line {
             about_one(rule, rules, matches)
         } else {
+            let of = match sources.place(first) {
+                (other, first) if other == source => format!("in line {first}"),
+                (other, first) => format!("{other}:{first}"),
+            };
             Some((
-                format!("the same rule as in line {first}"),
+                format!("the same rule as {of}"),
                 "remove one of them".to_owned(),
             ))
         };
         if let Some((message, help)) = advice {
             warnings.push(RuleWarning {
                 source_name: source.to_owned(),
-                line: rule.line,
+                line,
                 column: rule.column,
                 message,
                 help,

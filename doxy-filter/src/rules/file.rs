@@ -1,4 +1,4 @@
-//! The lines of a pattern file as rules, each compiled by itself.
+//! The lines of pattern files as rules, each compiled by itself.
 //!
 //! It must never combine rules: `set` does.
 
@@ -11,9 +11,50 @@ use crate::error::{Fault, RuleError};
 /// Ten thousand common rules fit. It also bounds the time of the worst patterns on the worst path.
 const MAX_TOTAL_SIZE: usize = 16_777_216; // 16 MiB
 
+/// A text with rules, and where its lines are for people.
+#[derive(Debug, Clone, Copy)]
+pub struct RuleText<'t> {
+    /// Its name in messages and [`RuleRef`](crate::RuleRef)s, usually the path of a file.
+    pub source: &'t str,
+    /// The number of its first line: 1, unless the text stands within a file.
+    pub first_line: usize,
+    /// The rules.
+    pub text: &'t [u8],
+}
+
+/// The names of texts that are read one after the other. Their lines have one count.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
+
+#[derive(Debug)]
+struct Source {
+    name: String,
+    first_line: usize,
+    /// The lines of the texts before this one.
+    before: usize,
+}
+
+impl Sources {
+    /// The name of the text that has this line, and the line's number there.
+    #[inline]
+    pub(super) fn place(&self, line: usize) -> (&str, usize) {
+        let of = |source: &&Source| source.before < line;
+        match self.0.iter().rfind(of) {
+            Some(source) => (&source.name, line - source.before - 1 + source.first_line),
+            None => ("", line),
+        }
+    }
+
+    /// The first name.
+    pub(super) fn name(&self) -> &str {
+        self.0.first().map_or("", |source| &source.name)
+    }
+}
+
 /// One rule, before all of them are compiled together.
 #[derive(Debug)]
 pub(super) struct Rule {
+    /// Counted over all texts; [`Sources::place`] says which line that is.
     pub(super) line: usize,
     /// The column of the pattern in characters, counted from 1.
     pub(super) column: usize,
@@ -22,34 +63,61 @@ pub(super) struct Rule {
     pub(super) pattern: Pattern,
 }
 
-/// Reads the rules in `text`. The error is about the first wrong line, or says that no line has a rule.
-pub(super) fn read(source: &str, text: &[u8]) -> Result<Vec<Rule>, RuleError> {
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+/// Reads the rules in `texts`. The error is about the first wrong line, or says of which text no line
+/// has a rule.
+pub(super) fn read(texts: &[RuleText<'_>]) -> Result<(Sources, Vec<Rule>), RuleError> {
+    let mut sources = Sources::default();
     let mut rules = Vec::new();
+    let mut before = 0;
+    for text in texts {
+        sources.0.push(Source {
+            name: text.source.to_owned(),
+            first_line: text.first_line,
+            before,
+        });
+        before = read_one(text, before, &mut rules)?;
+    }
+    if rules.is_empty() {
+        return Err(no_rules("the rules"));
+    }
+    Ok((sources, rules))
+}
+
+fn no_rules(source: &str) -> RuleError {
+    RuleError::in_file(
+        source,
+        "the file has no rules, so nothing would be allowed",
+        "a rule is a line like `(/v[\\d.]+)?/containers/json`; to deny everything, write `!.*`",
+    )
+}
+
+/// Reads one text, with a number of lines before it. Returns how many there are with its own.
+fn read_one(text: &RuleText<'_>, before: usize, rules: &mut Vec<Rule>) -> Result<usize, RuleError> {
+    let (source, first_line) = (text.source, text.first_line);
+    let text = text.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text.text);
     let mut memory = Memory::new(source);
+    let mut line = before;
+    let of_others = rules.len();
     for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
-        let number = index.saturating_add(1);
+        line = line.saturating_add(1);
+        let number = index.saturating_add(first_line);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let text = str::from_utf8(bytes).map_err(|error| {
             let help = "save the file as UTF-8; a single byte has no meaning in a path";
             let fault = Fault::new(error.valid_up_to(), "the line is not valid UTF-8", help);
             RuleError::in_line(source, number, &String::from_utf8_lossy(bytes), fault)
         })?;
-        if let Some(rule) = read_line(number, text)
+        if let Some(rule) = read_line(line, text)
             .map_err(|fault| RuleError::in_line(source, number, text, fault))?
         {
             memory.take(rule.pattern.size)?;
             rules.push(rule);
         }
     }
-    if rules.is_empty() {
-        return Err(RuleError::in_file(
-            source,
-            "the file has no rules, so nothing would be allowed",
-            "a rule is a line like `(/v[\\d.]+)?/containers/json`; to deny everything, write `!.*`",
-        ));
+    if rules.len() == of_others {
+        return Err(no_rules(source));
     }
-    Ok(rules)
+    Ok(line)
 }
 
 fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {

@@ -1,4 +1,4 @@
-//! A pattern file, compiled, and its verdict on a request.
+//! Pattern files, compiled together, and their verdict on a request.
 //!
 //! INVARIANT: a rule set is never empty, and a request that no rule allows is denied.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::advice;
 use super::automaton::Automaton;
-use super::file::{Memory, Rule, read, too_large};
+use super::file::{Memory, Rule, RuleText, Sources, read, too_large};
 use super::method::MethodSet;
 use crate::error::{RuleError, RuleWarning};
 use crate::request::Request;
@@ -16,10 +16,10 @@ use crate::verdict::{Reason, RuleRef, Verdict};
 /// The default rules: the text of the embedded file.
 pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
 
-/// A compiled pattern file.
+/// Compiled rules, of one pattern file or several.
 #[derive(Debug)]
 pub struct RuleSet {
-    source: String,
+    sources: Sources,
     rules: usize,
     /// The methods that some rule allows, for messages. Empty if that says nothing: all methods are
     /// allowed by some rule, or none is.
@@ -45,7 +45,8 @@ impl RuleSet {
     ///
     /// At the first wrong line, and if no line has a rule. No part of a wrong file is used.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self, RuleError> {
-        Self::compile(source, &read(source, text)?)
+        let (sources, rules) = read(&[whole(source, text)])?;
+        Self::compile(sources, &rules)
     }
 
     /// The same, and the rules that are valid and probably mistakes, in the order of the file. It
@@ -58,27 +59,37 @@ impl RuleSet {
         source: &str,
         text: &[u8],
     ) -> Result<(Self, Vec<RuleWarning>), RuleError> {
-        let rules = read(source, text)?;
-        let set = Self::compile(source, &rules)?;
+        Self::parse_all(&[whole(source, text)])
+    }
+
+    /// Compiles the rules of several texts into one set, and finds probable mistakes in all of them.
+    /// Where rules of two texts apply, the verdict names that of the first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RuleSet::parse`], for each of the texts.
+    pub fn parse_all(texts: &[RuleText<'_>]) -> Result<(Self, Vec<RuleWarning>), RuleError> {
+        let (sources, rules) = read(texts)?;
+        let set = Self::compile(sources, &rules)?;
         let matches = |deny, method: &str, path: &str| set.matches(deny, method, path);
-        let warnings = advice::about(source, &rules, &matches);
+        let warnings = advice::about(&set.sources, &rules, &matches);
         Ok((set, warnings))
     }
 
-    fn compile(source: &str, rules: &[Rule]) -> Result<Self, RuleError> {
+    fn compile(sources: Sources, rules: &[Rule]) -> Result<Self, RuleError> {
         let allowed = rules
             .iter()
             .filter(|rule| !rule.deny)
             .fold(MethodSet::NONE, |methods, rule| methods.union(rule.methods));
         Ok(Self {
-            classes: classes(source, rules)?,
+            classes: classes(sources.name(), rules)?,
             allowed: if allowed == MethodSet::ANY {
                 String::new()
             } else {
                 allowed.list()
             },
             rules: rules.len(),
-            source: source.to_owned(),
+            sources,
         })
     }
 
@@ -132,10 +143,8 @@ impl RuleSet {
     fn ask(&self, class: &Class, path: &str) -> Verdict<'_> {
         let ask = |automaton: &Option<Arc<Automaton>>| {
             let line = automaton.as_ref()?.first_match(path)?;
-            Some(RuleRef {
-                source: &self.source,
-                line,
-            })
+            let (source, line) = self.sources.place(line);
+            Some(RuleRef { source, line })
         };
         if let Some(rule) = ask(&class.deny) {
             return Verdict::Deny(Reason::Rule(rule));
@@ -163,10 +172,19 @@ impl RuleSet {
         automaton.is_some_and(|automaton| automaton.first_match(path).is_some())
     }
 
-    /// The name that the rules were parsed under.
+    /// The name that the rules were parsed under; of several texts, that of the first.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        self.sources.name()
+    }
+}
+
+/// A text that is a file by itself.
+fn whole<'t>(source: &'t str, text: &'t [u8]) -> RuleText<'t> {
+    RuleText {
+        source,
+        first_line: 1,
+        text,
     }
 }
 
@@ -220,7 +238,7 @@ fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
 
-    use super::{Class, MethodSet, RuleSet};
+    use super::{Class, MethodSet, Reason, Request, RuleSet, RuleText, Verdict};
 
     fn class<'s>(set: &'s RuleSet, method: &str) -> &'s Class {
         set.classes
@@ -250,6 +268,47 @@ mod tests {
         assert!(super::same(&other.allow, &class(&set, "POST").allow));
         assert!(!super::same(&other.allow, &class(&set, "DELETE").allow));
         assert!(super::same(&class(&set, "GET").deny, &None));
+    }
+
+    #[test]
+    fn texts_are_one_set_and_keep_their_names_and_lines() {
+        let text = |source, first_line, text: &'static str| RuleText {
+            source,
+            first_line,
+            text: text.as_bytes(),
+        };
+        let texts = [
+            text("a", 1, "/x\n\n/y"),
+            text("b", 12, "# more\n/z\n/y\n!/x"),
+        ];
+        let (set, warnings) = RuleSet::parse_all(&texts).unwrap();
+        let judged = |path| match set.decide(&Request {
+            method: "GET",
+            path,
+            query: None,
+        }) {
+            Verdict::Allow(rule) => format!("allow {rule}"),
+            Verdict::Deny(Reason::Rule(rule)) => format!("deny {rule}"),
+            Verdict::Deny(_) => "deny".to_owned(),
+        };
+        for (path, expected) in [
+            ("/x", "deny b:15"),
+            ("/y", "allow a:3"),
+            ("/z", "allow b:13"),
+            ("/w", "deny"),
+        ] {
+            assert_eq!(judged(path), expected, "{path}");
+        }
+        let warned = warnings.iter().map(ToString::to_string);
+        let twice = "b:14:1: the same rule as a:3; remove one of them";
+        assert!(warned.into_iter().any(|it| it == twice), "{warnings:?}");
+        let error = |texts: &[RuleText<'_>]| RuleSet::parse_all(texts).unwrap_err().to_string();
+        let broken = [text("a", 1, "/x\n"), text("b", 7, "/y\n/a)")];
+        assert!(error(&broken).starts_with("b:8:3: "));
+        // A text without a rule is a mistake, whatever stands beside it.
+        let empty = [text("a", 1, "/x"), text("b", 1, "#")];
+        assert!(error(&empty).starts_with("b: the file has no rules"));
+        assert!(error(&[]).contains("no rules"));
     }
 
     #[test]

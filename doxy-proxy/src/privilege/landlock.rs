@@ -60,14 +60,8 @@ fn apply(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
             rules = rules.add_rule(PathBeneath::new(folder, access))?;
         }
     }
-    let ports = match needs.network {
-        Network::None => vec![],
-        Network::Port(port) => vec![port],
-        // DNS answers that are too long for a datagram come over TCP.
-        Network::NameAndPort(port) => vec![port, 53],
-    };
-    for port in ports {
-        rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    for port in &needs.ports {
+        rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     rules.restrict_self()
 }

@@ -22,53 +22,56 @@ pub struct Needs {
     pub sockets: Vec<PathBuf>,
     /// Addresses that doxy may connect to besides unix sockets.
     pub network: Network,
+    /// The TCP ports that it may connect to.
+    pub ports: Vec<u16>,
 }
 
-/// Addresses that doxy may connect to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Addresses that doxy may connect to. A later one includes those before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Network {
     /// Only unix sockets.
     #[default]
     None,
-    /// This TCP port.
-    Port(u16),
-    /// This TCP port of a host whose name is resolved for each connection.
-    NameAndPort(u16),
+    /// Addresses of TCP.
+    Addresses,
+    /// Hosts as well, whose names are resolved for each connection.
+    Names,
 }
 
 impl Needs {
-    /// What connecting to the engine takes.
-    pub fn of(engine: &UpstreamAddr) -> Self {
-        let mut needs = Self::default();
+    /// Adds what connecting to an engine takes.
+    pub fn add_engine(&mut self, engine: &UpstreamAddr) {
         let UpstreamAddr::Tcp(address) = engine else {
             // Connecting to a unix socket takes no right to read a file.
-            return needs;
+            return;
         };
-        if let Ok(address) = address.parse::<SocketAddr>() {
-            needs.network = Network::Port(address.port());
-        } else {
-            let port = address
-                .rsplit(':')
-                .next()
-                .and_then(|port| port.parse().ok());
-            needs.network = Network::NameAndPort(port.unwrap_or_default());
+        let port = address.rsplit(':').next().and_then(|it| it.parse().ok());
+        let mut ports: Vec<u16> = port.into_iter().collect();
+        if address.parse::<SocketAddr>().is_ok() {
+            self.network = self.network.max(Network::Addresses);
+        } else if self.network < Network::Names {
+            self.network = Network::Names;
+            // DNS answers that are too long for a datagram come over TCP.
+            ports.push(53);
             // `resolv.conf` and `hosts` are replaced while doxy runs, hence all of /etc. The C
             // library loads its resolver modules at the first lookup, hence the library folders.
-            needs.read_folders = [
-                "/etc",
-                "/run/systemd/resolve",
-                "/run/resolvconf",
-                "/run/NetworkManager",
-                "/lib",
-                "/lib64",
-                "/usr/lib",
-                "/usr/lib64",
-                "/nix/store",
-            ]
-            .map(PathBuf::from)
-            .to_vec();
+            self.read_folders.extend(
+                [
+                    "/etc",
+                    "/run/systemd/resolve",
+                    "/run/resolvconf",
+                    "/run/NetworkManager",
+                    "/lib",
+                    "/lib64",
+                    "/usr/lib",
+                    "/usr/lib64",
+                    "/nix/store",
+                ]
+                .map(PathBuf::from),
+            );
         }
-        needs
+        ports.retain(|port| !self.ports.contains(port));
+        self.ports.extend(ports);
     }
 }
 
@@ -87,20 +90,27 @@ mod tests {
 
     #[test]
     fn an_engine_by_name_needs_more_than_one_by_address() {
-        let needs = |address: &str| Needs::of(&UpstreamAddr::Tcp(address.to_owned()));
-        assert_eq!(
-            Needs::of(&UpstreamAddr::Unix("/run/x".into())),
-            Needs::default()
-        );
-        for address in ["127.0.0.1:2375", "[::1]:2375"] {
-            let expected = Needs {
-                network: Network::Port(2375),
-                ..Needs::default()
-            };
-            assert_eq!(needs(address), expected);
+        let mut needs = Needs::default();
+        needs.add_engine(&UpstreamAddr::Unix("/run/x".into()));
+        assert_eq!(needs, Needs::default());
+        for (address, network, ports) in [
+            ("127.0.0.1:2375", Network::Addresses, &[2375][..]),
+            ("[::1]:2375", Network::Addresses, &[2375]),
+            ("engine.example:2376", Network::Names, &[2375, 2376, 53]),
+            ("10.0.0.1:2377", Network::Names, &[2375, 2376, 53, 2377]),
+            (
+                "other.example:2376",
+                Network::Names,
+                &[2375, 2376, 53, 2377],
+            ),
+        ] {
+            needs.add_engine(&UpstreamAddr::Tcp(address.to_owned()));
+            assert_eq!((needs.network, needs.ports.as_slice()), (network, ports));
         }
-        let named = needs("engine.example:2375");
-        assert_eq!(named.network, Network::NameAndPort(2375));
-        assert!(named.read_folders.contains(&"/etc".into()));
+        let etc = needs
+            .read_folders
+            .iter()
+            .filter(|it| it.as_os_str() == "/etc");
+        assert_eq!(etc.count(), 1);
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn allowed(network: Network) -> Result<Vec<Allowed>, BackendError> {
     if network != Network::None {
         calls.push((libc::SYS_sendto, vec![no_connect(3)?]));
     }
-    if let Network::NameAndPort(_) = network {
+    if network == Network::Names {
         // Two questions to a name server at once.
         calls.push((libc::SYS_sendmmsg, vec![no_connect(3)?]));
         calls.push((libc::SYS_sendmsg, vec![no_connect(2)?]));
@@ -133,7 +133,7 @@ fn socket(network: Network) -> Result<Vec<SeccompRule>, BackendError> {
             rules.push(all([domain, kind, protocol(tcp)]));
         }
     }
-    if let Network::NameAndPort(_) = network {
+    if network == Network::Names {
         for (inet, udp) in pairs(inet, [0, libc::IPPROTO_UDP]) {
             let (domain, kind) = (domain(inet), kind(libc::SOCK_DGRAM));
             rules.push(all([domain, kind, protocol(udp)]));
@@ -154,7 +154,7 @@ fn options(network: Network) -> Result<Vec<SeccompRule>, BackendError> {
     if network != Network::None {
         options.push((libc::IPPROTO_TCP, libc::TCP_NODELAY));
     }
-    if let Network::NameAndPort(_) = network {
+    if network == Network::Names {
         // A name server that does not answer is reported at once.
         options.push((libc::IPPROTO_IP, libc::IP_RECVERR));
         options.push((libc::IPPROTO_IPV6, libc::IPV6_RECVERR));

@@ -108,8 +108,8 @@ const NAMES: &[c_long] = &[
 pub(super) fn allowed(network: Network) -> impl Iterator<Item = c_long> {
     let more = match network {
         Network::None => UNIX,
-        Network::Port(_) => &[],
-        Network::NameAndPort(_) => NAMES,
+        Network::Addresses => &[],
+        Network::Names => NAMES,
     };
     [ALWAYS, HERE, more].into_iter().flatten().copied()
 }

@@ -10,7 +10,7 @@ const ENOSYS: SeccompAction = SeccompAction::Errno(libc::ENOSYS as u32);
 const ALLOW: SeccompAction = SeccompAction::Allow;
 
 const UNIX: Network = Network::None;
-const NETWORKS: [Network; 3] = [UNIX, Network::Port(1), Network::NameAndPort(1)];
+const NETWORKS: [Network; 3] = [UNIX, Network::Addresses, Network::Names];
 
 /// The number that the kernel gives to filters for this processor.
 fn processor() -> u32 {

@@ -116,7 +116,8 @@ fn the_sandbox_with_a_unix_engine_refuses_all_else() {
 )]
 fn inside_with_a_unix_engine() -> bool {
     let engine = UpstreamAddr::Unix("engine.sock".into());
-    let mut needs = Needs::of(&engine);
+    let mut needs = Needs::default();
+    needs.add_engine(&engine);
     needs.read_files.push("rules/a.pattern".into());
     needs.write_files.push("log/access.log".into());
     needs.sockets.push("sock/doxy.sock".into());
@@ -259,9 +260,11 @@ fn inside_with_a_tcp_engine(host: &str) -> bool {
     let other = SocketAddr::from(([127, 0, 0, 1], other_port));
     let named = host.parse::<IpAddr>().is_err();
     let address = UpstreamAddr::Tcp(format!("{host}:{port}"));
-    let needs = Needs::of(&address);
-    let expected = [Network::Port(port), Network::NameAndPort(port)];
+    let mut needs = Needs::default();
+    needs.add_engine(&address);
+    let expected = [Network::Addresses, Network::Names];
     assert_eq!(needs.network, expected[usize::from(named)]);
+    assert!(needs.ports.contains(&port));
     let pair = socket_pair();
     let mut attempts = Attempts::prepare(Some(other));
     attempts.named = named;
@@ -306,7 +309,7 @@ fn the_sandbox_lets_doxy_abort() {
 
 fn inside_without_return(act: fn()) -> bool {
     let engine = UpstreamAddr::Unix("engine.sock".into());
-    enter(&engine, &Needs::of(&engine));
+    enter(&engine, &Needs::default());
     act();
     eprintln!("it goes on");
     false

@@ -22,7 +22,7 @@ use doxy_proxy::log::diagnostics::Stderr;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::cli::Stop;
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{ConfigError, Source};
 use crate::signals::Signals;
 use crate::startup::Bound;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match run(settings) {
+    match run(Source::new(settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(error)) => complain(&error, MISUSED),
         Err(Failure::Running(error)) => complain(&error, FAILED),
@@ -67,8 +67,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn run(settings: Settings) -> Result<(), Failure> {
-    let config = Config::check(settings)?;
+fn run(source: Source) -> Result<(), Failure> {
+    let config = source.load()?;
     log_to_stderr(config.shared.debug);
     for warning in cli::warnings(std::env::vars_os()) {
         tracing::warn!("{warning}");
@@ -81,7 +81,7 @@ fn run(settings: Settings) -> Result<(), Failure> {
         .build()?;
     runtime.block_on(async {
         let signals = Signals::handle()?;
-        let bound = Bound::bind(config, &signals)?;
+        let bound = Bound::bind(source, config, &signals)?;
         let confined = bound.confine()?;
         let serving = confined.start()?;
         serving.until_stopped(signals).await?;

@@ -2,17 +2,21 @@
 //!
 //! No value is checked here. What `--help` says beyond that is in `help`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::{BoolishValueParser, OsStringValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::cli::help;
-use crate::config::{Setting, Settings};
+use crate::config::{KEYS, Kind, Layer, Setting, find};
 
 /// The widest that help is wrapped to.
 const MAX_WIDTH: usize = 100;
+/// The setting that is a list of addresses.
+const ADDRESSES: &str = "proxy-socket";
+/// What an address can begin with.
+const SCHEMES: [&str; 3] = ["unix://", "tcp://", "fd://"];
 
 pub(super) fn command() -> Command {
     Command::new("doxy")
@@ -24,18 +28,34 @@ pub(super) fn command() -> Command {
         .max_term_width(MAX_WIDTH)
         .disable_help_flag(true)
         .disable_version_flag(true)
+        .next_help_heading("Configuration")
+        .args([
+            option("config", "DOXY_CONFIG", "FILE")
+                .help("A file with settings, and with any number of sockets")
+                .long_help(help::CONFIG),
+            flag("watch", "DOXY_WATCH")
+                .help("Reload when the configuration, rules, scripts or certificates change")
+                .long_help(help::WATCH),
+            flag("takeover", "DOXY_TAKEOVER")
+                .help("Take the sockets of a running doxy over")
+                .long_help(help::TAKEOVER),
+        ])
         .next_help_heading("Sockets")
         .args([
             option("docker-socket", "DOXY_DOCKER_SOCKET", "ADDRESS")
-                .default_value("/var/run/docker.sock")
                 .help("The Docker engine: a socket's path, unix://PATH or tcp://HOST:PORT")
                 .long_help(help::DOCKER_SOCKET),
-            option("proxy-socket", "DOXY_PROXY_SOCKET", "PATH")
-                .default_value("/tmp/doxy.sock")
-                .help("The proxy socket, which doxy creates for clients")
+            option("docker-tls-ca", "DOXY_DOCKER_TLS_CA", "FILE")
+                .help("Speak TLS with the engine, whose certificate this CA has signed"),
+            option("docker-tls-cert", "DOXY_DOCKER_TLS_CERT", "FILE")
+                .help("Doxy's certificate for the engine"),
+            option("docker-tls-key", "DOXY_DOCKER_TLS_KEY", "FILE")
+                .help("The key of --docker-tls-cert"),
+            option("proxy-socket", "DOXY_PROXY_SOCKET", "ADDRESS")
+                .action(ArgAction::Append)
+                .help("Where clients connect: a path, tcp://ADDRESS:PORT or fd://NAME; repeatable")
                 .long_help(help::PROXY_SOCKET),
             option("socket-mode", "DOXY_SOCKET_MODE", "MODE")
-                .default_value("0660")
                 .help("Permissions of the proxy socket, in octal")
                 .long_help(help::SOCKET_MODE),
             option("socket-owner", "DOXY_SOCKET_OWNER", "USER")
@@ -48,15 +68,23 @@ pub(super) fn command() -> Command {
             option("pattern-file", "DOXY_PATTERN_FILE", "FILE")
                 .help("The rules [default: /etc/doxy.pattern, or the embedded rules without it]")
                 .long_help(help::PATTERN_FILE),
+            option("patterns", "DOXY_PATTERNS", "RULES")
+                .help("Rules in line, without a file or beside it")
+                .long_help(help::PATTERNS),
             option("script", "DOXY_SCRIPT", "FILE")
                 .hide(cfg!(not(feature = "script")))
                 .help("A policy script in Rhai, asked before the rules")
                 .long_help(help::SCRIPT),
             option("max-body", "DOXY_MAX_BODY", "SIZE")
-                .default_value("1M")
                 .hide(cfg!(not(feature = "script")))
                 .help("The largest body that the script may read")
                 .long_help(help::MAX_BODY),
+            option("dry-run", "DOXY_DRY_RUN", "TIME")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .help("Log what would be denied, and forward it")
+                .long_help(help::DRY_RUN),
         ])
         .next_help_heading("Peers (who may connect)")
         .args([
@@ -65,44 +93,55 @@ pub(super) fn command() -> Command {
                 .long_help(help::ALLOW_UID),
             list("allow-gid", "DOXY_ALLOW_GID", "GROUP")
                 .help("A group whose members may connect: a name or a number; repeatable"),
+            list("allow-from", "DOXY_ALLOW_FROM", "NETWORK")
+                .help("A network that may connect over TCP; repeatable")
+                .long_help(help::ALLOW_FROM),
+            list("allow-cert", "DOXY_ALLOW_CERT", "RULE")
+                .help("A client certificate that may connect: spki:…, dns:… or uri:…; repeatable")
+                .long_help(help::ALLOW_CERT),
+            list("allow-container", "DOXY_ALLOW_CONTAINER", "CONTAINER")
+                .help("A container that may connect: a name or label:KEY=VALUE; repeatable")
+                .long_help(help::ALLOW_CONTAINER),
+        ])
+        .next_help_heading("TCP")
+        .args([
+            option("tls-cert", "DOXY_TLS_CERT", "FILE")
+                .help("Doxy's certificate; TCP clients must speak TLS then"),
+            option("tls-key", "DOXY_TLS_KEY", "FILE").help("The key of --tls-cert"),
+            option("tls-client-ca", "DOXY_TLS_CLIENT_CA", "FILE")
+                .help("Clients need certificates that this CA has signed"),
+            list("allow-host", "DOXY_ALLOW_HOST", "NAME")
+                .help("A name by which clients call doxy; repeatable")
+                .long_help(help::ALLOW_HOST),
+            flag("insecure-tcp", "DOXY_INSECURE_TCP")
+                .help("Let everyone in the network connect")
+                .long_help(help::INSECURE_TCP),
         ])
         .next_help_heading("Limits")
         .args([
             option("max-connections", "DOXY_MAX_CONNECTIONS", "N")
-                .default_value("4096")
                 .help("How many connections are served at a time; users share them")
                 .long_help(help::MAX_CONNECTIONS),
             option("threads", "DOXY_THREADS", "N")
-                .default_value("1")
                 .help("How many threads serve connections")
                 .long_help(help::THREADS),
             option("head-timeout", "DOXY_HEAD_TIMEOUT", "TIME")
-                .default_value("30s")
                 .help("How long a client may take to send the head of a request"),
             option("idle-timeout", "DOXY_IDLE_TIMEOUT", "TIME")
-                .default_value("10m")
                 .help("How long a connection may wait for its next request")
                 .long_help(help::IDLE_TIMEOUT),
             option("shutdown-grace", "DOXY_SHUTDOWN_GRACE", "TIME")
-                .default_value("10s")
                 .help("How long running requests may take once doxy is told to stop")
                 .long_help(help::SHUTDOWN_GRACE),
         ])
         .next_help_heading("Logs")
         .args([
             option("access-log", "DOXY_ACCESS_LOG", "FILE|stdout|off")
-                .default_value("off")
                 .help("Where to write a record of every request")
                 .long_help(help::ACCESS_LOG),
             option("log-format", "DOXY_LOG_FORMAT", "text|json")
-                .default_value("text")
                 .help("The format of the access log"),
-            Arg::new("debug")
-                .long("debug")
-                .env("DOXY_DEBUG")
-                .hide_env_values(true)
-                .action(ArgAction::SetTrue)
-                .value_parser(BoolishValueParser::new())
+            flag("debug", "DOXY_DEBUG")
                 .help("Print a line for each request, with the reason if it is denied")
                 .long_help(help::DEBUG),
         ])
@@ -114,7 +153,6 @@ pub(super) fn command() -> Command {
             option("group", "DOXY_GROUP", "GROUP")
                 .help("The group to run as [default: the group of --user]"),
             option("sandbox", "DOXY_SANDBOX", "auto|require|off")
-                .default_value("auto")
                 .help("Give up what a proxy does not need")
                 .long_help(help::SANDBOX),
         ])
@@ -136,12 +174,16 @@ pub(super) fn command() -> Command {
 
 /// An option with a value, and its variable.
 fn option(name: &'static str, variable: &'static str, value: &'static str) -> Arg {
-    Arg::new(name)
+    let arg = Arg::new(name)
         .long(name)
         .env(variable)
         .hide_env_values(true)
         .value_name(value)
-        .value_parser(OsStringValueParser::new())
+        .value_parser(OsStringValueParser::new());
+    match find(name).and_then(|key| key.default) {
+        Some(default) => arg.default_value(default),
+        None => arg,
+    }
 }
 
 /// An option that can be given more than once, or with values that are separated by commas.
@@ -151,47 +193,74 @@ fn list(name: &'static str, variable: &'static str, value: &'static str) -> Arg 
         .value_delimiter(',')
 }
 
-/// The settings that were given, or their defaults.
-pub(super) fn settings(matches: &ArgMatches) -> Settings {
-    let all = |name: &str| -> Vec<Setting> {
-        let values = matches.get_many::<OsString>(name).into_iter().flatten();
-        let variable = format!("DOXY_{}", name.to_uppercase().replace('-', "_"));
-        let setting = |value: &OsString| match matches.value_source(name) {
-            Some(ValueSource::EnvVariable) => Setting::variable(&variable, value),
-            _ => Setting::option(name, value),
+/// An option without a value.
+fn flag(name: &'static str, variable: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .env(variable)
+        .hide_env_values(true)
+        .action(ArgAction::SetTrue)
+        .value_parser(BoolishValueParser::new())
+}
+
+/// What was given. Defaults are not.
+pub(super) fn given(matches: &ArgMatches) -> Layer {
+    let mut layer = Layer::default();
+    for key in KEYS {
+        let setting = match matches.value_source(key.name) {
+            Some(ValueSource::EnvVariable) => Setting::variable,
+            Some(ValueSource::CommandLine) => Setting::option,
+            _ => continue,
         };
-        values.map(setting).collect()
-    };
-    let optional = |name: &str| all(name).pop();
-    let given = |name: &str| optional(name).unwrap_or_default();
-    Settings {
-        docker_socket: given("docker-socket"),
-        proxy_socket: given("proxy-socket"),
-        socket_mode: given("socket-mode"),
-        socket_owner: optional("socket-owner"),
-        socket_group: optional("socket-group"),
-        pattern_file: optional("pattern-file"),
-        script: optional("script"),
-        max_body: given("max-body"),
-        allow_uid: all("allow-uid"),
-        allow_gid: all("allow-gid"),
-        max_connections: given("max-connections"),
-        threads: given("threads"),
-        head_timeout: given("head-timeout"),
-        idle_timeout: given("idle-timeout"),
-        shutdown_grace: given("shutdown-grace"),
-        access_log: given("access-log"),
-        log_format: given("log-format"),
-        debug: matches.get_flag("debug"),
-        user: optional("user"),
-        group: optional("group"),
-        sandbox: given("sandbox"),
+        if key.kind == Kind::Flag {
+            let value = if matches.get_flag(key.name) {
+                "true"
+            } else {
+                "false"
+            };
+            layer.add(setting(key.name, value.as_ref()));
+            continue;
+        }
+        let values = matches.get_many::<OsString>(key.name);
+        for value in values.into_iter().flatten() {
+            if key.name == ADDRESSES {
+                for address in addresses(value) {
+                    layer.add(setting(key.name, address));
+                }
+            } else {
+                layer.add(setting(key.name, value));
+            }
+        }
     }
+    layer
+}
+
+/// The addresses in a list. A path may have commas, so that only a comma before a scheme separates.
+fn addresses(list: &OsStr) -> Vec<&OsStr> {
+    let Some(text) = list.to_str() else {
+        return vec![list];
+    };
+    let mut addresses: Vec<&str> = vec![];
+    let mut rest = text;
+    let mut from = 0;
+    while let Some((at, _)) = rest.match_indices(',').find(|(at, _)| *at >= from) {
+        let (before, after) = rest.split_at(at);
+        let after = after.strip_prefix(',').unwrap_or_default();
+        if SCHEMES.iter().any(|scheme| after.starts_with(scheme)) {
+            addresses.push(before);
+            (rest, from) = (after, 0);
+        } else {
+            from = at + 1;
+        }
+    }
+    addresses.push(rest);
+    addresses.into_iter().map(OsStr::new).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{command, settings};
+    use super::{Kind, addresses, command, given};
+    use crate::config::KEYS;
 
     #[test]
     fn every_option_has_the_variable_of_its_name() {
@@ -207,18 +276,41 @@ mod tests {
     }
 
     #[test]
-    fn every_option_reaches_the_settings() {
-        let given: Vec<_> = command()
-            .get_arguments()
-            .filter_map(|arg| arg.get_long())
-            .filter(|name| !["debug", "help", "version"].contains(name))
-            .map(|name| format!("--{name}=value-of-{name}"))
-            .collect();
-        let args = ["doxy"].into_iter().chain(given.iter().map(String::as_str));
-        let settings = settings(&command().get_matches_from(args));
-        let read = format!("{settings:?}");
-        for name in given.iter().filter_map(|arg| arg.split_once('=')) {
-            assert!(read.contains(name.1), "{name:?} is not in {read}");
+    fn every_setting_is_an_option_and_reaches_its_layer() {
+        let args = KEYS.iter().map(|key| match key.kind {
+            Kind::Flag => format!("--{}", key.name),
+            _ => format!("--{}=value-of-{}", key.name, key.name),
+        });
+        let args = ["doxy".to_owned()].into_iter().chain(args);
+        let read = format!("{:?}", given(&command().get_matches_from(args)));
+        for key in KEYS {
+            let value = match key.kind {
+                Kind::Flag => format!("key: {:?}, value: \"true\"", key.name),
+                _ => format!("key: {0:?}, value: \"value-of-{0}\"", key.name),
+            };
+            assert!(read.contains(&value), "{value} is not in {read}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_given_without_arguments() {
+        let layer = given(&command().get_matches_from(["doxy"]));
+        assert_eq!(format!("{layer:?}"), "Layer({})");
+    }
+
+    #[test]
+    fn lists_of_addresses() {
+        for (list, expected) in [
+            ("/run/d.sock", &["/run/d.sock"][..]),
+            ("/run/a,b,c.sock", &["/run/a,b,c.sock"]),
+            (
+                "/run/a,b.sock,tcp://[::1]:1,fd://x,unix:///y",
+                &["/run/a,b.sock", "tcp://[::1]:1", "fd://x", "unix:///y"],
+            ),
+            ("tcp://a,", &["tcp://a,"]),
+            ("", &[""]),
+        ] {
+            assert_eq!(addresses(list.as_ref()), expected, "{list}");
         }
     }
 }

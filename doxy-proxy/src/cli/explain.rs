@@ -37,7 +37,6 @@ const GUESSES: &[(&str, &[&str])] = &[
         "--pattern-file",
         &[
             "--pattern",
-            "--patterns",
             "--rules",
             "--rules-file",
             "--rule-file",

@@ -18,9 +18,23 @@ The Docker engine: a socket's path, unix://PATH or tcp://HOST:PORT.
 While the engine cannot be reached, clients get status 502. doxy need not be restarted when the \
 engine is.";
 
+pub(super) const CONFIG: &str = "\
+A TOML file with settings. At its top stand those of the process and the defaults of all sockets, \
+below them a table [socket.NAME] for each socket. `doxy config example` prints one, and `doxy config \
+show` what is in force.";
+
+pub(super) const WATCH: &str = "\
+Look every two seconds whether a file has changed, and reload then, as SIGHUP does.";
+
+pub(super) const TAKEOVER: &str = "\
+Replace sockets on which another doxy listens. That one then stops accepting and ends its requests. \
+Without this option a live socket is an error.";
+
 pub(super) const PROXY_SOCKET: &str = "\
-The proxy socket, which doxy creates for clients to connect to: a path or unix://PATH. Its folder must exist. A \
-socket that is left over from a stopped doxy is replaced; any other file there is an error.";
+Where clients connect: a path or unix://PATH of a socket that doxy creates; tcp://ADDRESS:PORT; or \
+fd://NAME, a socket from systemd. The folder of a path must exist. A socket that is left over from a \
+stopped doxy is replaced; any other file there is an error. Repeatable; a comma before unix://, \
+tcp:// or fd:// begins another address.";
 
 pub(super) const SOCKET_MODE: &str = "\
 Permissions of the proxy socket, in octal. Connecting takes write permission: 0660 lets the owner \
@@ -29,6 +43,35 @@ and the group connect, 0666 everyone. A mode that lets others in and not the own
 pub(super) const PATTERN_FILE: &str = "\
 The file with the rules. If this is not given and /etc/doxy.pattern does not exist, the embedded \
 rules are used, which allow read-only access. If the file has an error, doxy does not start and says where it is.";
+
+pub(super) const PATTERNS: &str = "\
+Rules in line, one a line, as in a pattern file. Beside --pattern-file the rules of both apply; \
+without it these are all.";
+
+pub(super) const DRY_RUN: &str = "\
+Log what would be denied as would_deny, and forward it: to try a policy. With a time (--dry-run=24h) \
+denials are real after it. What is malformed is refused all the same.";
+
+pub(super) const ALLOW_FROM: &str = "\
+A network or an address that may connect over TCP, such as 10.0.0.0/8 or fd00::/8. Repeatable, or \
+separated by commas.";
+
+pub(super) const ALLOW_CERT: &str = "\
+A client certificate that may connect: spki: with the SHA-256 of its key, dns: or uri: with a name \
+in it. Repeatable, or separated by commas. It takes --tls-client-ca.";
+
+pub(super) const ALLOW_CONTAINER: &str = "\
+A container that may connect: its name, or a label as label:KEY or label:KEY=VALUE. Repeatable, or \
+separated by commas. A client whose container is unknown may not connect.";
+
+pub(super) const ALLOW_HOST: &str = "\
+A name that the Host header may have over TCP, besides IP addresses, names without dots and \
+*.localhost. Others are refused, because browsers can be led to them. Repeatable, or separated by \
+commas.";
+
+pub(super) const INSECURE_TCP: &str = "\
+Listen on an address that is not loopback although nothing says who may connect there. Everyone in \
+the network can use what the policy allows.";
 
 pub(super) const SCRIPT: &str = "\
 A policy script in Rhai, asked before the rules. It can read the query, the headers, the body and \

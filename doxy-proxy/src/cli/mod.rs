@@ -7,7 +7,7 @@ mod environment;
 mod explain;
 mod help;
 
-use crate::config::Settings;
+use crate::config::Layer;
 
 pub(crate) use self::environment::warnings;
 
@@ -20,9 +20,9 @@ pub(crate) enum Stop {
 }
 
 /// Reads the command line and the environment of this process.
-pub(crate) fn parse() -> Result<Settings, Stop> {
+pub(crate) fn parse() -> Result<Layer, Stop> {
     match args::command().try_get_matches() {
-        Ok(matches) => Ok(args::settings(&matches)),
+        Ok(matches) => Ok(args::given(&matches)),
         Err(error) if error.use_stderr() => Err(Stop::Misused(explain::explain(&error))),
         Err(page) => Err(Stop::Page(page)),
     }

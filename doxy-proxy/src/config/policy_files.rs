@@ -1,15 +1,16 @@
-//! The files that the policy comes from: read at the start, and again on SIGHUP.
+//! The policies: read at the start and at each reload, from files and from rules in the settings.
 //!
 //! A policy is loaded whole or not at all. There is one fallback, from the default pattern file to the
 //! embedded defaults, and the log says so each time. It is never taken once rules have come from the
 //! file: only a file replaces what a file said.
 
-use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use doxy_filter::RuleSet;
+use doxy_filter::{RuleSet, RuleText};
 #[cfg(feature = "script")]
 use doxy_proxy::log::limit::LineLimit;
 use doxy_proxy::{Policy, io_reason};
@@ -17,26 +18,17 @@ use doxy_proxy::{Policy, io_reason};
 use doxy_proxy::{Script, ScriptError};
 
 use crate::config::error::ConfigError;
+use crate::config::layers::Layers;
+use crate::config::settings::{Origin, Setting};
 
 /// How many warnings about a policy are logged.
 const MAX_WARNINGS: usize = 20;
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
 
-/// Where the policy comes from.
-#[derive(Debug)]
-pub(crate) struct PolicyFiles {
-    /// The pattern file, if the settings name one.
-    pub(super) patterns: Option<PathBuf>,
-    /// The policy script, if the settings name one.
-    pub(super) script: Option<PathBuf>,
-    /// Whether the rules in force come from a file, not from the embedded defaults.
-    from_file: Cell<bool>,
-}
-
 /// A policy that can be put in force.
 #[derive(Debug)]
 pub(crate) struct LoadedPolicy {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     /// What it is and where it comes from, for the log.
     pub(crate) described: String,
     /// What is probably a mistake in it, a line each.
@@ -55,69 +47,107 @@ impl LoadedPolicy {
     }
 }
 
-impl PolicyFiles {
-    pub(super) fn new(patterns: Option<PathBuf>, script: Option<PathBuf>) -> Self {
+/// All policies of one configuration. Sockets with equal ones share them.
+#[derive(Debug, Default)]
+pub(super) struct Policies {
+    loaded: HashMap<Named, Arc<LoadedPolicy>>,
+    /// Whether rules in force have come from the default pattern file.
+    default_in_force: bool,
+    /// Whether rules of these policies come from the default pattern file.
+    default_read: bool,
+}
+
+/// What names a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Named {
+    pattern_file: Option<PathBuf>,
+    patterns: Option<String>,
+    script: Option<PathBuf>,
+}
+
+/// Rules, where they come from, and what is probably a mistake in them.
+struct Rules {
+    set: RuleSet,
+    described: String,
+    warnings: Vec<String>,
+}
+
+impl Policies {
+    pub(super) fn new(default_in_force: bool) -> Self {
         Self {
-            patterns,
-            script,
-            from_file: Cell::new(false),
+            default_in_force,
+            ..Self::default()
         }
     }
 
-    /// The files that exist now and are read again on SIGHUP.
+    /// Whether the default pattern file has been read, now or for the policy in force.
+    pub(super) fn default_read(&self) -> bool {
+        self.default_in_force || self.default_read
+    }
+
+    /// The files that are read again at a reload.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        let patterns = self.patterns.clone();
-        let mut files = vec![patterns.unwrap_or_else(|| DEFAULT_PATTERN_FILE.into())];
-        files.extend(self.script.clone());
-        files.retain(|file| file.exists());
+        let of = |named: &Named| {
+            let default = named.pattern_file.is_none() && named.patterns.is_none();
+            let default = default.then(|| DEFAULT_PATTERN_FILE.into());
+            let files = [named.pattern_file.clone(), default, named.script.clone()];
+            files.into_iter().flatten()
+        };
+        let mut files: Vec<_> = self.loaded.keys().flat_map(of).collect();
+        files.sort();
+        files.dedup();
         files
     }
 
-    /// Reads the policy, or says what is wrong with it. What it returns is to be put in force.
-    pub(crate) fn load(&self) -> Result<LoadedPolicy, ConfigError> {
-        let (rules, file, warnings) = self.rules()?;
-        let count = rules.rule_count();
-        let noun = if count == 1 { "rule" } else { "rules" };
-        let described = match &file {
-            Some(name) => format!("{count} {noun} from {name}"),
-            None => format!(
-                "{count} {noun} from the embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)"
-            ),
+    /// The policy of a socket, or what is wrong with it.
+    pub(super) fn load(&mut self, layers: &Layers<'_>) -> Result<Arc<LoadedPolicy>, ConfigError> {
+        let pattern_file = layers.optional("pattern-file");
+        let patterns = layers.optional("patterns");
+        let script = layers.optional("script");
+        let named = Named {
+            pattern_file: pattern_file.map(file).transpose()?,
+            patterns: patterns.map(Setting::text).transpose()?.map(str::to_owned),
+            script: script.map(file).transpose()?,
         };
-        let loaded = match &self.script {
+        if let Some(loaded) = self.loaded.get(&named) {
+            return Ok(Arc::clone(loaded));
+        }
+        let rules = match (pattern_file, patterns) {
+            (None, None) => self.default_rules()?,
+            given => named_rules(given)?,
+        };
+        let loaded = Arc::new(match script {
             None => LoadedPolicy {
-                policy: Policy::new(rules),
-                described,
-                warnings,
+                policy: Arc::new(Policy::new(rules.set)),
+                described: rules.described,
+                warnings: rules.warnings,
             },
-            Some(script) => with_script(rules, script, &described, warnings)?,
-        };
-        self.from_file.set(file.is_some());
+            Some(script) => with_script(rules, script)?,
+        });
+        self.loaded.insert(named, Arc::clone(&loaded));
         Ok(loaded)
     }
 
-    /// The rules, the name of their file (none if they are the embedded defaults), and what is
-    /// probably a mistake in them.
-    fn rules(&self) -> Result<(RuleSet, Option<String>, Vec<String>), ConfigError> {
-        let default = self.patterns.is_none();
-        let path = self.patterns.as_deref();
-        let path = path.unwrap_or(Path::new(DEFAULT_PATTERN_FILE));
+    fn default_rules(&mut self) -> Result<Rules, ConfigError> {
+        let path = Path::new(DEFAULT_PATTERN_FILE);
         let error = match fs::read(path) {
             Ok(text) => {
-                let name = path.display().to_string();
-                let loaded = RuleSet::parse_with_warnings(&name, &text);
-                let (rules, warnings) = loaded.map_err(ConfigError::of)?;
-                let warnings = warnings.iter().map(ToString::to_string).collect();
-                return Ok((rules, Some(name), warnings));
+                self.default_read = true;
+                return compile(&[(DEFAULT_PATTERN_FILE.to_owned(), 1, text)]);
             }
             Err(error) => error,
         };
         // A link whose target is missing does exist: somebody meant it to be a pattern file.
         let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
-        match (default && gone, self.from_file.get()) {
+        match (gone, self.default_in_force) {
             (true, false) => {
-                let rules = RuleSet::embedded().map_err(ConfigError::of)?;
-                Ok((rules, None, vec![]))
+                let set = RuleSet::embedded().map_err(ConfigError::of)?;
+                let what = format!("embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)");
+                Ok(Rules {
+                    described: counted(&set, &format!("the {what}")),
+                    set,
+                    warnings: vec![],
+                })
             }
             (true, true) => Err(ConfigError::new(
                 path.display(),
@@ -126,55 +156,151 @@ impl PolicyFiles {
             )),
             (false, _) => Err(ConfigError::new(
                 path.display(),
-                format_args!("cannot read the pattern file: {}", io_reason(&error)),
-                "name a readable file with --pattern-file; without this option the embedded \
-                 defaults apply",
+                cannot_read("pattern file", &error),
+                PATTERN_FILE_HELP,
             )),
         }
     }
 }
 
+const PATTERN_FILE_HELP: &str = "name a readable file with --pattern-file; without this option the \
+                                 embedded defaults apply";
+
+fn cannot_read(what: &str, error: &io::Error) -> String {
+    format!("cannot read the {what}: {}", io_reason(error))
+}
+
+fn counted(set: &RuleSet, from: &str) -> String {
+    let count = set.rule_count();
+    let noun = if count == 1 { "rule" } else { "rules" };
+    format!("{count} {noun} from {from}")
+}
+
+/// The rules of a file, of the settings, or of both.
+fn named_rules(given: (Option<&Setting>, Option<&Setting>)) -> Result<Rules, ConfigError> {
+    let mut texts = vec![];
+    if let Some(setting) = given.0 {
+        let path = file(setting)?;
+        let text = fs::read(&path).map_err(|error| {
+            let why = cannot_read("pattern file", &error);
+            match setting.place() {
+                Some(_) => setting.wrong(why, "name a readable file"),
+                None => ConfigError::new(path.display(), why, PATTERN_FILE_HELP),
+            }
+        })?;
+        texts.push((path.display().to_string(), 1, text));
+    }
+    if let Some(setting) = given.1 {
+        texts.push(in_line(setting)?);
+    }
+    compile(&texts)
+}
+
+/// A text's name, the number of its first line, and the text.
+type Text = (String, usize, Vec<u8>);
+
+/// Rules in the settings. Where they stand in the file, they have the file's name and lines.
+fn in_line(setting: &Setting) -> Result<Text, ConfigError> {
+    let text = setting.text()?;
+    let none = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+    if text.lines().all(none) {
+        return Err(setting.wrong(
+            "no rules, so nothing would be allowed",
+            "a rule is a regex for the path, with methods in front; to deny everything, write `!.*`",
+        ));
+    }
+    let text = text.as_bytes();
+    let Origin::File(spelled) = setting.origin() else {
+        return Ok((setting.name(), 1, text.to_owned()));
+    };
+    match &spelled.text_at {
+        Some(place) => {
+            // Blanks before a rule mean nothing, and make its columns those of the file.
+            let mut padded = vec![b' '; place.column.saturating_sub(1)];
+            padded.extend(text);
+            Ok((place.file.display().to_string(), place.line, padded))
+        }
+        None => Ok((setting.name(), 1, text.to_owned())),
+    }
+}
+
+fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
+    let rules: Vec<_> = texts
+        .iter()
+        .map(|(source, first_line, text)| RuleText {
+            source,
+            first_line: *first_line,
+            text,
+        })
+        .collect();
+    let (set, warnings) = RuleSet::parse_all(&rules).map_err(ConfigError::of)?;
+    let names = texts.iter().map(|(name, line, _)| match line {
+        1 => name.clone(),
+        line => format!("{name}:{line}"),
+    });
+    Ok(Rules {
+        described: counted(&set, &names.collect::<Vec<_>>().join(" and ")),
+        set,
+        warnings: warnings.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// The path of a file that is read.
+pub(super) fn file(setting: &Setting) -> Result<PathBuf, ConfigError> {
+    if setting.value().is_empty() {
+        return Err(setting.wrong("the path is empty", "name a file, or leave it out"));
+    }
+    Ok(setting.path())
+}
+
 #[cfg(feature = "script")]
-fn with_script(
-    rules: RuleSet,
-    path: &Path,
-    described: &str,
-    mut warnings: Vec<String>,
-) -> Result<LoadedPolicy, ConfigError> {
+fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigError> {
+    let path = file(setting)?;
     let name = path.display().to_string();
-    let source = fs::read(path).map_err(|error| {
-        ConfigError::new(
-            &name,
-            format_args!("cannot read the policy script: {}", io_reason(&error)),
-            "name a readable file with --script, or leave out --script and DOXY_SCRIPT",
-        )
+    let source = fs::read(&path).map_err(|error| {
+        let why = cannot_read("policy script", &error);
+        match setting.place() {
+            Some(_) => setting.wrong(why, "name a readable file"),
+            None => ConfigError::new(
+                &name,
+                why,
+                "name a readable file with --script, or leave out --script and DOXY_SCRIPT",
+            ),
+        }
     })?;
     let script = Script::compile(&name, &source)
         .map_err(ConfigError::of)?
         .on_print(log_printed());
     // Logged later: at the start there is no log yet.
     let on_one_line = |warning: &ScriptError| warning.to_string().replace("\nhelp: ", "; ");
+    let Rules {
+        set,
+        described,
+        mut warnings,
+    } = rules;
     warnings.extend(script.warnings().iter().map(on_one_line));
     Ok(LoadedPolicy {
-        policy: Policy::with_script(rules, script),
+        policy: Arc::new(Policy::with_script(set, script)),
         described: format!("policy script {name}, {described}"),
         warnings,
     })
 }
 
 #[cfg(not(feature = "script"))]
-fn with_script(
-    _: RuleSet,
-    path: &Path,
-    _: &str,
-    _: Vec<String>,
-) -> Result<LoadedPolicy, ConfigError> {
-    Err(ConfigError::new(
-        path.display(),
-        "this doxy was built without policy scripts",
-        "build it with the feature `script`, which is on by default, or leave out --script and \
-         DOXY_SCRIPT",
-    ))
+fn with_script(_: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigError> {
+    let why = "this doxy was built without policy scripts";
+    Err(match setting.place() {
+        Some(_) => setting.wrong(
+            why,
+            "build it with the feature `script`, which is on by default, or leave the key out",
+        ),
+        None => ConfigError::new(
+            setting.path().display(),
+            why,
+            "build it with the feature `script`, which is on by default, or leave out --script and \
+             DOXY_SCRIPT",
+        ),
+    })
 }
 
 /// Logs the lines that a policy script prints, up to a number a second, and how many were dropped.

@@ -1,52 +1,140 @@
-//! Settings as they were given: text, each with the name under which it was given.
+//! Settings as they were given: text, each with the place where it was given.
 //!
 //! Nothing is checked here, and nothing here knows what a setting means.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::error::ConfigError;
+use crate::config::keys::{self, Key, Kind};
 
-/// One setting. It is displayed as it was given: `--socket-mode 0660` or `DOXY_SOCKET_MODE=0660`.
-#[derive(Debug, Clone, Default)]
+/// One setting. It is displayed as it was given: `--socket-mode 0660`, `DOXY_SOCKET_MODE=0660` or
+/// `doxy.toml:3:15: socket-mode = "0660"`.
+#[derive(Debug, Clone)]
 pub(crate) struct Setting {
-    name: String,
+    key: &'static str,
     value: OsString,
-    /// What stands between name and value.
-    separator: &'static str,
+    origin: Origin,
+}
+
+/// Where a setting was given.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// Nowhere: it is the default.
+    Default,
+    Option,
+    Variable,
+    /// In the file.
+    File(Spelled),
+}
+
+/// A value in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Spelled {
+    pub(super) place: Place,
+    /// How it is written there, on one line.
+    pub(super) spelling: Arc<str>,
+    /// Where its text begins, if its lines are the lines of the file.
+    pub(super) text_at: Option<Place>,
+}
+
+/// A place in the file. It is displayed as `doxy.toml:3:15`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(super) file: Arc<Path>,
+    pub(super) line: usize,
+    /// In characters.
+    pub(super) column: usize,
+}
+
+impl Place {
+    /// An error about what stands here.
+    pub(super) fn wrong(&self, why: impl fmt::Display, help: impl fmt::Display) -> ConfigError {
+        ConfigError::new(self, why, help)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
 }
 
 impl Setting {
-    /// A setting from the command line. `name` is the option's, without dashes.
-    pub(crate) fn option(name: &str, value: &OsStr) -> Self {
+    /// A setting from the command line, by its key.
+    pub(crate) fn option(key: &'static str, value: &OsStr) -> Self {
+        Self::new(key, value, Origin::Option)
+    }
+
+    /// A setting from the environment, by its key.
+    pub(crate) fn variable(key: &'static str, value: &OsStr) -> Self {
+        Self::new(key, value, Origin::Variable)
+    }
+
+    /// The default of a key.
+    pub(super) fn default_of(key: &'static str) -> Self {
+        let value = keys::find(key).and_then(|key| key.default);
+        Self::new(key, value.unwrap_or_default().as_ref(), Origin::Default)
+    }
+
+    /// A setting from the file.
+    pub(super) fn spelled(key: &'static str, value: &str, spelled: Spelled) -> Self {
+        Self::new(key, value.as_ref(), Origin::File(spelled))
+    }
+
+    fn new(key: &'static str, value: &OsStr, origin: Origin) -> Self {
         Self {
-            name: format!("--{name}"),
+            key,
             value: value.to_owned(),
-            separator: " ",
+            origin,
         }
     }
 
-    /// A setting from the environment.
-    pub(crate) fn variable(name: &str, value: &OsStr) -> Self {
-        Self {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            separator: "=",
+    pub(super) fn key(&self) -> &'static str {
+        self.key
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The place in the file, if it stands there.
+    pub(super) fn place(&self) -> Option<&Place> {
+        match &self.origin {
+            Origin::File(spelled) => Some(&spelled.place),
+            _ => None,
         }
     }
 
-    /// `--socket-mode` or `DOXY_SOCKET_MODE`.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// `--socket-mode`, `DOXY_SOCKET_MODE` or `doxy.toml:3:15: socket-mode`.
+    pub(crate) fn name(&self) -> String {
+        let key = self.key;
+        match &self.origin {
+            Origin::Default | Origin::Option => format!("--{key}"),
+            Origin::Variable => keys::find(key).map_or_else(String::new, Key::variable),
+            Origin::File(Spelled { place, .. }) => format!("{place}: {key}"),
+        }
     }
 
     pub(crate) fn value(&self) -> &OsStr {
         &self.value
     }
 
+    /// The value as a path. In the file, relative ones begin at the folder of the file.
     pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(&self.value)
+        self.resolve(Path::new(&self.value))
+    }
+
+    /// A path that is a part of the value.
+    pub(super) fn resolve(&self, path: &Path) -> PathBuf {
+        // Nothing joined with a folder would be the folder.
+        let folder = self.place().and_then(|place| place.file.parent());
+        match folder.filter(|_| !path.as_os_str().is_empty()) {
+            Some(folder) => folder.join(path),
+            None => path.to_owned(),
+        }
     }
 
     /// The value of a setting that is not a path.
@@ -67,36 +155,15 @@ impl Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
-        if !self.value.is_empty() {
-            write!(f, "{}{}", self.separator, self.value.display())?;
+        f.write_str(&self.name())?;
+        let value = self.value.display();
+        let flag = keys::find(self.key).is_some_and(|key| key.kind == Kind::Flag);
+        match &self.origin {
+            Origin::File(Spelled { spelling, .. }) => write!(f, " = {spelling}"),
+            _ if self.value.is_empty() => Ok(()),
+            Origin::Variable => write!(f, "={value}"),
+            Origin::Option if flag => Ok(()),
+            Origin::Default | Origin::Option => write!(f, " {value}"),
         }
-        Ok(())
     }
-}
-
-/// All settings of a doxy with one socket.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub(crate) docker_socket: Setting,
-    pub(crate) proxy_socket: Setting,
-    pub(crate) socket_mode: Setting,
-    pub(crate) socket_owner: Option<Setting>,
-    pub(crate) socket_group: Option<Setting>,
-    pub(crate) pattern_file: Option<Setting>,
-    pub(crate) script: Option<Setting>,
-    pub(crate) max_body: Setting,
-    pub(crate) allow_uid: Vec<Setting>,
-    pub(crate) allow_gid: Vec<Setting>,
-    pub(crate) max_connections: Setting,
-    pub(crate) threads: Setting,
-    pub(crate) head_timeout: Setting,
-    pub(crate) idle_timeout: Setting,
-    pub(crate) shutdown_grace: Setting,
-    pub(crate) access_log: Setting,
-    pub(crate) log_format: Setting,
-    pub(crate) debug: bool,
-    pub(crate) user: Option<Setting>,
-    pub(crate) group: Option<Setting>,
-    pub(crate) sandbox: Setting,
 }

@@ -7,6 +7,13 @@ use std::time::Duration;
 use crate::config::error::ConfigError;
 use crate::config::settings::Setting;
 
+/// That denials only are logged, and the requests forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DryRun {
+    /// For how long. Always, if there is none.
+    pub(crate) lasts: Option<Duration>,
+}
+
 /// Permission bits of a socket, in octal. Whoever may write may connect.
 pub(super) fn mode(setting: &Setting) -> Result<u32, ConfigError> {
     let text = setting.text()?;
@@ -105,6 +112,22 @@ pub(super) fn timeout(setting: &Setting) -> Result<Duration, ConfigError> {
     match duration(setting)? {
         Duration::ZERO => Err(setting.wrong("must be greater than 0", "write one such as 30s")),
         timeout => Ok(timeout),
+    }
+}
+
+/// Whether denials only are logged: never, always, or for some time.
+pub(super) fn dry_run(setting: &Setting) -> Result<Option<DryRun>, ConfigError> {
+    match setting.text()? {
+        "true" | "yes" | "on" | "1" => Ok(Some(DryRun { lasts: None })),
+        "false" | "no" | "off" | "0" => Ok(None),
+        // `60` could be seconds, and `1` was a flag.
+        text if text.bytes().all(|byte| byte.is_ascii_digit()) => Err(setting.wrong(
+            "neither a flag nor a duration",
+            "write true, false, or a duration with its unit, such as 24h",
+        )),
+        _ => Ok(Some(DryRun {
+            lasts: Some(timeout(setting)?),
+        })),
     }
 }
 
@@ -220,6 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn dry_runs() {
+        for (text, expected) in [
+            ("true", Some(Some(None))),
+            ("1", Some(Some(None))),
+            ("false", Some(None)),
+            ("0", Some(None)),
+            ("24h", Some(Some(Some(86_400)))),
+            ("60s", Some(Some(Some(60)))),
+            ("60", None),
+            ("0s", None),
+            ("maybe", None),
+            ("", None),
+        ] {
+            let lasts = |dry: DryRun| dry.lasts.map(|lasts| lasts.as_secs());
+            let read = dry_run(&given(text)).ok().map(|dry| dry.map(lasts));
+            assert_eq!(read, expected, "{text:?}");
+        }
+    }
+
+    #[test]
     fn sizes() {
         for (text, expected) in [
             ("65536", Some(65_536)),
@@ -247,8 +290,8 @@ mod tests {
             (given("on"), "--x on: unknown choice"),
             (given(""), "--x: unknown choice"),
             (
-                Setting::variable("DOXY_X", "on".as_ref()),
-                "DOXY_X=on: unknown choice",
+                Setting::variable("sandbox", "on".as_ref()),
+                "DOXY_SANDBOX=on: unknown choice",
             ),
         ] {
             let error = choice(&setting, &words).map_err(|error| error.to_string());

@@ -3,24 +3,30 @@
 //! It refuses what no restart of the engine would mend. An engine that does not run yet is no error:
 //! doxy answers 502 until it does.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use doxy_proxy::{MAX_SOCKET_PATH, try_connect};
 
 use crate::config::{ConfigError, Setting};
 
-/// Refuses a path that can never be the engine's socket. `setting` names it, `proxy` is doxy's own.
-pub(super) fn check(setting: &Setting, engine: &Path, proxy: &Path) -> Result<(), ConfigError> {
+/// Refuses a path that can never be the engine's socket. `setting` names it, `proxies` are the real
+/// paths of doxy's own.
+pub(super) fn check(
+    setting: &Setting,
+    engine: &Path,
+    proxies: &HashSet<PathBuf>,
+) -> Result<(), ConfigError> {
     let denied = || {
         setting.wrong(
             "permission denied",
             "run doxy as root or as a member of the socket's group (often `docker`)",
         )
     };
-    if same_file(engine, proxy) {
+    if proxies.contains(&real(engine)) {
         return Err(setting.wrong(
             "this is the proxy socket too",
             "give doxy a path of its own with --proxy-socket",
@@ -55,16 +61,14 @@ pub(super) fn check(setting: &Setting, engine: &Path, proxy: &Path) -> Result<()
     }
 }
 
-/// Whether two paths name one file, through any links. The file itself need not exist.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| {
-        fs::canonicalize(path).ok().or_else(|| {
-            let folder = path
-                .parent()
-                .filter(|folder| *folder != Path::new(""))
-                .unwrap_or(Path::new("."));
-            Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
-        })
-    };
-    a == b || real(a).is_some_and(|a| real(b) == Some(a))
+/// A path without links. The file itself need not exist.
+pub(super) fn real(path: &Path) -> PathBuf {
+    let found = fs::canonicalize(path).ok().or_else(|| {
+        let folder = path
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+            .unwrap_or(Path::new("."));
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    });
+    found.unwrap_or_else(|| path.to_owned())
 }

@@ -6,6 +6,7 @@
 
 mod engine;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,9 @@ use doxy_proxy::{
     io_reason,
 };
 
-use crate::config::{AccessLogConfig, Config, ConfigError, PolicyFiles, Shared, SocketConfig};
+use crate::config::{
+    AccessLogConfig, Bind, Config, ConfigError, ListenConfig, Setting, Shared, SocketConfig, Source,
+};
 use crate::signals::Signals;
 
 /// How long the engine may take to accept a connection.
@@ -24,8 +27,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The sockets exist. Dropped, they are removed.
 pub(crate) struct Bound {
+    source: Source,
     shared: Shared,
-    sockets: Vec<(Listener, SocketConfig)>,
+    sockets: Vec<(Vec<Listener>, SocketConfig)>,
     /// What to run as, if that is another user.
     credentials: Option<Credentials>,
 }
@@ -35,47 +39,66 @@ impl Bound {
     /// process by default would leave the sockets behind.
     ///
     /// Must be called within a tokio runtime.
-    pub(crate) fn bind(config: Config, _: &Signals) -> Result<Self, ConfigError> {
+    pub(crate) fn bind(source: Source, config: Config, _: &Signals) -> Result<Self, ConfigError> {
         let Config {
             mut shared,
             sockets,
+            warnings,
         } = config;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         // Whatever can be refused is refused before there is a socket.
-        for socket in &sockets {
-            if let UpstreamAddr::Unix(path) = &socket.engine {
-                engine::check(&socket.engine_setting, path, &socket.bind.path)?;
+        refuse_what_is_to_come(&shared, &sockets)?;
+        let distinct = engines(sockets.iter());
+        let proxies = sockets.iter().flat_map(|socket| &socket.binds);
+        let proxies: HashSet<_> = proxies.filter_map(Bind::path).map(engine::real).collect();
+        for (setting, address) in &distinct {
+            if let UpstreamAddr::Unix(path) = address {
+                engine::check(setting, path, &proxies)?;
             }
         }
-        let engines: Vec<_> = sockets.iter().map(|socket| &socket.engine).collect();
+        let addresses: Vec<_> = distinct.into_iter().map(|(_, address)| address).collect();
         let credentials = match shared.run_as.take() {
-            Some(user) => user.credentials(&engines)?,
+            Some(user) => user.credentials(&addresses)?,
             None => None,
         };
         let bind = |mut socket: SocketConfig| {
-            if let Some(credentials) = &credentials {
-                credentials.default_owner(&mut socket.bind);
+            let mut listeners = vec![];
+            for bind in &mut socket.binds {
+                let listener = match &mut bind.listen {
+                    ListenConfig::Unix(unix) => {
+                        if let Some(credentials) = &credentials {
+                            credentials.default_owner(unix);
+                        }
+                        unix.listen().map(Listener::Unix)
+                    }
+                    ListenConfig::Tcp(_) | ListenConfig::Inherited(_) => {
+                        return Err(to_come(&bind.setting));
+                    }
+                };
+                listeners.push(listener.map_err(|it| bind.setting.wrong(it.what, it.help))?);
             }
-            match socket.bind.listen() {
-                Ok(listener) => Ok((Listener::Unix(listener), socket)),
-                Err(error) => Err(socket.bind_setting.wrong(error.what, error.help)),
-            }
+            Ok((listeners, socket))
         };
         let sockets: Vec<_> = sockets
             .into_iter()
             .map(bind)
             .collect::<Result<_, ConfigError>>()?;
         // A link that led nowhere may lead to a new socket: doxy would forward to itself, endlessly.
-        for (_, socket) in &sockets {
-            if let UpstreamAddr::Unix(engine) = &socket.engine
-                && sockets.iter().any(|(listener, _)| listener.is_at(engine))
+        for (setting, address) in engines(sockets.iter().map(|(_, socket)| socket)) {
+            let mut listeners = sockets.iter().flat_map(|(listeners, _)| listeners);
+            if let UpstreamAddr::Unix(engine) = address
+                && listeners.any(|listener| listener.is_at(engine))
             {
-                return Err(socket.engine_setting.wrong(
+                return Err(setting.wrong(
                     "this leads to the proxy socket",
                     "name the engine's own socket",
                 ));
             }
         }
         Ok(Self {
+            source,
             shared,
             sockets,
             credentials,
@@ -85,11 +108,15 @@ impl Bound {
     /// Becomes another user if the settings say so, drops capabilities and enters the sandbox.
     pub(crate) fn confine(self) -> Result<Confined, ConfigError> {
         let Self {
+            source,
             shared,
             sockets,
             credentials,
         } = self;
-        let engines: Vec<_> = sockets.iter().map(|(_, socket)| &socket.engine).collect();
+        let engines: Vec<_> = engines(sockets.iter().map(|(_, socket)| socket))
+            .into_iter()
+            .map(|(_, address)| address)
+            .collect();
         let sandbox = drop_privileges(
             credentials.as_ref(),
             shared.sandbox,
@@ -98,14 +125,19 @@ impl Bound {
             &shared.needs,
         )?;
         tracing::info!("sandbox: {sandbox}");
-        Ok(Confined { shared, sockets })
+        Ok(Confined {
+            source,
+            shared,
+            sockets,
+        })
     }
 }
 
 /// Only the rights that serving takes are left.
 pub(crate) struct Confined {
+    source: Source,
     shared: Shared,
-    sockets: Vec<(Listener, SocketConfig)>,
+    sockets: Vec<(Vec<Listener>, SocketConfig)>,
 }
 
 impl Confined {
@@ -113,38 +145,49 @@ impl Confined {
     pub(crate) fn start(self) -> Result<Serving, ConfigError> {
         let Shared {
             threads,
+            connections,
             grace,
-            access_log,
             ..
         } = self.shared;
-        let access_log = access_log.map(open).transpose()?;
+        let mut access_logs: Vec<(LogDestination, AccessLog)> = vec![];
         let mut sockets = vec![];
         let mut policies = vec![];
-        for (listener, socket) in self.sockets {
-            tracing::info!(
-                "doxy {} listening on {listener} (mode {:04o}), Docker engine at {}, {}",
-                env!("CARGO_PKG_VERSION"),
-                socket.bind.mode,
-                socket.engine,
-                socket.policy.described,
-            );
+        for (listeners, socket) in self.sockets {
+            for (listener, bind) in listeners.iter().zip(&socket.binds) {
+                let mode = match &bind.listen {
+                    ListenConfig::Unix(unix) => format!(" (mode {:04o})", unix.mode),
+                    _ => String::new(),
+                };
+                tracing::info!(
+                    "doxy {} listening on {listener}{mode}, Docker engine at {}, {}",
+                    env!("CARGO_PKG_VERSION"),
+                    socket.engine,
+                    socket.policy.described,
+                );
+            }
             socket.policy.warn();
             let setting = socket.engine_setting;
             let upstream = Upstream::new(socket.engine, CONNECT_TIMEOUT);
-            let mut service = Service::new(&socket.name, socket.policy.policy, upstream);
+            let policy = Arc::clone(&socket.policy.policy);
+            let mut service = Service::new(&socket.name, policy, upstream);
             service.peers = socket.peers;
             service.limits = socket.limits;
-            service.access_log = access_log.clone();
+            service.access_log = match socket.access_log {
+                Some(log) => Some(open(log, &mut access_logs)?),
+                None => None,
+            };
             let upstream = Arc::clone(&service.upstream);
-            tokio::spawn(async move { warn_if_unreachable(&upstream, setting.name()).await });
-            policies.push((service.policy.clone(), socket.policy_files));
-            sockets.push((listener, service));
+            tokio::spawn(async move { warn_if_unreachable(&upstream, &setting.name()).await });
+            policies.push((socket.name, service.policy.clone()));
+            sockets.push((listeners, service));
         }
         Ok(Serving {
+            source: self.source,
             sockets,
             policies,
-            access_log,
+            access_logs,
             threads,
+            connections,
             grace,
         })
     }
@@ -152,10 +195,12 @@ impl Confined {
 
 /// Everything is ready for clients.
 pub(crate) struct Serving {
-    sockets: Vec<(Listener, Service)>,
-    policies: Vec<(PolicyHandle, PolicyFiles)>,
-    access_log: Option<AccessLog>,
+    source: Source,
+    sockets: Vec<(Vec<Listener>, Service)>,
+    policies: Vec<(String, PolicyHandle)>,
+    access_logs: Vec<(LogDestination, AccessLog)>,
     threads: usize,
+    connections: usize,
     grace: Duration,
 }
 
@@ -169,28 +214,27 @@ impl Serving {
         let Self {
             sockets,
             policies,
-            access_log,
+            access_logs,
             threads,
+            connections,
             grace,
+            source,
         } = self;
         let reload = || {
-            if let Some(log) = &access_log {
+            for (_, log) in &access_logs {
                 log.reopen();
             }
-            for (policy, files) in &policies {
-                reload(policy, files);
-            }
+            reload(&source, &policies);
         };
-        let connections = sockets
-            .iter()
-            .map(|(_, service)| service.limits.connections);
-        let started = Server::start(threads, connections.max().unwrap_or_default());
+        let started = Server::start(threads, connections);
         let mut server = started.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
         })?;
-        for (listener, service) in sockets {
+        for (listeners, service) in sockets {
             let socket = server.add(service);
-            server.listen(listener, socket)?;
+            for listener in listeners {
+                server.listen(listener, socket)?;
+            }
         }
         signals.stop(&reload).await;
         tokio::select! {
@@ -201,13 +245,18 @@ impl Serving {
     }
 }
 
-/// Puts a new policy in force, or keeps the old one and says why.
-fn reload(policy: &PolicyHandle, files: &PolicyFiles) {
-    match files.load() {
-        Ok(loaded) => {
-            loaded.warn();
-            policy.replace(loaded.policy);
-            tracing::info!("reloaded: {}", loaded.described);
+/// Puts new policies in force, or keeps the old ones and says why.
+fn reload(source: &Source, policies: &[(String, PolicyHandle)]) {
+    match source.load() {
+        Ok(config) => {
+            for socket in config.sockets {
+                let handle = policies.iter().find(|(name, _)| *name == socket.name);
+                if let Some((_, handle)) = handle {
+                    socket.policy.warn();
+                    handle.replace(Arc::clone(&socket.policy.policy));
+                    tracing::info!("reloaded: {}", socket.policy.described);
+                }
+            }
         }
         Err(error) => {
             let error = error.to_string().replace('\n', "; ");
@@ -216,17 +265,57 @@ fn reload(policy: &PolicyHandle, files: &PolicyFiles) {
     }
 }
 
-fn open(config: AccessLogConfig) -> Result<AccessLog, ConfigError> {
+/// The engines of these sockets, each once, with a setting that names it.
+fn engines<'a>(
+    sockets: impl Iterator<Item = &'a SocketConfig>,
+) -> Vec<(&'a Setting, &'a UpstreamAddr)> {
+    let mut engines: Vec<(&Setting, &UpstreamAddr)> = vec![];
+    for socket in sockets {
+        if engines
+            .iter()
+            .all(|(_, address)| **address != socket.engine)
+        {
+            engines.push((&socket.engine_setting, &socket.engine));
+        }
+    }
+    engines
+}
+
+/// Opens the access log of a socket, or takes the one that is open.
+fn open(
+    config: AccessLogConfig,
+    logs: &mut Vec<(LogDestination, AccessLog)>,
+) -> Result<AccessLog, ConfigError> {
     let AccessLogConfig {
         setting,
         destination,
         format,
     } = config;
+    if let Some((_, log)) = logs.iter().find(|(other, _)| *other == destination) {
+        return Ok(log.clone());
+    }
     let help = match destination {
         LogDestination::Stdout => "leave the access log out, or name a file",
         LogDestination::File(_) => "name a file that doxy may write to, in a folder that exists",
     };
-    AccessLog::open(destination, format).map_err(|error| setting.wrong(io_reason(&error), help))
+    let log = AccessLog::open(destination.clone(), format)
+        .map_err(|error| setting.wrong(io_reason(&error), help))?;
+    logs.push((destination, log.clone()));
+    Ok(log)
+}
+
+/// Settings that are read and not yet served. Nothing is passed over.
+fn refuse_what_is_to_come(shared: &Shared, sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    let of_process = [&shared.watch, &shared.takeover].into_iter().flatten();
+    let of_sockets = sockets.iter().flat_map(SocketConfig::to_come);
+    match of_process.chain(of_sockets).next() {
+        Some(setting) => Err(to_come(setting)),
+        None => Ok(()),
+    }
+}
+
+fn to_come(setting: &Setting) -> ConfigError {
+    setting.wrong("not in this version", "leave it out")
 }
 
 /// Runs beside the first requests: an engine that does not answer must not delay the start.

@@ -144,19 +144,19 @@ help: Docker makes a folder where a socket to be mounted is missing: remove the 
 
 proxy-socket http://engine
 --proxy-socket http://engine: unknown kind of address
-help: use a path such as /run/doxy/docker.sock, or unix://PATH
+help: use a path such as /run/doxy/docker.sock, unix://PATH, tcp://ADDRESS:PORT or fd://NAME
 
 proxy-socket unix://
 --proxy-socket unix://: the path is empty
 help: name the socket to create
 ",
     );
-    for address in ["127.0.0.1:2375", ":2375", "2375", "tcp://0.0.0.0:2375"] {
+    for address in ["127.0.0.1:2375", ":2375", "2375"] {
         says(&format!(
             "
 proxy-socket {address}
---proxy-socket {address}: this is a network address, and doxy listens on unix sockets only
-help: name a path such as /run/doxy/docker.sock; a container reaches the socket if it mounts /run/doxy
+--proxy-socket {address}: this is a network address without tcp://
+help: write tcp://ADDRESS:PORT, such as tcp://127.0.0.1:2375; if it is a file, put ./ in front
 "
         ));
     }

@@ -20,8 +20,8 @@ fn unknown_options_and_missing_values() {
     refused(&["--socket-mode="], NONE, &["--socket-mode"]);
     refused(&["--debug=yes"], NONE, &["--debug", "yes"]);
     refused(&[], &[("DOXY_DEBUG", "maybe")], &["maybe", "--debug"]);
-    let twice = ["--proxy-socket", "a", "--proxy-socket", "b"];
-    refused(&twice, NONE, &["--proxy-socket"]);
+    let twice = ["--docker-socket", "a", "--docker-socket", "b"];
+    refused(&twice, NONE, &["--docker-socket"]);
     for (arg, help) in [
         (
             "--socket",

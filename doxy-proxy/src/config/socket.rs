@@ -1,0 +1,389 @@
+//! One socket: its addresses, its engine, its policy, and what holds for its clients.
+//!
+//! It looks at one socket alone. What several sockets must not share is for `source` to find.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use doxy_proxy::{Format, Limits, LogDestination, PeerAcl, UnixListenConfig, UpstreamAddr};
+use rustix::fs::{Gid, Uid};
+
+use crate::config::addresses::{self, Address};
+use crate::config::error::ConfigError;
+use crate::config::layers::Layers;
+use crate::config::peers::{self, CertificateRule, ContainerRule};
+use crate::config::policy_files::{LoadedPolicy, Policies, file};
+use crate::config::settings::Setting;
+use crate::config::values::DryRun;
+use crate::config::{users, values};
+
+/// One socket of doxy, and what is served there.
+#[derive(Debug)]
+pub(crate) struct SocketConfig {
+    /// What scripts and logs call the socket.
+    pub(crate) name: String,
+    /// At least one.
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) engine: UpstreamAddr,
+    /// The setting that names the engine, for messages.
+    pub(crate) engine_setting: Setting,
+    pub(crate) engine_tls: Option<EngineTls>,
+    /// Sockets with equal policies share one.
+    pub(crate) policy: Arc<LoadedPolicy>,
+    pub(crate) peers: PeerAcl,
+    #[allow(dead_code, reason = "TLS will ask for it")]
+    pub(crate) certificates: Vec<CertificateRule>,
+    pub(crate) containers: Vec<ContainerRule>,
+    /// The first setting of each condition, for messages.
+    conditions: Conditions,
+    pub(crate) limits: Limits,
+    pub(crate) access_log: Option<AccessLogConfig>,
+    pub(crate) tls: Option<TlsFiles>,
+    /// Names that a `Host` may have over TCP, besides those that are always allowed.
+    #[allow(dead_code, reason = "TCP will ask for it")]
+    pub(crate) allow_host: Vec<String>,
+    /// With its setting, for messages.
+    pub(crate) dry_run: Option<(DryRun, Setting)>,
+}
+
+/// One address where clients connect.
+#[derive(Debug)]
+pub(crate) struct Bind {
+    /// The setting that names it, for messages.
+    pub(crate) setting: Setting,
+    pub(crate) listen: ListenConfig,
+}
+
+/// How to listen.
+#[derive(Debug, Clone)]
+pub(crate) enum ListenConfig {
+    Unix(UnixListenConfig),
+    Tcp(SocketAddr),
+    /// A socket that whoever starts doxy hands over, by its name.
+    Inherited(String),
+}
+
+/// The files for TLS towards clients.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFiles {
+    pub(crate) cert: Setting,
+    pub(crate) key: Setting,
+    /// Who signs the certificates that clients must have.
+    pub(crate) client_ca: Option<Setting>,
+}
+
+/// The files for TLS towards the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineTls {
+    pub(crate) ca: Setting,
+    /// Doxy's own certificate and its key.
+    pub(crate) client: Option<(Setting, Setting)>,
+}
+
+/// The first setting of each condition on who may connect.
+#[derive(Debug)]
+struct Conditions {
+    user: Option<Setting>,
+    from: Option<Setting>,
+    cert: Option<Setting>,
+    container: Option<Setting>,
+    insecure_tcp: bool,
+}
+
+/// Where requests are recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessLogConfig {
+    /// For messages.
+    pub(crate) setting: Setting,
+    pub(crate) destination: LogDestination,
+    pub(crate) format: Format,
+}
+
+/// Checks the settings of one socket. Without a name, it is called by its address.
+pub(super) fn check(
+    name: Option<&str>,
+    layers: &Layers<'_>,
+    policies: &mut Policies,
+) -> Result<SocketConfig, ConfigError> {
+    let policy = policies.load(layers)?;
+    let engine_setting = layers.value("docker-socket");
+    let engine = addresses::engine(&engine_setting)?;
+    let binds = binds(layers)?;
+    let each = |key: &str| layers.all(key).iter();
+    let first = |key: &str| layers.all(key).first().cloned();
+    let dry_run = match layers.optional("dry-run") {
+        Some(setting) => values::dry_run(setting)?.map(|dry_run| (dry_run, setting.clone())),
+        None => None,
+    };
+    let socket = SocketConfig {
+        name: match (name, binds.first()) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(bind)) => bind.listen.to_string(),
+            (None, None) => String::new(),
+        },
+        binds,
+        engine_tls: engine_tls(layers)?,
+        engine,
+        engine_setting,
+        policy,
+        peers: PeerAcl {
+            uids: each("allow-uid")
+                .map(users::user)
+                .collect::<Result<_, _>>()?,
+            gids: each("allow-gid")
+                .map(users::group)
+                .collect::<Result<_, _>>()?,
+            networks: each("allow-from")
+                .map(peers::network)
+                .collect::<Result<_, _>>()?,
+        },
+        certificates: each("allow-cert")
+            .map(peers::certificate)
+            .collect::<Result<_, _>>()?,
+        containers: each("allow-container")
+            .map(peers::container)
+            .collect::<Result<_, _>>()?,
+        conditions: Conditions {
+            user: first("allow-uid").or(first("allow-gid")),
+            from: first("allow-from"),
+            cert: first("allow-cert"),
+            container: first("allow-container"),
+            insecure_tcp: layers.flag("insecure-tcp"),
+        },
+        limits: Limits {
+            connections: values::number(&layers.value("max-connections"), usize::MAX)?,
+            head: values::timeout(&layers.value("head-timeout"))?,
+            body: values::size(&layers.value("max-body"))?,
+            idle: values::timeout(&layers.value("idle-timeout"))?,
+        },
+        access_log: access_log(layers)?,
+        tls: tls(layers)?,
+        allow_host: each("allow-host").map(host).collect::<Result<_, _>>()?,
+        dry_run,
+    };
+    for bind in &socket.binds {
+        match &bind.listen {
+            ListenConfig::Unix(_) => socket.check_address(&bind.setting, None)?,
+            ListenConfig::Tcp(address) => {
+                socket.check_address(&bind.setting, Some(address.ip()))?;
+            }
+            ListenConfig::Inherited(_) => {} // nobody knows yet what it is
+        }
+    }
+    Ok(socket)
+}
+
+impl SocketConfig {
+    /// Refuses an address on which a condition cannot hold, or where the network could reach what
+    /// nothing guards. `tcp` is the address of IP, if it is not a unix socket.
+    ///
+    /// To be asked for an inherited socket too, as soon as it is known what it is.
+    pub(crate) fn check_address(
+        &self,
+        setting: &Setting,
+        tcp: Option<IpAddr>,
+    ) -> Result<(), ConfigError> {
+        let address = setting.value().display();
+        let apart = format!("give {address} a table of its own, without this condition");
+        let client_certs = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        if let Some(cert) = &self.conditions.cert
+            && (tcp.is_none() || !client_certs)
+        {
+            return Err(match tcp {
+                Some(_) => cert.wrong(
+                    "clients are not asked for certificates",
+                    "set tls-client-ca, with tls-cert and tls-key",
+                ),
+                None => cert.wrong(format_args!("{address} has no certificates"), apart),
+            });
+        }
+        let Some(ip) = tcp else {
+            return match &self.conditions.from {
+                Some(from) => Err(from.wrong(format_args!("{address} has no networks"), apart)),
+                None => Ok(()),
+            };
+        };
+        if let Some(user) = &self.conditions.user {
+            return Err(user.wrong(format_args!("{address} has no users"), apart));
+        }
+        if let Some((_, dry_run)) = &self.dry_run
+            && !client_certs
+        {
+            return Err(dry_run.wrong(
+                format_args!("over TCP this lets everybody do everything on {address}"),
+                "set tls-client-ca, with tls-cert and tls-key, or try the policy on a unix socket",
+            ));
+        }
+        let guarded = client_certs
+            || peers::restrict(&self.peers.networks)
+            || !self.containers.is_empty()
+            || self.conditions.insecure_tcp;
+        if !ip.is_loopback() && !guarded {
+            return Err(setting.wrong(
+                "everyone in the network could connect",
+                "set tls-client-ca with tls-cert and tls-key, or allow-from with networks, or \
+                 allow-container; insecure-tcp lets everyone in",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The settings of this socket that are read and not yet served.
+    pub(crate) fn to_come(&self) -> impl Iterator<Item = &Setting> {
+        let binds = self.binds.iter().filter(|bind| bind.path().is_none());
+        let tls = self.tls.as_ref().map(|tls| &tls.cert);
+        let engine_tls = self.engine_tls.as_ref().map(|tls| &tls.ca);
+        let dry_run = self.dry_run.as_ref().map(|(_, setting)| setting);
+        let conditions = [&self.conditions.cert, &self.conditions.container];
+        let conditions = conditions.into_iter().flatten();
+        let others = [tls, engine_tls, dry_run].into_iter().flatten();
+        let binds = binds.map(|bind| &bind.setting);
+        binds.chain(conditions).chain(others)
+    }
+
+    /// Whether an address may be TCP.
+    pub(super) fn has_tcp(&self) -> bool {
+        let tcp = |bind: &Bind| !matches!(bind.listen, ListenConfig::Unix(_));
+        self.binds.iter().any(tcp)
+    }
+}
+
+impl Bind {
+    /// The path of a unix socket.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.listen {
+            ListenConfig::Unix(unix) => Some(&unix.path),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for ListenConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(unix) => unix.path.display().fmt(f),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Inherited(name) => write!(f, "fd://{name}"),
+        }
+    }
+}
+
+fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
+    let mode = values::mode(&layers.value("socket-mode"))?;
+    let owner = layers
+        .optional("socket-owner")
+        .map(users::user)
+        .transpose()?;
+    let group = layers
+        .optional("socket-group")
+        .map(users::group)
+        .transpose()?;
+    let given = layers.all("proxy-socket");
+    let default = [layers.value("proxy-socket")];
+    let settings = if given.is_empty() { &default } else { given };
+    let mut binds = vec![];
+    for setting in settings {
+        let listens = match addresses::proxy(setting)? {
+            Address::Unix(path) => vec![ListenConfig::Unix(UnixListenConfig {
+                path,
+                mode,
+                owner: owner.map(Uid::from_raw),
+                group: group.map(Gid::from_raw),
+            })],
+            Address::Tcp(addresses) => addresses.into_iter().map(ListenConfig::Tcp).collect(),
+            Address::Inherited(name) => vec![ListenConfig::Inherited(name)],
+        };
+        binds.extend(listens.into_iter().map(|listen| Bind {
+            setting: setting.clone(),
+            listen,
+        }));
+    }
+    Ok(binds)
+}
+
+fn access_log(layers: &Layers<'_>) -> Result<Option<AccessLogConfig>, ConfigError> {
+    let setting = layers.value("access-log");
+    let formats = [("text", Format::Text), ("json", Format::Json)];
+    let format = values::choice(&layers.value("log-format"), &formats)?;
+    let destination = match setting.value().to_str() {
+        Some("off") => return Ok(None),
+        Some("") => {
+            let help = "name a file, or write `stdout` or `off`";
+            return Err(setting.wrong("the path is empty", help));
+        }
+        Some("stdout") => LogDestination::Stdout,
+        _ => LogDestination::File(setting.path()),
+    };
+    Ok(Some(AccessLogConfig {
+        setting,
+        destination,
+        format,
+    }))
+}
+
+fn tls(layers: &Layers<'_>) -> Result<Option<TlsFiles>, ConfigError> {
+    let [cert, key, client_ca] = files(layers, ["tls-cert", "tls-key", "tls-client-ca"])?;
+    match (cert, key, client_ca) {
+        (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles {
+            cert,
+            key,
+            client_ca,
+        })),
+        (Some(cert), None, _) => Err(cert.wrong("the key is missing", "set tls-key too")),
+        (None, Some(key), _) => Err(key.wrong("the certificate is missing", "set tls-cert too")),
+        (None, None, Some(ca)) => Err(ca.wrong(
+            "doxy's own certificate is missing",
+            "set tls-cert and tls-key too",
+        )),
+        (None, None, None) => Ok(None),
+    }
+}
+
+fn engine_tls(layers: &Layers<'_>) -> Result<Option<EngineTls>, ConfigError> {
+    let names = ["docker-tls-ca", "docker-tls-cert", "docker-tls-key"];
+    let [ca, cert, key] = files(layers, names)?;
+    let client = match (cert, key) {
+        (Some(cert), Some(key)) => Some((cert, key)),
+        (Some(cert), None) => {
+            return Err(cert.wrong("the key is missing", "set docker-tls-key too"));
+        }
+        (None, Some(key)) => {
+            return Err(key.wrong("the certificate is missing", "set docker-tls-cert too"));
+        }
+        (None, None) => None,
+    };
+    match (ca, client) {
+        (Some(ca), client) => Ok(Some(EngineTls { ca, client })),
+        (None, Some((cert, _))) => Err(cert.wrong(
+            "doxy cannot tell the engine from another server",
+            "set docker-tls-ca too: the CA that signed the engine's certificate",
+        )),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The settings of files, those that are given. What is in the files is not looked at.
+fn files<const N: usize>(
+    layers: &Layers<'_>,
+    keys: [&str; N],
+) -> Result<[Option<Setting>; N], ConfigError> {
+    let given = keys.map(|key| layers.optional(key).cloned());
+    for setting in given.iter().flatten() {
+        file(setting)?;
+    }
+    Ok(given)
+}
+
+/// A name that a `Host` may have, without a port.
+fn host(setting: &Setting) -> Result<String, ConfigError> {
+    let text = setting.text()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.is_empty() || !text.chars().all(plain) {
+        return Err(setting.wrong(
+            "not the name of a host",
+            "write the name without a port, such as docker.example",
+        ));
+    }
+    Ok(text.to_ascii_lowercase())
+}

@@ -1,0 +1,326 @@
+//! Where the settings come from, as a whole: it reads them all, at the start and at each reload.
+//!
+//! A configuration is checked whole or refused whole. Nothing of one that was refused is remembered.
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use doxy_proxy::privilege::{Needs, RunAs, SandboxMode};
+use doxy_proxy::{LogDestination, UpstreamAddr};
+
+use crate::config::error::ConfigError;
+use crate::config::file::{self, Contents};
+use crate::config::keys::{KEYS, Scope};
+use crate::config::layers::{Layer, Layers};
+use crate::config::policy_files::Policies;
+use crate::config::settings::Setting;
+use crate::config::socket::{self, ListenConfig, SocketConfig};
+use crate::config::{same_address, users, values};
+
+/// More threads than the machines doxy runs on have processors.
+const MAX_THREADS: usize = 1024;
+
+/// Everything that doxy needs to know to run.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) shared: Shared,
+    /// At least one.
+    pub(crate) sockets: Vec<SocketConfig>,
+    /// What is probably a mistake, a line each.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What holds for the whole process.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) threads: usize,
+    /// How many connections all sockets together serve at a time.
+    pub(crate) connections: usize,
+    /// How long requests in service may take when doxy stops.
+    pub(crate) grace: Duration,
+    pub(crate) debug: bool,
+    /// Reload when a file changes. The setting is for messages.
+    pub(crate) watch: Option<Setting>,
+    /// Take live sockets over. The setting is for messages.
+    pub(crate) takeover: Option<Setting>,
+    pub(crate) run_as: Option<RunAs>,
+    pub(crate) sandbox: SandboxMode,
+    /// For messages.
+    pub(crate) sandbox_setting: Setting,
+    /// What doxy still needs in the sandbox.
+    pub(crate) needs: Needs,
+    /// All files that a reload reads, those that do not exist included.
+    #[allow(dead_code, reason = "`watch` will ask for it")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Options and variables, and through them the file.
+#[derive(Debug)]
+pub(crate) struct Source {
+    given: Layer,
+    /// Whether rules in force have come from the default pattern file, the only one that may be
+    /// missing.
+    default_in_force: Cell<bool>,
+}
+
+impl Source {
+    /// `given` are the options and variables.
+    pub(crate) fn new(given: Layer) -> Self {
+        Self {
+            given,
+            default_in_force: Cell::new(false),
+        }
+    }
+
+    /// Reads and checks everything. The error is about the first thing that is wrong. What it returns
+    /// is to be put in force.
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
+        let contents = self.read()?;
+        self.check(&contents)
+    }
+
+    /// What the file says; nothing if there is none.
+    fn read(&self) -> Result<Contents, ConfigError> {
+        match self.given.get("config").last() {
+            Some(setting) => file::read(setting),
+            None => Ok(Contents::default()),
+        }
+    }
+
+    fn check(&self, contents: &Contents) -> Result<Config, ConfigError> {
+        let process = self.layers(contents, None);
+        let mut policies = Policies::new(self.default_in_force.get());
+        let stacks = self.stacks(contents)?;
+        let mut sockets = vec![];
+        for (name, layers) in &stacks {
+            sockets.push(socket::check(*name, layers, &mut policies)?);
+        }
+        same_address::check(&sockets)?;
+        used(&stacks, &sockets)?;
+        access_logs(&sockets)?;
+        let connections = values::number(&process.value("max-connections"), usize::MAX)?;
+        for (_, layers) in &stacks {
+            let own = layers.value("max-connections");
+            if values::number(&own, usize::MAX)? > connections {
+                return Err(own.wrong(
+                    format_args!("all sockets together have {connections}"),
+                    "raise max-connections at the top of the file, or lower this one",
+                ));
+            }
+        }
+        let sandbox_setting = process.value("sandbox");
+        let mut files = policies.files();
+        files.extend(self.given.get("config").last().map(Setting::path));
+        for tls in sockets.iter().filter_map(|socket| socket.tls.as_ref()) {
+            let ca = tls.client_ca.as_ref();
+            files.extend(
+                [&tls.cert, &tls.key]
+                    .into_iter()
+                    .chain(ca)
+                    .map(Setting::path),
+            );
+        }
+        for tls in sockets
+            .iter()
+            .filter_map(|socket| socket.engine_tls.as_ref())
+        {
+            let client = tls.client.iter().flat_map(|(cert, key)| [cert, key]);
+            files.extend([&tls.ca].into_iter().chain(client).map(Setting::path));
+        }
+        files.sort();
+        files.dedup();
+        let flag = |key| process.flag(key).then(|| process.value(key));
+        let shared = Shared {
+            threads: values::number(&process.value("threads"), MAX_THREADS)?,
+            connections,
+            grace: values::duration(&process.value("shutdown-grace"))?,
+            debug: process.flag("debug"),
+            watch: flag("watch"),
+            takeover: flag("takeover"),
+            run_as: users::run_as(process.optional("user"), process.optional("group"))?,
+            sandbox: sandbox(&sandbox_setting)?,
+            sandbox_setting,
+            needs: needs(&sockets, &files),
+            files,
+        };
+        let warnings = warnings(&self.given, contents, &sockets);
+        self.default_in_force.set(policies.default_read());
+        Ok(Config {
+            shared,
+            sockets,
+            warnings,
+        })
+    }
+
+    fn layers<'a>(&'a self, contents: &'a Contents, table: Option<&'a Layer>) -> Layers<'a> {
+        Layers {
+            table,
+            given: &self.given,
+            top: Some(&contents.top),
+        }
+    }
+
+    /// The layers of each socket, with its name.
+    fn stacks<'a>(&'a self, contents: &'a Contents) -> Result<Vec<Stack<'a>>, ConfigError> {
+        if contents.sockets.is_empty() {
+            return Ok(vec![(None, self.layers(contents, None))]);
+        }
+        for setting in [&self.given, &contents.top] {
+            if let Some(setting) = setting.get("proxy-socket").first() {
+                return Err(setting.wrong(
+                    "the file has tables of sockets, which have addresses of their own",
+                    "remove it, or remove the tables [socket.NAME]",
+                ));
+            }
+        }
+        let tables = contents.sockets.iter();
+        tables
+            .map(|table| {
+                if table.layer.get("proxy-socket").is_empty() {
+                    return Err(table.place.wrong(
+                        format_args!("[socket.{}] has no proxy-socket", table.name),
+                        "name the socket to create, such as /run/doxy/docker.sock",
+                    ));
+                }
+                let layers = self.layers(contents, Some(&table.layer));
+                Ok((Some(table.name.as_str()), layers))
+            })
+            .collect()
+    }
+}
+
+/// A socket's name, if it has a table, and its layers.
+type Stack<'a> = (Option<&'a str>, Layers<'a>);
+
+/// Refuses settings of TLS that nothing uses: whoever wrote them takes them for protection.
+fn used(stacks: &[Stack<'_>], sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    let clients = |socket: &SocketConfig| socket.has_tcp();
+    let engine = |socket: &SocketConfig| matches!(socket.engine, UpstreamAddr::Tcp(_));
+    type Uses<'a> = &'a dyn Fn(&SocketConfig) -> bool;
+    let keys: [(&str, Uses<'_>, &str); 4] = [
+        ("tls-cert", &clients, "proxy-socket names no tcp:// address"),
+        (
+            "tls-client-ca",
+            &clients,
+            "proxy-socket names no tcp:// address",
+        ),
+        (
+            "docker-tls-ca",
+            &engine,
+            "docker-socket is no tcp:// address",
+        ),
+        (
+            "docker-tls-cert",
+            &engine,
+            "docker-socket is no tcp:// address",
+        ),
+    ];
+    for (key, uses, why) in keys {
+        let mut unused = None;
+        let mut used = false;
+        for ((_, layers), socket) in stacks.iter().zip(sockets) {
+            let Some(setting) = layers.optional(key) else {
+                continue;
+            };
+            let own = layers.table.is_some_and(|table| !table.get(key).is_empty());
+            match uses(socket) {
+                true => used = true,
+                false if own => return Err(setting.wrong(why, "TLS is for TCP: leave it out")),
+                false => unused = Some(setting),
+            }
+        }
+        if let Some(setting) = unused.filter(|_| !used) {
+            return Err(setting.wrong(why, "TLS is for TCP: leave it out"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses two formats in one file.
+fn access_logs(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    let mut seen: Vec<(LogDestination, _)> = vec![];
+    for log in sockets
+        .iter()
+        .filter_map(|socket| socket.access_log.as_ref())
+    {
+        let destination = match &log.destination {
+            LogDestination::File(path) => LogDestination::File(same_address::real(path)),
+            LogDestination::Stdout => LogDestination::Stdout,
+        };
+        match seen.iter().find(|(other, _)| *other == destination) {
+            Some((_, format)) if *format != log.format => {
+                return Err(log.setting.wrong(
+                    "another socket writes there in another format",
+                    "give both the same log-format, or each a file of its own",
+                ));
+            }
+            Some(_) => {}
+            None => seen.push((destination, log.format)),
+        }
+    }
+    Ok(())
+}
+
+fn sandbox(setting: &Setting) -> Result<SandboxMode, ConfigError> {
+    values::choice(
+        setting,
+        &[
+            ("auto", SandboxMode::Auto),
+            ("require", SandboxMode::Require),
+            ("off", SandboxMode::Off),
+        ],
+    )
+}
+
+/// What all sockets together need.
+fn needs(sockets: &[SocketConfig], files: &[PathBuf]) -> Needs {
+    let mut needs = Needs::default();
+    for socket in sockets {
+        needs.add_engine(&socket.engine);
+        for bind in &socket.binds {
+            if let ListenConfig::Unix(unix) = &bind.listen {
+                needs.sockets.push(unix.path.clone());
+            }
+        }
+        if let Some(log) = &socket.access_log
+            && let LogDestination::File(path) = &log.destination
+            && !needs.write_files.contains(path)
+        {
+            needs.write_files.push(path.clone());
+        }
+    }
+    needs.read_files = files.iter().filter(|file| file.exists()).cloned().collect();
+    // The access log names the commands that connect.
+    needs.read_folders.push("/proc".into());
+    needs
+}
+
+/// What is allowed and probably a mistake.
+fn warnings(given: &Layer, contents: &Contents, sockets: &[SocketConfig]) -> Vec<String> {
+    let mut warnings = vec![];
+    for setting in given.settings() {
+        let key = setting.key();
+        let of_socket = KEYS
+            .iter()
+            .any(|it| it.name == key && it.scope == Scope::Socket);
+        let has = |table: &file::Table| !table.layer.get(key).is_empty();
+        let tables = &contents.sockets;
+        if of_socket && !tables.is_empty() && tables.iter().all(has) {
+            warnings.push(format!(
+                "{setting}: no socket uses it, because every table in the file has its own"
+            ));
+        }
+    }
+    for socket in sockets {
+        let plain_tcp = socket.has_tcp() && socket.tls.is_none();
+        if plain_tcp && !socket.containers.is_empty() {
+            warnings.push(format!(
+                "{}: allow-container over TCP without TLS goes by addresses, which others in the \
+                 network can take; it is no reason to allow what leads to the host",
+                socket.name
+            ));
+        }
+    }
+    warnings
+}

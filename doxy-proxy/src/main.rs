@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use doxy_proxy::log::diagnostics::Stderr;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::cli::Stop;
-use crate::config::{ConfigError, Source};
+use crate::cli::{Stop, Task};
+use crate::config::{ConfigError, EXAMPLE, Source};
 use crate::signals::Signals;
 use crate::startup::Bound;
 
@@ -32,8 +32,8 @@ const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
-    let settings = match cli::parse() {
-        Ok(settings) => settings,
+    let call = match cli::parse() {
+        Ok(call) => call,
         Err(Stop::Misused(text)) => return complain(&text, MISUSED),
         Err(Stop::Page(page)) => {
             // Printing fails if nobody reads it.
@@ -41,7 +41,13 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match run(Source::new(settings)) {
+    let source = Source::new(call.given);
+    let done = match call.task {
+        Task::Run => run(source),
+        Task::Example => print(EXAMPLE),
+        Task::Show { json } => show(&source, json),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Config(error)) => complain(&error, MISUSED),
         Err(Failure::Running(error)) => complain(&error, FAILED),
@@ -87,6 +93,24 @@ fn run(source: Source) -> Result<(), Failure> {
         serving.until_stopped(signals).await?;
         Ok(())
     })
+}
+
+fn show(source: &Source, json: bool) -> Result<(), Failure> {
+    let in_force = source.show()?;
+    match json {
+        true => print(&in_force.json()),
+        false => print(&in_force.to_string()),
+    }
+}
+
+/// Prints a result.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Who reads no further has what it wants.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn log_to_stderr(debug: bool) {

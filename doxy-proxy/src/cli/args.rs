@@ -2,23 +2,49 @@
 //!
 //! No value is checked here. What `--help` says beyond that is in `help`.
 
-use std::ffi::{OsStr, OsString};
-
 use clap::builder::{BoolishValueParser, OsStringValueParser};
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, Command};
 
 use crate::cli::help;
-use crate::config::{KEYS, Kind, Layer, Setting, find};
+use crate::config::find;
 
 /// The widest that help is wrapped to.
 const MAX_WIDTH: usize = 100;
-/// The setting that is a list of addresses.
-const ADDRESSES: &str = "proxy-socket";
-/// What an address can begin with.
-const SCHEMES: [&str; 3] = ["unix://", "tcp://", "fd://"];
 
+/// The command line. Options may stand before and behind a subcommand.
 pub(super) fn command() -> Command {
+    options()
+        .mut_args(|arg| {
+            let everywhere = arg.get_id() != "version";
+            arg.global(everywhere)
+        })
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("config")
+                .about(help::CONFIG_COMMAND)
+                .subcommand_required(true)
+                .override_help(help::CONFIG_HELP)
+                .subcommand(
+                    Command::new("example")
+                        .about("Print an example with every key")
+                        .override_help(help::CONFIG_HELP),
+                )
+                .subcommand(
+                    Command::new("show")
+                        .about("Print what is in force")
+                        .override_help(help::CONFIG_HELP)
+                        .arg(
+                            Arg::new("format")
+                                .long("format")
+                                .value_name("text|json")
+                                .value_parser(["text", "json"])
+                                .default_value("text"),
+                        ),
+                ),
+        )
+}
+
+fn options() -> Command {
     Command::new("doxy")
         .version(env!("CARGO_PKG_VERSION"))
         .about(help::ABOUT)
@@ -203,64 +229,9 @@ fn flag(name: &'static str, variable: &'static str) -> Arg {
         .value_parser(BoolishValueParser::new())
 }
 
-/// What was given. Defaults are not.
-pub(super) fn given(matches: &ArgMatches) -> Layer {
-    let mut layer = Layer::default();
-    for key in KEYS {
-        let setting = match matches.value_source(key.name) {
-            Some(ValueSource::EnvVariable) => Setting::variable,
-            Some(ValueSource::CommandLine) => Setting::option,
-            _ => continue,
-        };
-        if key.kind == Kind::Flag {
-            let value = if matches.get_flag(key.name) {
-                "true"
-            } else {
-                "false"
-            };
-            layer.add(setting(key.name, value.as_ref()));
-            continue;
-        }
-        let values = matches.get_many::<OsString>(key.name);
-        for value in values.into_iter().flatten() {
-            if key.name == ADDRESSES {
-                for address in addresses(value) {
-                    layer.add(setting(key.name, address));
-                }
-            } else {
-                layer.add(setting(key.name, value));
-            }
-        }
-    }
-    layer
-}
-
-/// The addresses in a list. A path may have commas, so that only a comma before a scheme separates.
-fn addresses(list: &OsStr) -> Vec<&OsStr> {
-    let Some(text) = list.to_str() else {
-        return vec![list];
-    };
-    let mut addresses: Vec<&str> = vec![];
-    let mut rest = text;
-    let mut from = 0;
-    while let Some((at, _)) = rest.match_indices(',').find(|(at, _)| *at >= from) {
-        let (before, after) = rest.split_at(at);
-        let after = after.strip_prefix(',').unwrap_or_default();
-        if SCHEMES.iter().any(|scheme| after.starts_with(scheme)) {
-            addresses.push(before);
-            (rest, from) = (after, 0);
-        } else {
-            from = at + 1;
-        }
-    }
-    addresses.push(rest);
-    addresses.into_iter().map(OsStr::new).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Kind, addresses, command, given};
-    use crate::config::KEYS;
+    use super::command;
 
     #[test]
     fn every_option_has_the_variable_of_its_name() {
@@ -272,45 +243,6 @@ mod tests {
             }
             let variable = format!("DOXY_{}", name.to_uppercase().replace('-', "_"));
             assert_eq!(arg.get_env(), Some(variable.as_ref()), "--{name}");
-        }
-    }
-
-    #[test]
-    fn every_setting_is_an_option_and_reaches_its_layer() {
-        let args = KEYS.iter().map(|key| match key.kind {
-            Kind::Flag => format!("--{}", key.name),
-            _ => format!("--{}=value-of-{}", key.name, key.name),
-        });
-        let args = ["doxy".to_owned()].into_iter().chain(args);
-        let read = format!("{:?}", given(&command().get_matches_from(args)));
-        for key in KEYS {
-            let value = match key.kind {
-                Kind::Flag => format!("key: {:?}, value: \"true\"", key.name),
-                _ => format!("key: {0:?}, value: \"value-of-{0}\"", key.name),
-            };
-            assert!(read.contains(&value), "{value} is not in {read}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_given_without_arguments() {
-        let layer = given(&command().get_matches_from(["doxy"]));
-        assert_eq!(format!("{layer:?}"), "Layer({})");
-    }
-
-    #[test]
-    fn lists_of_addresses() {
-        for (list, expected) in [
-            ("/run/d.sock", &["/run/d.sock"][..]),
-            ("/run/a,b,c.sock", &["/run/a,b,c.sock"]),
-            (
-                "/run/a,b.sock,tcp://[::1]:1,fd://x,unix:///y",
-                &["/run/a,b.sock", "tcp://[::1]:1", "fd://x", "unix:///y"],
-            ),
-            ("tcp://a,", &["tcp://a,"]),
-            ("", &[""]),
-        ] {
-            assert_eq!(addresses(list.as_ref()), expected, "{list}");
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::cli::args::command;
+use crate::config::LATER;
 
 /// Switches of Tecnativa's and LinuxServer's docker-socket-proxy, which are 0 or 1.
 const SWITCHES: &[&str] = &[
@@ -64,6 +65,19 @@ const WOLLOMATIC: &[&str] = &[
 const METHODS: &[&str] = &[
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
 ];
+
+/// An error about a variable of a version to come, if there is one. A warning would be too little:
+/// doxy would run with other rules than were asked for.
+pub(super) fn to_come(variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    LATER.iter().find_map(|name| {
+        let name = format!("DOXY_{}", name.to_uppercase());
+        let value = variable(&name)?;
+        Some(format!(
+            "{name}={}: not in this version\nhelp: leave it out",
+            value.display()
+        ))
+    })
+}
 
 /// What to say of the environment: one line for each unknown `DOXY_…` variable, and one for each
 /// other proxy whose settings are there.

@@ -7,6 +7,7 @@ use std::env;
 use clap::error::{ContextKind, ContextValue};
 
 use crate::cli::args::command;
+use crate::config::LATER;
 
 /// Options of other tools, and usual guesses, with what doxy calls them.
 const GUESSES: &[(&str, &[&str])] = &[
@@ -60,6 +61,13 @@ const GUESSES: &[(&str, &[&str])] = &[
 ];
 
 pub(super) fn explain(error: &clap::Error) -> String {
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg)
+        && LATER
+            .iter()
+            .any(|name| given.strip_prefix("--") == Some(name))
+    {
+        return format!("{given}: not in this version\nhelp: leave it out");
+    }
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let what = lines.next().unwrap_or_default();

@@ -18,6 +18,18 @@ The Docker engine: a socket's path, unix://PATH or tcp://HOST:PORT.
 While the engine cannot be reached, clients get status 502. doxy need not be restarted when the \
 engine is.";
 
+pub(super) const CONFIG_COMMAND: &str = "Print an example of a configuration, or what is in force";
+
+pub(super) const CONFIG_HELP: &str = "\
+doxy config example    prints an example of a configuration, with every key
+doxy config show       prints what is in force, and where each value was given: as an option, in a
+                       variable, in the file, or nowhere; `--format json` is for programs
+
+All options of `doxy --help` may stand before or behind, as in
+    doxy --config doxy.toml config show
+doxy exits with 2 if the settings are wrong, and says how.
+";
+
 pub(super) const CONFIG: &str = "\
 A TOML file with settings. At its top stand those of the process and the defaults of all sockets, \
 below them a table [socket.NAME] for each socket. `doxy config example` prints one, and `doxy config \
@@ -125,10 +137,16 @@ Examples:
   Your own rules, for the members of a group:
       doxy --pattern-file my.pattern --proxy-socket /run/doxy/doxy.sock --socket-group metrics
 
+  Several programs, each with a socket and rules of its own:
+      doxy config example > doxy.toml       # edit it
+      doxy --config doxy.toml config show   # is it right, and what is in force?
+      doxy --config doxy.toml
+
   Why was a request denied? Each request with its reason:
       doxy --debug
 
-Every option can be given by its variable. An option overrides its variable.
+Every option can be given by its variable, and by its key in the configuration. An option overrides its
+variable, a variable overrides the top of the file.
 A TIME is a number of seconds, or numbers with units: 500ms, 30s, 1h30m.
 
 Rules, one a line: a regex that must match the whole path.
@@ -156,7 +174,7 @@ Containers: mount the folder, not the socket. doxy creates a new socket at each 
 container that mounts the socket itself keeps the old one. Mount /run/doxy, and let the client use \
 /run/doxy/doxy.sock.
 
-Signals: SIGHUP reloads the policy, SIGTERM stops doxy.
+Signals: SIGHUP reloads the configuration and the policies, SIGTERM stops doxy.
 
 Exit codes: 0 stopped by a signal, 1 failed while running, 2 could not start: arguments, rules, \
 sockets or permissions.";

@@ -5,11 +5,11 @@
 mod args;
 mod environment;
 mod explain;
+mod given;
 mod help;
 
-use crate::config::Layer;
-
 pub(crate) use self::environment::warnings;
+pub(crate) use self::given::{Call, Task};
 
 /// Why there are no settings.
 pub(crate) enum Stop {
@@ -20,9 +20,12 @@ pub(crate) enum Stop {
 }
 
 /// Reads the command line and the environment of this process.
-pub(crate) fn parse() -> Result<Layer, Stop> {
+pub(crate) fn parse() -> Result<Call, Stop> {
+    if let Some(text) = environment::to_come(|name| std::env::var_os(name)) {
+        return Err(Stop::Misused(text));
+    }
     match args::command().try_get_matches() {
-        Ok(matches) => Ok(args::given(&matches)),
+        Ok(matches) => Ok(given::call(&matches)),
         Err(error) if error.use_stderr() => Err(Stop::Misused(explain::explain(&error))),
         Err(page) => Err(Stop::Page(page)),
     }

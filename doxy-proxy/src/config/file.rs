@@ -22,8 +22,6 @@ const MAX_SIZE: u64 = 16 << 20;
 /// A socket's name is in every line of the log.
 const MAX_NAME: usize = 64;
 const EXAMPLE: &str = "`doxy config example` prints one that works";
-/// Keys of versions to come.
-const LATER: [&str; 2] = ["preset", "redact"];
 
 /// A file as it was read.
 #[derive(Debug, Default)]
@@ -66,7 +64,8 @@ pub(super) fn read(setting: &Setting) -> Result<Contents, ConfigError> {
     parse(&path, &bytes)
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ConfigError> {
+/// Reads text. `path` is what messages call it.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ConfigError> {
     let (valid, broken) = match str::from_utf8(bytes) {
         Ok(text) => (text, false),
         Err(error) => {
@@ -200,7 +199,7 @@ impl<'t> Text<'t> {
     ) -> Result<(), ConfigError> {
         let place = self.place(name.span().start);
         let name = name.get_ref().as_ref();
-        if LATER.contains(&name) {
+        if keys::LATER.contains(&name) {
             return Err(place.wrong(format_args!("`{name}` is not in this version"), "remove it"));
         }
         let key = match (keys::find(name), socket) {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod error;
+mod example;
 mod file;
 mod keys;
 mod layers;
@@ -13,13 +14,15 @@ mod peers;
 mod policy_files;
 mod same_address;
 mod settings;
+mod show;
 mod socket;
 mod source;
 mod users;
 mod values;
 
 pub(crate) use self::error::ConfigError;
-pub(crate) use self::keys::{KEYS, Kind, find};
+pub(crate) use self::example::EXAMPLE;
+pub(crate) use self::keys::{KEYS, Kind, LATER, find};
 pub(crate) use self::layers::Layer;
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};

@@ -379,11 +379,12 @@ fn files<const N: usize>(
 fn host(setting: &Setting) -> Result<String, ConfigError> {
     let text = setting.text()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if text.is_empty() || !text.chars().all(plain) {
+    if text.trim_matches('.').is_empty() || !text.chars().all(plain) {
         return Err(setting.wrong(
             "not the name of a host",
             "write the name without a port, such as docker.example",
         ));
     }
-    Ok(text.to_ascii_lowercase())
+    // Of a `Host`, neither case nor a last dot counts.
+    Ok(text.trim_end_matches('.').to_ascii_lowercase())
 }

@@ -81,14 +81,14 @@ impl Source {
     }
 
     /// What the file says; nothing if there is none.
-    fn read(&self) -> Result<Contents, ConfigError> {
+    pub(super) fn read(&self) -> Result<Contents, ConfigError> {
         match self.given.get("config").last() {
             Some(setting) => file::read(setting),
             None => Ok(Contents::default()),
         }
     }
 
-    fn check(&self, contents: &Contents) -> Result<Config, ConfigError> {
+    pub(super) fn check(&self, contents: &Contents) -> Result<Config, ConfigError> {
         let process = self.layers(contents, None);
         let mut policies = Policies::new(self.default_in_force.get());
         let stacks = self.stacks(contents)?;
@@ -153,7 +153,11 @@ impl Source {
         })
     }
 
-    fn layers<'a>(&'a self, contents: &'a Contents, table: Option<&'a Layer>) -> Layers<'a> {
+    pub(super) fn layers<'a>(
+        &'a self,
+        contents: &'a Contents,
+        table: Option<&'a Layer>,
+    ) -> Layers<'a> {
         Layers {
             table,
             given: &self.given,
@@ -162,7 +166,10 @@ impl Source {
     }
 
     /// The layers of each socket, with its name.
-    fn stacks<'a>(&'a self, contents: &'a Contents) -> Result<Vec<Stack<'a>>, ConfigError> {
+    pub(super) fn stacks<'a>(
+        &'a self,
+        contents: &'a Contents,
+    ) -> Result<Vec<Stack<'a>>, ConfigError> {
         if contents.sockets.is_empty() {
             return Ok(vec![(None, self.layers(contents, None))]);
         }
@@ -191,7 +198,7 @@ impl Source {
 }
 
 /// A socket's name, if it has a table, and its layers.
-type Stack<'a> = (Option<&'a str>, Layers<'a>);
+pub(super) type Stack<'a> = (Option<&'a str>, Layers<'a>);
 
 /// Refuses settings of TLS that nothing uses: whoever wrote them takes them for protection.
 fn used(stacks: &[Stack<'_>], sockets: &[SocketConfig]) -> Result<(), ConfigError> {
@@ -324,3 +331,6 @@ fn warnings(given: &Layer, contents: &Contents, sockets: &[SocketConfig]) -> Vec
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,7 +60,7 @@ fn options() -> Command {
                 .help("A file with settings, and with any number of sockets")
                 .long_help(help::CONFIG),
             flag("watch", "DOXY_WATCH")
-                .help("Reload when the configuration, rules, scripts or certificates change")
+                .help("Reload when a file that doxy reads has changed")
                 .long_help(help::WATCH),
             flag("takeover", "DOXY_TAKEOVER")
                 .help("Take the sockets of a running doxy over")

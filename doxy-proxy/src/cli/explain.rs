@@ -45,6 +45,23 @@ const GUESSES: &[(&str, &[&str])] = &[
             "--allow",
         ],
     ),
+    (
+        "--config",
+        &["--config-file", "--configuration", "--conf", "-c", "-f"],
+    ),
+    (
+        "--allow-from",
+        &["--allow-ip", "--allow-network", "--allow-cidr"],
+    ),
+    (
+        "--tls-client-ca",
+        &["--tlscacert", "--tls-ca", "--client-ca", "--tlsverify"],
+    ),
+    ("--tls-cert", &["--tlscert", "--cert", "--certificate"]),
+    ("--tls-key", &["--tlskey", "--key"]),
+    ("--insecure-tcp", &["--insecure"]),
+    ("--dry-run", &["--audit", "--permissive", "--log-only"]),
+    ("--takeover", &["--replace", "--force"]),
     ("--script", &["--policy", "--policy-file", "--script-file"]),
     ("--socket-mode", &["--mode", "--permissions", "--chmod"]),
     ("--socket-owner", &["--owner"]),

@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::error::ConfigError;
 use crate::config::keys::{self, Key, Kind, Scope};
 use crate::config::layers::Layer;
-use crate::config::settings::{Place, Setting, Spelled};
+use crate::config::settings::{Place, Setting, Spelled, on_one_line};
 
 /// More than a file for ten thousand sockets has.
 const MAX_SIZE: u64 = 16 << 20;
@@ -127,6 +127,8 @@ impl<'t> Text<'t> {
         let line = self.lines.partition_point(|start| *start <= at).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let before = self.text.get(start..at).unwrap_or_default();
+        // Editors show no byte order mark.
+        let before = before.trim_start_matches('\u{FEFF}');
         Place {
             file: Arc::clone(&self.path),
             line,
@@ -249,12 +251,6 @@ impl<'t> Text<'t> {
     fn setting(&self, key: &'static Key, value: &Value<'_>, text: &str) -> Setting {
         let span = value.span();
         let spelling = self.text.get(span.clone()).unwrap_or_default();
-        let mut lines = spelling.lines();
-        let mut shown = lines.next().unwrap_or_default().to_owned();
-        // Text of several lines would make an error of several lines.
-        if lines.next().is_some() {
-            shown.push('…');
-        }
         let long = [r#"""""#, "'''"]
             .iter()
             .any(|quotes| spelling.starts_with(quotes));
@@ -270,7 +266,7 @@ impl<'t> Text<'t> {
             text,
             Spelled {
                 place: self.place(span.start),
-                spelling: shown.into(),
+                spelling: on_one_line(spelling).into(),
                 text_at,
             },
         )

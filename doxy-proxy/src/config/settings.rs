@@ -2,6 +2,7 @@
 //!
 //! Nothing is checked here, and nothing here knows what a setting means.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -153,10 +154,21 @@ impl Setting {
     }
 }
 
+/// The first line of a text, and whether there are more: an error has one line for what is wrong.
+pub(super) fn on_one_line(text: &str) -> Cow<'_, str> {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    match lines.next() {
+        Some(_) => Cow::Owned(format!("{first}…")),
+        None => Cow::Borrowed(first),
+    }
+}
+
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())?;
-        let value = self.value.display();
+        let value = self.value.to_string_lossy();
+        let value = on_one_line(&value);
         let flag = keys::find(self.key).is_some_and(|key| key.kind == Kind::Flag);
         match &self.origin {
             Origin::File(Spelled { spelling, .. }) => write!(f, " = {spelling}"),
@@ -164,6 +176,34 @@ impl fmt::Display for Setting {
             Origin::Variable => write!(f, "={value}"),
             Origin::Option if flag => Ok(()),
             Origin::Default | Origin::Option => write!(f, " {value}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_shown_as_they_were_given() {
+        for (setting, expected) in [
+            (
+                Setting::option("socket-mode", "0660".as_ref()),
+                "--socket-mode 0660",
+            ),
+            (
+                Setting::variable("socket-mode", "0660".as_ref()),
+                "DOXY_SOCKET_MODE=0660",
+            ),
+            (Setting::option("debug", "true".as_ref()), "--debug"),
+            (Setting::option("script", "".as_ref()), "--script"),
+            (
+                Setting::variable("patterns", "/a\n/b\n".as_ref()),
+                "DOXY_PATTERNS=/a…",
+            ),
+            (Setting::default_of("threads"), "--threads 1"),
+        ] {
+            assert_eq!(setting.to_string(), expected);
         }
     }
 }

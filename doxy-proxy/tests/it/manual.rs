@@ -121,3 +121,30 @@ fn the_options_are_those_of_the_binary() {
         assert_eq!(listed, of_binary);
     }
 }
+
+/// The table of keys has every option, and no more.
+#[test]
+fn every_option_is_a_key_of_the_configuration() {
+    let section = |page: &str, from: &str| {
+        let page = fs::read_to_string(root().join(page)).unwrap();
+        let (_, rest) = page.split_once(from).unwrap();
+        rest.split("\n## ").next().unwrap().to_owned()
+    };
+    let options = section("docs/operations.md", "\n## Options\n");
+    let rows = options.lines().filter(|line| line.starts_with("| `--"));
+    let options = rows
+        .filter_map(|row| row.split(" | ").next())
+        .flat_map(names);
+    let options = options.map(|name| name.trim_start_matches("--").to_owned());
+    let other = ["config", "help", "version"];
+    let expected: BTreeSet<_> = options.filter(|it| !other.contains(&it.as_str())).collect();
+    let keys = section("docs/configuration.md", "\n## Keys\n");
+    let rows = keys.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    let keys: Vec<_> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(keys.iter().cloned().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(keys.len(), expected.len(), "a key is there twice");
+}

@@ -115,3 +115,24 @@ fn pieces_of_a_file_are_read_or_refused() {
     }
     assert!(read_text(text).is_ok());
 }
+
+#[test]
+fn files_with_odd_bytes() {
+    let read = |text: &str| parse(Path::new("f"), text.as_bytes()).map_err(|it| it.to_string());
+    let marked = read("\u{FEFF}threads = 2\r\n").unwrap();
+    let setting = marked.top.get("threads")[0].to_string();
+    assert_eq!(setting, "f:1:11: threads = 2");
+    for text in [
+        "threads = [".repeat(10_000),
+        format!("a = {}", "[".repeat(100_000)),
+        format!("a = {}", "{a=".repeat(100_000)),
+        format!("socket{} = 1", ".a".repeat(50_000)),
+        "threads = 1\0".to_owned(),
+        "threads = 1\rdebug = true".to_owned(),
+        "\u{202E}threads = 1".to_owned(),
+    ] {
+        let error = read(&text).err().unwrap();
+        assert!(error.starts_with("f:1:"), "{error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+    }
+}

@@ -126,6 +126,8 @@ fn rules_in_a_variable() {
     process.stop();
     let wrong = refused(&[], &[("DOXY_PATTERNS", "/_ping\nGTE /x")], &[]);
     assert!(wrong.starts_with("doxy: DOXY_PATTERNS:2:1: unknown method `GTE`\n"));
+    let none = refused(&[], &[("DOXY_PATTERNS", "# a\n# b\n")], &[]);
+    assert!(none.starts_with("doxy: DOXY_PATTERNS=# a…: no rules, so nothing would be allowed\n"));
     let both = ["--patterns", "/a)", "--pattern-file", "good.pattern"];
     assert!(refused(&both, NONE, &[]).starts_with("doxy: --patterns:1:3: `)` closes no group\n"));
 }

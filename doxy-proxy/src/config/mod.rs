@@ -17,6 +17,7 @@ mod settings;
 mod show;
 mod socket;
 mod source;
+mod tls;
 mod users;
 mod values;
 

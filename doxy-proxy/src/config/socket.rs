@@ -13,8 +13,9 @@ use crate::config::addresses::{self, Address};
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
 use crate::config::peers::{self, CertificateRule, ContainerRule};
-use crate::config::policy_files::{LoadedPolicy, Policies, file};
+use crate::config::policy_files::{LoadedPolicy, Policies};
 use crate::config::settings::Setting;
+use crate::config::tls::{self, EngineTls, TlsFiles};
 use crate::config::values::DryRun;
 use crate::config::{users, values};
 
@@ -28,6 +29,7 @@ pub(crate) struct SocketConfig {
     pub(crate) engine: UpstreamAddr,
     /// The setting that names the engine, for messages.
     pub(crate) engine_setting: Setting,
+    /// Only for an engine at an address of TCP.
     pub(crate) engine_tls: Option<EngineTls>,
     /// Sockets with equal policies share one.
     pub(crate) policy: Arc<LoadedPolicy>,
@@ -39,6 +41,7 @@ pub(crate) struct SocketConfig {
     conditions: Conditions,
     pub(crate) limits: Limits,
     pub(crate) access_log: Option<AccessLogConfig>,
+    /// Only if there is an address of TCP, or one that may be.
     pub(crate) tls: Option<TlsFiles>,
     /// Names that a `Host` may have over TCP, besides those that are always allowed.
     #[allow(dead_code, reason = "TCP will ask for it")]
@@ -62,23 +65,6 @@ pub(crate) enum ListenConfig {
     Tcp(SocketAddr),
     /// A socket that whoever starts doxy hands over, by its name.
     Inherited(String),
-}
-
-/// The files for TLS towards clients.
-#[derive(Debug, Clone)]
-pub(crate) struct TlsFiles {
-    pub(crate) cert: Setting,
-    pub(crate) key: Setting,
-    /// Who signs the certificates that clients must have.
-    pub(crate) client_ca: Option<Setting>,
-}
-
-/// The files for TLS towards the engine.
-#[derive(Debug, Clone)]
-pub(crate) struct EngineTls {
-    pub(crate) ca: Setting,
-    /// Doxy's own certificate and its key.
-    pub(crate) client: Option<(Setting, Setting)>,
 }
 
 /// The first setting of each condition on who may connect.
@@ -116,14 +102,15 @@ pub(super) fn check(
         Some(setting) => values::dry_run(setting)?.map(|dry_run| (dry_run, setting.clone())),
         None => None,
     };
-    let socket = SocketConfig {
+    let tcp_engine = matches!(engine, UpstreamAddr::Tcp(_));
+    let mut socket = SocketConfig {
         name: match (name, binds.first()) {
             (Some(name), _) => name.to_owned(),
             (None, Some(bind)) => bind.listen.to_string(),
             (None, None) => String::new(),
         },
         binds,
-        engine_tls: engine_tls(layers)?,
+        engine_tls: tls::of_engine(layers)?.filter(|_| tcp_engine),
         engine,
         engine_setting,
         policy,
@@ -158,10 +145,13 @@ pub(super) fn check(
             idle: values::timeout(&layers.value("idle-timeout"))?,
         },
         access_log: access_log(layers)?,
-        tls: tls(layers)?,
+        tls: tls::of_clients(layers)?,
         allow_host: each("allow-host").map(host).collect::<Result<_, _>>()?,
         dry_run,
     };
+    if !socket.has_tcp() {
+        socket.tls = None;
+    }
     for bind in &socket.binds {
         match &bind.listen {
             ListenConfig::Unix(_) => socket.check_address(&bind.setting, None)?,
@@ -320,59 +310,6 @@ fn access_log(layers: &Layers<'_>) -> Result<Option<AccessLogConfig>, ConfigErro
         destination,
         format,
     }))
-}
-
-fn tls(layers: &Layers<'_>) -> Result<Option<TlsFiles>, ConfigError> {
-    let [cert, key, client_ca] = files(layers, ["tls-cert", "tls-key", "tls-client-ca"])?;
-    match (cert, key, client_ca) {
-        (Some(cert), Some(key), client_ca) => Ok(Some(TlsFiles {
-            cert,
-            key,
-            client_ca,
-        })),
-        (Some(cert), None, _) => Err(cert.wrong("the key is missing", "set tls-key too")),
-        (None, Some(key), _) => Err(key.wrong("the certificate is missing", "set tls-cert too")),
-        (None, None, Some(ca)) => Err(ca.wrong(
-            "doxy's own certificate is missing",
-            "set tls-cert and tls-key too",
-        )),
-        (None, None, None) => Ok(None),
-    }
-}
-
-fn engine_tls(layers: &Layers<'_>) -> Result<Option<EngineTls>, ConfigError> {
-    let names = ["docker-tls-ca", "docker-tls-cert", "docker-tls-key"];
-    let [ca, cert, key] = files(layers, names)?;
-    let client = match (cert, key) {
-        (Some(cert), Some(key)) => Some((cert, key)),
-        (Some(cert), None) => {
-            return Err(cert.wrong("the key is missing", "set docker-tls-key too"));
-        }
-        (None, Some(key)) => {
-            return Err(key.wrong("the certificate is missing", "set docker-tls-cert too"));
-        }
-        (None, None) => None,
-    };
-    match (ca, client) {
-        (Some(ca), client) => Ok(Some(EngineTls { ca, client })),
-        (None, Some((cert, _))) => Err(cert.wrong(
-            "doxy cannot tell the engine from another server",
-            "set docker-tls-ca too: the CA that signed the engine's certificate",
-        )),
-        (None, None) => Ok(None),
-    }
-}
-
-/// The settings of files, those that are given. What is in the files is not looked at.
-fn files<const N: usize>(
-    layers: &Layers<'_>,
-    keys: [&str; N],
-) -> Result<[Option<Setting>; N], ConfigError> {
-    let given = keys.map(|key| layers.optional(key).cloned());
-    for setting in given.iter().flatten() {
-        file(setting)?;
-    }
-    Ok(given)
 }
 
 /// A name that a `Host` may have, without a port.

@@ -202,26 +202,16 @@ pub(super) type Stack<'a> = (Option<&'a str>, Layers<'a>);
 
 /// Refuses settings of TLS that nothing uses: whoever wrote them takes them for protection.
 fn used(stacks: &[Stack<'_>], sockets: &[SocketConfig]) -> Result<(), ConfigError> {
-    let clients = |socket: &SocketConfig| socket.has_tcp();
-    let engine = |socket: &SocketConfig| matches!(socket.engine, UpstreamAddr::Tcp(_));
-    type Uses<'a> = &'a dyn Fn(&SocketConfig) -> bool;
-    let keys: [(&str, Uses<'_>, &str); 4] = [
-        ("tls-cert", &clients, "proxy-socket names no tcp:// address"),
-        (
-            "tls-client-ca",
-            &clients,
-            "proxy-socket names no tcp:// address",
-        ),
-        (
-            "docker-tls-ca",
-            &engine,
-            "docker-socket is no tcp:// address",
-        ),
-        (
-            "docker-tls-cert",
-            &engine,
-            "docker-socket is no tcp:// address",
-        ),
+    type Uses = fn(&SocketConfig) -> bool;
+    let clients: Uses = SocketConfig::has_tcp;
+    let engine: Uses = |socket| matches!(socket.engine, UpstreamAddr::Tcp(_));
+    let no_clients = "proxy-socket names no tcp:// address";
+    let no_engine = "docker-socket is no tcp:// address";
+    let keys = [
+        ("tls-cert", clients, no_clients),
+        ("tls-client-ca", clients, no_clients),
+        ("docker-tls-ca", engine, no_engine),
+        ("docker-tls-cert", engine, no_engine),
     ];
     for (key, uses, why) in keys {
         let mut unused = None;

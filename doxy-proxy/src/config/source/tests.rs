@@ -125,3 +125,19 @@ fn addresses_over_tcp_say_so() {
     let unix = "proxy-socket = \"a.sock\"\nallow-container = \"x\"\n";
     assert_eq!(warned(unix), <[String; 0]>::default());
 }
+
+/// What stands at the top is for those sockets that can use it.
+#[test]
+fn tls_is_for_the_sockets_that_have_tcp() {
+    let (_folder, source) = source(&format!(
+        "patterns = \"/a\"\ntls-cert = \"c\"\ntls-key = \"k\"\ndocker-tls-ca = \"ca\"\n{}\
+         [socket.tcp]\nproxy-socket = \"tcp://127.0.0.1:1\"\ndocker-socket = \"tcp://engine:1\"\n",
+        table(1, ""),
+    ));
+    let config = source.load().unwrap();
+    let tls = config.sockets.iter();
+    let tls: Vec<_> = tls
+        .map(|it| (it.tls.is_some(), it.engine_tls.is_some()))
+        .collect();
+    assert_eq!(tls, [(false, false), (true, true)]);
+}

@@ -1,6 +1,7 @@
 //! Where the settings come from, as a whole: it reads them all, at the start and at each reload.
 //!
-//! A configuration is checked whole or refused whole. Nothing of one that was refused is remembered.
+//! A configuration is checked whole or refused whole. All that is remembered from one to the next is
+//! whether rules have come from the default pattern file.
 
 use std::cell::Cell;
 use std::path::PathBuf;

@@ -5,6 +5,10 @@
     reason = "a failed test is meant to panic"
 )]
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 
 fn read_text(text: &str) -> Result<Contents, String> {
@@ -136,3 +140,58 @@ fn files_with_odd_bytes() {
         assert_eq!(error.lines().count(), 2, "{error}");
     }
 }
+
+proptest! {
+    /// Whatever stands in a file, it is read, or refused in two lines with a place in it.
+    #[test]
+    fn any_pieces_are_read_or_refused(pieces in vec(select(PIECES), 0..40)) {
+        let text = pieces.concat();
+        if let Err(error) = parse(Path::new("f"), text.as_bytes()) {
+            let error = error.to_string();
+            let lines: Vec<_> = error.lines().collect();
+            prop_assert_eq!(lines.len(), 2, "{:?}: {}", text, error);
+            prop_assert!(lines[0].starts_with("f:") && lines[1].starts_with("help: "), "{error}");
+        }
+    }
+}
+
+const PIECES: &[&str] = &[
+    "socket",
+    "threads",
+    "allow-uid",
+    "patterns",
+    "socket-mode",
+    "dry-run",
+    "debug",
+    "[",
+    "]",
+    "{",
+    "}",
+    ".",
+    ",",
+    " = ",
+    "\n",
+    "\r\n",
+    "\"",
+    "'",
+    "\"\"\"",
+    "\'\'\'",
+    "\\",
+    "#",
+    "é",
+    "\u{FEFF}",
+    "\0",
+    "0o",
+    "660",
+    "-1",
+    "1.5",
+    "true",
+    "false",
+    "2020-01-01",
+    "a",
+    " ",
+    "[socket.a]\n",
+    "[[socket]]\n",
+    "= [",
+    "= {",
+];

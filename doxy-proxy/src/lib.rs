@@ -64,10 +64,9 @@ mod upstream;
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
 pub use crate::net::listener::error::ListenError;
+pub use crate::net::listener::present::try_connect;
 pub use crate::net::listener::tcp::TcpListener;
-pub use crate::net::listener::unix::{
-    MAX_SOCKET_PATH, UnixListenConfig, UnixListener, try_connect,
-};
+pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixListener};
 pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;

@@ -6,11 +6,13 @@
 //! |---|---|---|
 //! | `config` | settings as text become values that can run, or an error | the command line, the environment; how anything is started |
 //! | `signals` | SIGTERM, SIGINT and SIGHUP | what they do |
+//! | `notify` | what the service manager is told | why |
 //! | `startup` | the states of the process: bound, confined, serving | where settings come from; exit codes |
 //! | `cli` | command line and environment become settings | what a value means; how anything is started |
 
 mod cli;
 mod config;
+mod notify;
 mod signals;
 mod startup;
 
@@ -23,8 +25,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::cli::{Stop, Task};
 use crate::config::{ConfigError, EXAMPLE, Source};
+use crate::notify::Notifier;
 use crate::signals::Signals;
-use crate::startup::Bound;
+use crate::startup::{Bound, Failure};
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -54,25 +57,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Why doxy has ended without being told to.
-#[derive(Debug)]
-enum Failure {
-    Config(ConfigError),
-    Running(io::Error),
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Running(error)
-    }
-}
-
 fn run(source: Source) -> Result<(), Failure> {
     let config = source.load()?;
     log_to_stderr(config.shared.debug);
@@ -87,10 +71,17 @@ fn run(source: Source) -> Result<(), Failure> {
         .build()?;
     runtime.block_on(async {
         let signals = Signals::handle()?;
+        let notifier = Notifier::connect().map_err(|error| {
+            ConfigError::new(
+                "NOTIFY_SOCKET",
+                format_args!("cannot reach the service manager: {error}"),
+                "it sets this variable; unset it where there is none",
+            )
+        })?;
         let bound = Bound::bind(source, config, &signals)?;
         let confined = bound.confine()?;
         let serving = confined.start()?;
-        serving.until_stopped(signals).await?;
+        serving.until_stopped(signals, &notifier).await;
         Ok(())
     })
 }

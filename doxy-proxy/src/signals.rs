@@ -13,6 +13,13 @@ pub(crate) struct Signals {
     hup: Signal,
 }
 
+/// What a signal tells doxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Stop,
+    Reload,
+}
+
 impl Signals {
     pub(crate) fn handle() -> io::Result<Self> {
         Ok(Self {
@@ -22,14 +29,12 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT. Calls `reload` on each SIGHUP that comes before.
-    pub(crate) async fn stop(&mut self, reload: impl Fn()) {
-        loop {
-            tokio::select! {
-                _ = self.term.recv() => return,
-                _ = self.int.recv() => return,
-                _ = self.hup.recv() => reload(),
-            }
+    /// Waits for a signal.
+    pub(crate) async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.term.recv() => Told::Stop,
+            _ = self.int.recv() => Told::Stop,
+            _ = self.hup.recv() => Told::Reload,
         }
     }
 }

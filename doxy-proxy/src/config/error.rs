@@ -18,7 +18,7 @@ impl ConfigError {
     }
 
     /// An error that has both lines already.
-    pub(super) fn of(error: impl Display) -> Self {
+    pub(crate) fn of(error: impl Display) -> Self {
         Self(error.to_string())
     }
 }

@@ -44,7 +44,6 @@ pub(crate) struct SocketConfig {
     /// Only if there is an address of TCP, or one that may be.
     pub(crate) tls: Option<TlsFiles>,
     /// Names that a `Host` may have over TCP, besides those that are always allowed.
-    #[allow(dead_code, reason = "TCP will ask for it")]
     pub(crate) allow_host: Vec<String>,
     /// With its setting, for messages.
     pub(crate) dry_run: Option<(DryRun, Setting)>,
@@ -59,7 +58,7 @@ pub(crate) struct Bind {
 }
 
 /// How to listen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListenConfig {
     Unix(UnixListenConfig),
     Tcp(SocketAddr),
@@ -221,13 +220,13 @@ impl SocketConfig {
 
     /// The settings of this socket that are read and not yet served.
     pub(crate) fn to_come(&self) -> impl Iterator<Item = &Setting> {
-        let binds = self.binds.iter().filter(|bind| bind.path().is_none());
+        let inherited = |bind: &&Bind| matches!(bind.listen, ListenConfig::Inherited(_));
+        let binds = self.binds.iter().filter(inherited);
         let tls = self.tls.as_ref().map(|tls| &tls.cert);
         let engine_tls = self.engine_tls.as_ref().map(|tls| &tls.ca);
-        let dry_run = self.dry_run.as_ref().map(|(_, setting)| setting);
         let conditions = [&self.conditions.cert, &self.conditions.container];
         let conditions = conditions.into_iter().flatten();
-        let others = [tls, engine_tls, dry_run].into_iter().flatten();
+        let others = [tls, engine_tls].into_iter().flatten();
         let binds = binds.map(|bind| &bind.setting);
         binds.chain(conditions).chain(others)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use doxy_proxy::privilege::{Needs, RunAs, SandboxMode};
 use doxy_proxy::{LogDestination, UpstreamAddr};
+use rustix::fs::{Gid, Uid};
 
 use crate::config::error::ConfigError;
 use crate::config::file::{self, Contents};
@@ -46,13 +47,14 @@ pub(crate) struct Shared {
     /// Take live sockets over. The setting is for messages.
     pub(crate) takeover: Option<Setting>,
     pub(crate) run_as: Option<RunAs>,
+    /// User and group, for comparison.
+    pub(crate) run_as_numbers: Option<(Uid, Gid)>,
     pub(crate) sandbox: SandboxMode,
     /// For messages.
     pub(crate) sandbox_setting: Setting,
     /// What doxy still needs in the sandbox.
     pub(crate) needs: Needs,
     /// All files that a reload reads, those that do not exist included.
-    #[allow(dead_code, reason = "`watch` will ask for it")]
     pub(crate) files: Vec<PathBuf>,
 }
 
@@ -132,6 +134,7 @@ impl Source {
         files.sort();
         files.dedup();
         let flag = |key| process.flag(key).then(|| process.value(key));
+        let run_as = users::run_as(process.optional("user"), process.optional("group"))?;
         let shared = Shared {
             threads: values::number(&process.value("threads"), MAX_THREADS)?,
             connections,
@@ -139,7 +142,8 @@ impl Source {
             debug: process.flag("debug"),
             watch: flag("watch"),
             takeover: flag("takeover"),
-            run_as: users::run_as(process.optional("user"), process.optional("group"))?,
+            run_as_numbers: run_as.as_ref().map(|user| (user.uid, user.gid)),
+            run_as,
             sandbox: sandbox(&sandbox_setting)?,
             sandbox_setting,
             needs: needs(&sockets, &files),

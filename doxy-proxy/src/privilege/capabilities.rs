@@ -12,7 +12,7 @@ use rustix::thread::{
     set_capabilities,
 };
 
-use crate::net::listener::unix::try_connect;
+use crate::net::listener::present::try_connect;
 use crate::privilege::needs::{Needs, folder_of};
 use crate::privilege::preflight::preflight;
 use crate::upstream::UpstreamAddr;

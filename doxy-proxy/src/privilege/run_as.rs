@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
 use rustix::thread::{set_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::net::listener::unix::{UnixListenConfig, try_connect};
+use crate::net::listener::present::try_connect;
+use crate::net::listener::unix::UnixListenConfig;
 use crate::net::reason::io_reason;
 use crate::privilege::capabilities::{NONE, empty_bounding_set, missing_of_root};
 use crate::privilege::error::PrivilegeError;

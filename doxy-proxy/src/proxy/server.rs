@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::net::listener::Listener;
+use crate::net::listener::unix::Mark;
 use crate::proxy::accept;
 use crate::proxy::door::{Door, ListenerId, SocketId};
 use crate::proxy::service::Service;
@@ -34,6 +35,8 @@ pub struct Server {
 struct Listening {
     /// The number of the socket that it belongs to.
     socket: Arc<AtomicUsize>,
+    /// None for one without a path.
+    mark: Option<Mark>,
     task: JoinHandle<()>,
 }
 
@@ -90,9 +93,11 @@ impl Server {
         let belongs = Arc::new(AtomicUsize::new(socket.0));
         let duplicate = listener.duplicate()?;
         self.door().guard(id, duplicate, Arc::clone(&belongs));
+        let mark = listener.mark();
         let accepting = accept::accept(listener, Arc::clone(&belongs), Arc::clone(&self.door));
         let listening = Listening {
             socket: belongs,
+            mark,
             task: tokio::spawn(accepting),
         };
         self.listening.insert(id, listening);
@@ -105,6 +110,15 @@ impl Server {
             listening.socket.store(socket.0, Relaxed);
         }
         self.door().guard_anew();
+    }
+
+    /// The listeners whose path leads to another socket by now.
+    pub fn replaced(&self) -> Vec<ListenerId> {
+        let replaced = |(_, listening): &(_, &Listening)| {
+            listening.mark.as_ref().is_some_and(Mark::was_replaced)
+        };
+        let replaced = self.listening.iter().filter(replaced);
+        replaced.map(|(id, _)| *id).collect()
     }
 
     /// Closes a listener, which removes what it created. What it has accepted goes on.

@@ -9,17 +9,41 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use doxy_proxy::{MAX_SOCKET_PATH, try_connect};
+use doxy_proxy::{MAX_SOCKET_PATH, UpstreamAddr, try_connect};
 
-use crate::config::{ConfigError, Setting};
+use crate::config::{Bind, ConfigError, Setting, SocketConfig};
+
+/// Refuses what can never be the engine of a socket.
+pub(super) fn check_all(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    let proxies = sockets.iter().flat_map(|socket| &socket.binds);
+    let proxies: HashSet<_> = proxies.filter_map(Bind::path).map(real).collect();
+    for (setting, address) in distinct(sockets) {
+        if let UpstreamAddr::Unix(path) = address {
+            check(setting, path, &proxies)?;
+        }
+    }
+    Ok(())
+}
+
+/// The engines of these sockets, each once, with a setting that names it.
+pub(super) fn distinct<'a>(
+    sockets: impl IntoIterator<Item = &'a SocketConfig>,
+) -> Vec<(&'a Setting, &'a UpstreamAddr)> {
+    let mut engines: Vec<(&Setting, &UpstreamAddr)> = vec![];
+    for socket in sockets {
+        if engines
+            .iter()
+            .all(|(_, address)| **address != socket.engine)
+        {
+            engines.push((&socket.engine_setting, &socket.engine));
+        }
+    }
+    engines
+}
 
 /// Refuses a path that can never be the engine's socket. `setting` names it, `proxies` are the real
 /// paths of doxy's own.
-pub(super) fn check(
-    setting: &Setting,
-    engine: &Path,
-    proxies: &HashSet<PathBuf>,
-) -> Result<(), ConfigError> {
+fn check(setting: &Setting, engine: &Path, proxies: &HashSet<PathBuf>) -> Result<(), ConfigError> {
     let denied = || {
         setting.wrong(
             "permission denied",
@@ -62,7 +86,7 @@ pub(super) fn check(
 }
 
 /// A path without links. The file itself need not exist.
-pub(super) fn real(path: &Path) -> PathBuf {
+fn real(path: &Path) -> PathBuf {
     let found = fs::canonicalize(path).ok().or_else(|| {
         let folder = path
             .parent()

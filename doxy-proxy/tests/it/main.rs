@@ -60,8 +60,12 @@ mod scripts;
 mod shares;
 // A long mix of everything: memory and descriptors must not grow.
 mod soak;
+// Many sockets from one file: what comes, goes and changes while doxy serves.
+mod sockets;
 // A recording engine, doxy, a raw client, a second reader of HTTP.
 mod support;
+// A second doxy follows the first without a gap.
+mod takeover;
 // Listening over TCP, and what is known of a client there.
 mod tcp;
 // Several worker threads.

@@ -37,7 +37,7 @@ fn a_reload_applies_to_open_connections_at_once() {
     // An invalid file changes nothing, and the log says where the error is.
     fs::write(&rules, "/one\n/(two\n").unwrap();
     process.signal(Signal::HUP);
-    let line = process.logged("not reloaded, the policy in force stays: rules:2:2: ");
+    let line = process.logged("not reloaded, the configuration in force stays: rules:2:2: ");
     assert!(line.contains("; help: "), "{line}");
     assert_eq!(client.ask(get("/one")).status(), 403);
     assert_eq!(client.ask(get("/two")).status(), 200);
@@ -124,7 +124,7 @@ fn a_default_pattern_file_that_is_gone_leaves_its_rules_in_force() {
             let _ = fs::remove_file(&file);
             process.signal(Signal::HUP);
             process.logged(
-                "not reloaded, the policy in force stays: /etc/doxy.pattern: the pattern file is gone; \
+                "not reloaded, the configuration in force stays: /etc/doxy.pattern: the pattern file is gone; \
                  help: put a new one there; a restart without it uses the embedded defaults",
             );
             assert_eq!(client.ask(get("/info")).status(), status);

@@ -300,7 +300,7 @@ fn script_and_rules_are_reloaded_together() {
     setup.doxy.process.signal(Signal::HUP);
     setup
         .doxy
-        .logged("not reloaded, the policy in force stays: policy.rhai:1:");
+        .logged("not reloaded, the configuration in force stays: policy.rhai:1:");
     assert_eq!(setup.ask(get("/one")).status(), 200);
     assert_eq!(setup.ask(get("/two")).status(), 403);
     let script = r#"fn decide(req) { if req.path == "/one" { return allow(); } pass() }"#;

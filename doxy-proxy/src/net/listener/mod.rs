@@ -4,6 +4,8 @@
 
 pub(crate) mod error;
 mod lock;
+mod prepared;
+pub(crate) mod present;
 mod queue;
 pub(crate) mod tcp;
 pub(crate) mod unix;
@@ -17,7 +19,7 @@ use std::task::{Context, Poll};
 
 use crate::net::listener::error::ListenError;
 use crate::net::listener::tcp::TcpListener;
-use crate::net::listener::unix::{UnixListenConfig, UnixListener};
+use crate::net::listener::unix::{Mark, UnixListenConfig, UnixListener};
 use crate::net::stream::DetachedStream;
 
 /// Where to listen.
@@ -57,6 +59,14 @@ impl Listener {
         match self {
             Self::Unix(listener) => listener.is_at(path),
             Self::Tcp(_) => false,
+        }
+    }
+
+    /// What tells whether another socket has taken its place, for one with a path.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Unix(listener) => Some(listener.mark()),
+            Self::Tcp(_) => None,
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::io::Interest;
 
 use crate::net::listener::error::ListenError;
 use crate::net::listener::lock::PathLock;
+use crate::net::listener::present::{is_socket, remove_stale};
 use crate::net::listener::queue::{self, BACKLOG};
 use crate::net::reason::io_reason;
 
@@ -24,7 +25,7 @@ use crate::net::reason::io_reason;
 pub const MAX_SOCKET_PATH: usize = 107;
 
 /// Where to listen, and who may open the socket.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixListenConfig {
     /// The path of the socket.
     pub path: PathBuf,
@@ -41,10 +42,12 @@ pub struct UnixListenConfig {
 pub struct UnixListener {
     /// A stream to tokio, which only has to tell when it is readable: tokio's own listener has its
     /// runtime watch every connection, even one that is closed at once.
-    inner: tokio::net::UnixStream,
-    path: PathBuf,
+    pub(super) inner: tokio::net::UnixStream,
+    pub(super) path: PathBuf,
+    /// Where it is until it has taken its place.
+    pub(super) beside: Option<PathBuf>,
     /// Device and inode of the socket that was bound here.
-    identity: Option<(u64, u64)>,
+    pub(super) identity: Option<(u64, u64)>,
 }
 
 impl UnixListenConfig {
@@ -108,6 +111,7 @@ impl UnixListenConfig {
             Ok(UnixListener {
                 inner,
                 path,
+                beside: None,
                 identity,
             })
         });
@@ -161,6 +165,14 @@ impl UnixListener {
         rustix::fs::stat(path).is_ok_and(|stat| Some((stat.st_dev, stat.st_ino)) == self.identity)
     }
 
+    /// What tells whether this socket is still the one at its path.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            path: self.path.clone(),
+            identity: self.identity,
+        }
+    }
+
     /// Accepts a connection. No runtime watches it yet, so that it can be closed at little cost.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
         loop {
@@ -192,12 +204,29 @@ impl Drop for UnixListener {
     fn drop(&mut self) {
         // It takes no lock: this socket is closed only after this, and until then no doxy takes it for a
         // stale one that may be replaced.
-        remove(&self.path, self.identity);
+        remove(self.beside.as_ref().unwrap_or(&self.path), self.identity);
+    }
+}
+
+/// A socket, and the path that it was created at.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl Mark {
+    /// Whether another socket has taken its place.
+    pub(crate) fn was_replaced(&self) -> bool {
+        rustix::fs::lstat(&self.path).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::Socket
+                && Some((stat.st_dev, stat.st_ino)) != self.identity
+        })
     }
 }
 
 /// The socket just bound at `path`, or an error if something else has taken its place.
-fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
+pub(super) fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
     let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let inode = rustix::fs::open(path, open, Mode::empty())?;
     let stat = rustix::fs::fstat(&inode)?;
@@ -211,14 +240,14 @@ fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
 }
 
 /// Device and inode, if they can be read.
-fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
+pub(super) fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
     rustix::fs::fstat(inode)
         .ok()
         .map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 /// Removes the socket at `path` if it is the one with this identity.
-fn remove(path: &Path, identity: Option<(u64, u64)>) {
+pub(super) fn remove(path: &Path, identity: Option<(u64, u64)>) {
     if let Ok(stat) = rustix::fs::lstat(path)
         && identity == Some((stat.st_dev, stat.st_ino))
     {
@@ -237,80 +266,12 @@ fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno>
     }
 }
 
-/// Whether there is a socket at `path`. Anything else there is an error.
-fn is_socket(path: &Path) -> Result<bool, (String, &'static str)> {
-    let stat = match rustix::fs::lstat(path) {
-        Err(Errno::NOENT) => return Ok(false),
-        Err(error) => return Err((errno_reason(error), "choose another path")),
-        Ok(stat) => stat,
-    };
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Socket => Ok(true),
-        FileType::Directory => Err((
-            "there is a folder".to_owned(),
-            "Docker makes a folder where a socket to be mounted is missing: remove the folder \
-             (rmdir), start doxy before the container, and mount the folder around the socket; if \
-             the folder is yours, name a file in it",
-        )),
-        _ => Err((
-            "there is a file that is not a socket".to_owned(),
-            "doxy removes nothing but its own sockets, choose another path or remove it",
-        )),
-    }
-}
-
-/// Removes a socket on which no process listens. Anything else at the path is an error.
-fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
-    if !is_socket(path)? {
-        return Ok(());
-    }
-    match try_connect(path) {
-        Ok(()) => {}
-        Err(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => {
-                return rustix::fs::unlink(path).map_err(|error| {
-                    (
-                        format!("cannot remove a stale socket: {}", errno_reason(error)),
-                        "remove it by hand",
-                    )
-                });
-            }
-            io::ErrorKind::NotFound => return Ok(()),
-            // Its queue is full: a process listens.
-            io::ErrorKind::WouldBlock => {}
-            _ => {
-                return Err((
-                    format!(
-                        "cannot tell whether the socket there is in use: {}",
-                        io_reason(&error)
-                    ),
-                    "choose another path, or remove the socket",
-                ));
-            }
-        },
-    }
-    Err((
-        "another process is listening there already".to_owned(),
-        "stop the other process, or choose another path with --proxy-socket",
-    ))
-}
-
-/// Connects without waiting. A listener that does not accept gives `WouldBlock`.
-///
-/// # Errors
-/// `ConnectionRefused` where no process listens, `NotFound`, `PermissionDenied`.
-pub fn try_connect(path: &Path) -> io::Result<()> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    Ok(rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?)
-}
-
 /// Whether doxy runs as root without this capability, as a container with `cap_drop` has it.
 fn root_lacks(capability: CapabilitySet) -> bool {
     rustix::process::geteuid().is_root()
         && capabilities(None).is_ok_and(|sets| !sets.effective.contains(capability))
 }
 
-fn errno_reason(error: Errno) -> String {
+pub(super) fn errno_reason(error: Errno) -> String {
     io_reason(&error.into())
 }

@@ -36,7 +36,7 @@ fn refused(folder: &Path, error: &str, help: &str) {
 
 const ALIVE: &str = "another process is listening there already";
 
-const STOP_IT: &str = "stop the other process, or choose another path with --proxy-socket";
+const STOP_IT: &str = "stop the other process, choose another path with --proxy-socket, or, if it is a doxy that this one is to follow without a gap, start with --takeover";
 
 #[test]
 fn doxy_does_not_replace_a_live_socket() {

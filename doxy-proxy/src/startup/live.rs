@@ -1,0 +1,244 @@
+//! What is served: every socket in force, with its addresses.
+//!
+//! `reload` puts another configuration in its place. Nothing here reads settings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use doxy_proxy::privilege::Credentials;
+use doxy_proxy::{DryRun, ListenerId, Server, SocketId, Upstream, UpstreamAddr};
+
+use crate::config::{ConfigError, ListenConfig, Shared, SocketConfig, Source};
+use crate::startup::engine;
+use crate::startup::services::{self, AccessLogs};
+use crate::startup::sockets::{self, Created};
+use crate::startup::watched::Watched;
+
+/// How often the log says that a dry run goes on.
+const REMINDER: Duration = Duration::from_secs(60 * 60);
+
+/// Why doxy has ended without being told to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Config(ConfigError),
+    Running(io::Error),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Running(error)
+    }
+}
+
+/// A running proxy, and all that a reload compares with.
+pub(super) struct Live {
+    pub(super) server: Server,
+    pub(super) source: Source,
+    pub(super) shared: Shared,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) logs: AccessLogs,
+    /// By their names.
+    pub(super) sockets: BTreeMap<String, InForce>,
+    /// Where it listens.
+    pub(super) listening: Vec<Listening>,
+    /// The folders in which it may create sockets.
+    pub(super) folders: BTreeSet<PathBuf>,
+    /// The engines that it may connect to over TCP.
+    pub(super) engines: Vec<UpstreamAddr>,
+    pub(super) watched: Watched,
+    reminded: Instant,
+    /// Listeners that were replaced when this was looked at last.
+    replaced: Vec<ListenerId>,
+}
+
+/// A socket in force.
+pub(super) struct InForce {
+    pub(super) id: SocketId,
+    /// What its policy is and where it comes from.
+    pub(super) policy: String,
+    /// Whether denials are only recorded, and for how long yet.
+    pub(super) dry_run: Option<DryRun>,
+    /// Whether the log has said that it is over.
+    told_over: bool,
+}
+
+/// An address in force.
+pub(super) struct Listening {
+    pub(super) at: ListenConfig,
+    pub(super) id: ListenerId,
+    pub(super) socket: SocketId,
+}
+
+impl Live {
+    /// Serves these sockets.
+    pub(super) fn start(
+        source: Source,
+        shared: Shared,
+        created: Vec<Created>,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, Failure> {
+        let mut logs = AccessLogs::default();
+        let mut services = vec![];
+        for Created { config, .. } in &created {
+            services.push(services::service(config, &mut logs)?);
+        }
+        let folders = created.iter().flat_map(|created| &created.config.binds);
+        let folders = folders.filter_map(|bind| sockets::folder(bind.path()?));
+        let folders = folders.collect();
+        let configs = created.iter().map(|created| &created.config);
+        let distinct = engine::distinct(configs);
+        for (setting, address) in &distinct {
+            let upstream = Upstream::new((*address).clone(), services::CONNECT_TIMEOUT);
+            let setting = setting.name();
+            tokio::spawn(async move { warn_if_unreachable(&upstream, &setting).await });
+        }
+        let engines = distinct.into_iter().map(|(_, address)| address.clone());
+        let engines = engines.collect();
+        let server = Server::start(shared.threads, shared.connections).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
+        })?;
+        let mut live = Self {
+            server,
+            source,
+            credentials,
+            logs,
+            sockets: BTreeMap::new(),
+            listening: vec![],
+            folders,
+            engines,
+            watched: Watched::new(shared.files.iter().cloned()),
+            shared,
+            reminded: Instant::now(),
+            replaced: vec![],
+        };
+        for (Created { config, listeners }, service) in created.into_iter().zip(services) {
+            let dry_run = service.dry_run;
+            let id = live.server.add(service);
+            for (bind, listener) in config.binds.iter().zip(listeners) {
+                let mode = match &bind.listen {
+                    ListenConfig::Unix(unix) => format!(" (mode {:04o})", unix.mode),
+                    _ => String::new(),
+                };
+                tracing::info!(
+                    "doxy {} listening on {listener}{mode}, Docker engine at {}, {}",
+                    env!("CARGO_PKG_VERSION"),
+                    config.engine,
+                    config.policy.described,
+                );
+                let listener = live.server.listen(listener, id)?;
+                live.listening.push(Listening {
+                    at: bind.listen.clone(),
+                    id: listener,
+                    socket: id,
+                });
+            }
+            config.policy.warn();
+            let in_force = InForce::of(id, &config, dry_run);
+            live.sockets.insert(config.name, in_force);
+        }
+        live.say_dry_runs();
+        Ok(live)
+    }
+
+    /// Whether files of the configuration have changed since this was asked last.
+    pub(super) fn files_have_changed(&mut self) -> bool {
+        self.watched.have_changed()
+    }
+
+    /// Closes the listeners whose sockets other processes have taken over. Says whether none is left.
+    ///
+    /// Each is closed when it has been seen twice: until then it accepts the clients that came before.
+    pub(super) async fn close_replaced(&mut self) -> bool {
+        let replaced = self.server.replaced();
+        for listener in &replaced {
+            if self.replaced.contains(listener) {
+                let (gone, kept) = std::mem::take(&mut self.listening)
+                    .into_iter()
+                    .partition(|one: &Listening| one.id == *listener);
+                self.listening = kept;
+                for Listening { at, id, .. } in gone {
+                    tracing::info!("another process has taken {at} over");
+                    self.server.close(id).await;
+                }
+            }
+        }
+        self.replaced = replaced;
+        self.listening.is_empty()
+    }
+
+    /// Says every hour that denials are only recorded.
+    pub(super) fn remind_of_dry_runs(&mut self) {
+        if self.reminded.elapsed() >= REMINDER {
+            self.say_dry_runs();
+        }
+    }
+
+    pub(super) fn say_dry_runs(&mut self) {
+        self.reminded = Instant::now();
+        for (name, socket) in &mut self.sockets {
+            match socket.dry_run {
+                Some(dry_run) if dry_run.is_over() => {
+                    if !socket.told_over {
+                        tracing::warn!("the dry run on {name} is over: denials are real");
+                    }
+                    socket.told_over = true;
+                }
+                Some(dry_run) => {
+                    let end = match dry_run.time() {
+                        Some(time) => format!("for {time:?} from its start"),
+                        None => "until the setting is removed".to_owned(),
+                    };
+                    tracing::warn!(
+                        "dry run on {name}: what the policy denies is only logged, and forwarded, {end}"
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// A line for the service manager.
+    pub(super) fn status(&self) -> String {
+        match self.listening.as_slice() {
+            [one] => format!("serving {}", one.at),
+            all => format!(
+                "serving {} addresses, {} sockets",
+                all.len(),
+                self.sockets.len()
+            ),
+        }
+    }
+
+    pub(super) fn into_server(self) -> (Server, Duration) {
+        (self.server, self.shared.grace)
+    }
+}
+
+impl InForce {
+    /// What is in force after this socket's settings were read anew.
+    pub(super) fn of(id: SocketId, config: &SocketConfig, dry_run: Option<DryRun>) -> Self {
+        Self {
+            id,
+            policy: config.policy.described.clone(),
+            dry_run,
+            told_over: false,
+        }
+    }
+}
+
+/// Runs beside the first requests: an engine that does not answer must not delay the start.
+async fn warn_if_unreachable(upstream: &Upstream, setting: &str) {
+    if let Err(reason) = upstream.check().await {
+        tracing::warn!(
+            "{reason}; clients get an error until it can be reached (is {setting} right?)"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Puts another configuration in the place of the one in force: all of it, or nothing.
+//!
+//! Everything that can fail comes first: the files are read, services made, new sockets created beside
+//! the old ones. What follows is done without waiting for anything. Requests in progress go on, on
+//! sockets that are gone too.
+
+use std::collections::BTreeMap;
+
+use doxy_proxy::{Listener, Service, UpstreamAddr};
+
+use crate::config::{Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
+use crate::startup::live::{InForce, Listening, Live};
+use crate::startup::services::{self, AccessLogs};
+use crate::startup::watched::Watched;
+use crate::startup::{engine, sockets};
+
+const RESTART: &str = "doxy gives the right to do this up when it has started; restart it";
+
+/// Reads the configuration and puts it in force, or keeps the one in force and says why.
+pub(super) async fn reload(live: &mut Live) {
+    // Log rotation asks for this too.
+    live.logs.reopen();
+    match replace(live).await {
+        Ok(changed) => {
+            live.watched = Watched::new(live.shared.files.iter().cloned());
+            tracing::info!("reloaded: {changed}");
+            live.say_dry_runs();
+        }
+        Err(error) => {
+            let error = error.to_string().replace('\n', "; ");
+            tracing::error!("not reloaded, the configuration in force stays: {error}");
+        }
+    }
+}
+
+/// Says in a few words what has changed.
+async fn replace(live: &mut Live) -> Result<String, ConfigError> {
+    let mut config = live.source.load().map_err(in_the_sandbox)?;
+    for bind in config
+        .sockets
+        .iter_mut()
+        .flat_map(|socket| &mut socket.binds)
+    {
+        sockets::own(bind, live.credentials.as_ref());
+    }
+    sockets::refuse_what_is_to_come(&config.sockets)?;
+    check_process(&live.shared, &config.shared)?;
+    engine::check_all(&config.sockets)?;
+    check_engines(live, &config.sockets)?;
+    let mut logs = live.logs.clone();
+    let services = config.sockets.iter();
+    let services = services.map(|socket| services::service(socket, &mut logs));
+    let services: Vec<_> = services.collect::<Result<_, _>>()?;
+    let mut created = create(live, &config.sockets)?;
+    for (_, bind, listener) in &mut created {
+        sockets::move_in(bind, listener)?;
+    }
+    let created = created.into_iter();
+    let created =
+        created.map(|(name, bind, listener)| (name.to_owned(), bind.listen.clone(), listener));
+    let created: Vec<_> = created.collect();
+    Ok(apply(live, config, services, created, logs).await)
+}
+
+/// A file that cannot be read may be outside of what the sandbox lets doxy read.
+fn in_the_sandbox(error: ConfigError) -> ConfigError {
+    let text = error.to_string();
+    match text.contains("permission denied") {
+        true => ConfigError::of(format!(
+            "{text}; a file in a folder that doxy did not know when it started needs a restart"
+        )),
+        false => error,
+    }
+}
+
+/// Refuses what holds for the process as it was started.
+fn check_process(old: &Shared, new: &Shared) -> Result<(), ConfigError> {
+    let kept = [
+        ("threads", old.threads == new.threads),
+        (
+            "max-connections at the top",
+            old.connections == new.connections,
+        ),
+        ("debug", old.debug == new.debug),
+        ("sandbox", old.sandbox == new.sandbox),
+        ("user or group", old.run_as_numbers == new.run_as_numbers),
+    ];
+    match kept.iter().find(|(_, same)| !same) {
+        Some((key, _)) => Err(ConfigError::new(
+            key,
+            "this is set when doxy starts",
+            "restart doxy, or set it back to what it was",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Refuses engines on networks that doxy did not know when it started.
+fn check_engines(live: &Live, sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    for (setting, address) in engine::distinct(sockets) {
+        if !matches!(address, UpstreamAddr::Unix(_)) && !live.engines.contains(address) {
+            return Err(setting.wrong("a new engine on a network", RESTART));
+        }
+    }
+    Ok(())
+}
+
+/// Creates the listeners that are not there yet, each with the name of its socket.
+fn create<'c>(
+    live: &Live,
+    sockets: &'c [SocketConfig],
+) -> Result<Vec<(&'c str, &'c Bind, Listener)>, ConfigError> {
+    let mut created = vec![];
+    for socket in sockets {
+        for bind in &socket.binds {
+            if live.listening.iter().any(|one| one.at == bind.listen) {
+                continue;
+            }
+            let Some(path) = bind.path() else {
+                return Err(bind.setting.wrong("a new address on a network", RESTART));
+            };
+            if !sockets::folder(path).is_some_and(|folder| live.folders.contains(&folder)) {
+                return Err(bind.setting.wrong(
+                    "a new socket in a folder that doxy did not know when it started",
+                    RESTART,
+                ));
+            }
+            let listener = sockets::prepare(bind).map_err(|error| {
+                let help = "if doxy may no longer do this, restart it";
+                ConfigError::of(format!("{error}; {help}"))
+            })?;
+            created.push((socket.name.as_str(), bind, listener));
+        }
+    }
+    Ok(created)
+}
+
+/// Puts everything in force. Nothing fails here.
+async fn apply(
+    live: &mut Live,
+    config: Config,
+    services: Vec<Service>,
+    created: Vec<(String, ListenConfig, Listener)>,
+    logs: AccessLogs,
+) -> String {
+    let mut old = std::mem::take(&mut live.sockets);
+    let mut added = vec![];
+    let mut policies = vec![];
+    let mut belongs = BTreeMap::new();
+    for (socket, service) in config.sockets.iter().zip(services) {
+        socket.policy.warn();
+        let before = old.remove(&socket.name);
+        let dry_run = match (service.dry_run, before.as_ref().and_then(|it| it.dry_run)) {
+            // It goes on, and ends when it was to end.
+            (Some(new), Some(old)) if new.time() == old.time() => Some(old),
+            (new, _) => new,
+        };
+        let id = match before {
+            Some(before) => {
+                live.server.replace(before.id, service);
+                if before.policy != socket.policy.described {
+                    policies.push(format!("{}: {}", socket.name, socket.policy.described));
+                }
+                before.id
+            }
+            None => {
+                added.push(socket.name.clone());
+                live.server.add(service)
+            }
+        };
+        for bind in &socket.binds {
+            belongs.insert(bind.listen.to_string(), id);
+        }
+        live.sockets
+            .insert(socket.name.clone(), InForce::of(id, socket, dry_run));
+    }
+    let mut closing = vec![];
+    for mut one in std::mem::take(&mut live.listening) {
+        let replaced = created
+            .iter()
+            .any(|(_, at, _)| at.to_string() == one.at.to_string());
+        match belongs.get(&one.at.to_string()) {
+            Some(socket) if !replaced => {
+                if *socket != one.socket {
+                    one.socket = *socket;
+                    live.server.assign(one.id, *socket);
+                }
+                live.listening.push(one);
+            }
+            _ => closing.push(one),
+        }
+    }
+    for (name, at, listener) in created {
+        let Some(socket) = live.sockets.get(&name).map(|socket| socket.id) else {
+            continue;
+        };
+        match live.server.listen(listener, socket) {
+            Ok(id) => {
+                live.listening.push(Listening { at, id, socket });
+            }
+            // There are no descriptors left.
+            Err(error) => tracing::error!("cannot listen on {at}: {error}"),
+        }
+    }
+    for one in closing {
+        live.server.close(one.id).await;
+    }
+    for socket in old.values() {
+        live.server.remove(socket.id, config.shared.grace);
+    }
+    live.logs = logs;
+    live.shared = config.shared;
+    changes(&config.sockets, &added, &old, &policies)
+}
+
+fn changes(
+    sockets: &[SocketConfig],
+    added: &[String],
+    removed: &BTreeMap<String, InForce>,
+    policies: &[String],
+) -> String {
+    if let ([only], [], true) = (sockets, added, removed.is_empty()) {
+        return only.policy.described.clone();
+    }
+    let mut parts = vec![format!("{} sockets", sockets.len())];
+    if !added.is_empty() {
+        parts.push(format!("added {}", added.join(", ")));
+    }
+    if !removed.is_empty() {
+        let names: Vec<_> = removed.keys().map(String::as_str).collect();
+        parts.push(format!("removed {}", names.join(", ")));
+    }
+    parts.extend(policies.iter().cloned());
+    parts.join("; ")
+}

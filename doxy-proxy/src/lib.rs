@@ -9,6 +9,7 @@
 //! | step | where | what |
 //! |---|---|---|
 //! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a task for each listener and for each client, how long that may wait |
+//! | | `proxy/secure.rs`, `net/handshake.rs`, `net/tls` | over TLS: the handshake, and what a certificate lets in |
 //! | | `proxy/door.rs`, `shares`, `proxy/overflow.rs` | who gets a place, and strangers that come in a crowd |
 //! | parse | `http/head.rs` | where the head ends |
 //! | | `http/request.rs` | one reading of the head, or a refusal |
@@ -26,7 +27,7 @@
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
 //! | `clock` | the coarse clock for timeouts and caches | what is timed |
-//! | `net` | bytes and who sends them: streams, buffers, splicing, listeners, peers | HTTP |
+//! | `net` | bytes and who sends them: streams, TLS, buffers, splicing, listeners, peers | HTTP |
 //! | `shares` | how peers share connections, memory of bodies and the time of scripts | HTTP, what is allowed |
 //! | `http` | HTTP/1 messages: heads, framing, bodies, read strictly and written anew | policies, logs, the engine's address |
 //! | `log` | records of requests, the access log, diagnostics | what is allowed |
@@ -70,6 +71,10 @@ pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixList
 pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
 pub use crate::net::reason::io_reason;
+pub use crate::net::tls::certificate::{Certificate, CertificateRule};
+pub use crate::net::tls::client::{TlsClient, TlsClientFiles};
+pub use crate::net::tls::files::{TlsFile, TlsFileError};
+pub use crate::net::tls::server::{TlsServer, TlsServerFiles};
 pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::server::Server;

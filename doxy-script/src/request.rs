@@ -4,6 +4,7 @@ mod framing;
 mod owned;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use doxy_filter::Verdict;
 
@@ -11,7 +12,7 @@ pub(crate) use self::framing::refuse_framing;
 pub(crate) use self::owned::{Content, OwnedRequest, Pairs, UsedProperties};
 
 /// A request for a policy to judge.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ScriptRequest<'a> {
     /// The method as sent.
     pub method: &'a str,
@@ -32,7 +33,7 @@ pub struct ScriptRequest<'a> {
 }
 
 /// Who connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// A process, over a unix socket.
     Unix {
@@ -43,8 +44,24 @@ pub enum Peer {
         /// Its process id, if the kernel knows it. For logs only: the id may have been reused.
         pid: Option<i32>,
     },
-    /// Somebody on a network, over TCP: where the connection comes from.
-    Net(SocketAddr),
+    /// Somebody on a network, over TCP.
+    Net {
+        /// Where the connection comes from.
+        address: SocketAddr,
+        /// What the client has shown over TLS, if it was asked.
+        certificate: Option<Certificate>,
+    },
+}
+
+/// A client's certificate, which was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Whose it is: `CN=alice,O=ops`.
+    pub subject: Arc<str>,
+    /// Its alternative names: `dns:NAME`, `uri:URI`.
+    pub sans: Arc<[String]>,
+    /// The SHA-256 hash of its public key.
+    pub spki: [u8; 32],
 }
 
 /// What is known of the body.

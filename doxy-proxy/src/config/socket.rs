@@ -123,6 +123,7 @@ pub(super) fn check(
             networks: each("allow-from")
                 .map(peers::network)
                 .collect::<Result<_, _>>()?,
+            ..PeerAcl::default()
         },
         certificates: each("allow-cert")
             .map(peers::certificate)

@@ -9,6 +9,7 @@ use memchr::memchr;
 use memchr::memmem::Finder;
 
 use crate::net::buffer::{HEADROOM, LARGEST_BUF, ReadBuf};
+use crate::net::handshake::is_hello;
 use crate::net::stream::Stream;
 
 /// The largest head, in bytes: first line and header lines together.
@@ -29,6 +30,8 @@ pub(crate) enum HeadError {
     Failed(std::io::Error),
     /// The head is larger than doxy reads.
     TooLarge,
+    /// It begins like TLS.
+    Tls,
 }
 
 /// The length of the head at the beginning of `bytes`, if all of it has come.
@@ -46,6 +49,10 @@ pub(crate) async fn read_head(
     loop {
         if let Some(end) = scan.end(input.unread())? {
             return Ok(end);
+        }
+        // Its next bytes would be waited for, up to the time limit.
+        if is_hello(input.unread()) {
+            return Err(HeadError::Tls);
         }
         match input.fill(from, size).await {
             Ok(0) => return Err(HeadError::Ended),

@@ -130,6 +130,15 @@ impl Denials {
         }
     }
 
+    /// Logs why a client has no connection at all.
+    pub(crate) fn not_connected(&self, peer: Identity, why: &impl std::fmt::Display) {
+        if self.may_write() {
+            let why = why.to_string();
+            let (why, socket) = (escaped(why.as_bytes()), &self.socket);
+            tracing::warn!("no connection for {peer} on {socket}: {why}");
+        }
+    }
+
     fn one_more(&self, kind: Kind, count: &AtomicU64) {
         let now = count.fetch_add(1, Relaxed) + 1;
         // A first look that few numbers pass.
@@ -152,7 +161,9 @@ impl Denials {
     fn may_write(&self) -> bool {
         let dropped = self.lines.admit();
         if let Some(dropped @ 1..) = dropped {
-            tracing::warn!("({dropped} lines about denials not logged)");
+            tracing::warn!(
+                "({dropped} lines about denials and clients without a connection not logged)"
+            );
         }
         dropped.is_some()
     }

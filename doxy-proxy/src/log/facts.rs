@@ -41,6 +41,10 @@ pub(crate) enum Reason {
     PeerNotAllowed,
     /// A web page may have had a browser ask.
     FromWeb,
+    /// It came in the clear to a port that speaks TLS.
+    NotTls,
+    /// It came over TLS to a port that does not speak it.
+    NotPlain,
     /// No rule allows the method on any path.
     Method,
     /// No rule allows the path.
@@ -74,6 +78,8 @@ impl Reason {
             Self::ConnectionLimit => "too many connections",
             Self::PeerNotAllowed => "this peer may not use the socket",
             Self::FromWeb => "a web page may have asked",
+            Self::NotTls => "no TLS on a TLS port",
+            Self::NotPlain => "TLS on a port without it",
             Self::Method => "no rule allows this method",
             Self::Path => "no rule allows this path",
             Self::ScriptFailed => "the policy failed",

@@ -81,7 +81,10 @@ impl LogLine<'_> {
                 let comm = escaped(comm.as_bytes());
                 format!("uid {uid}, gid {gid}, pid {pid} {comm}")
             }
-            Peer::Net(peer) => format!("address {}", peer.address),
+            Peer::Net(peer) => {
+                let subject = escaped(subject(peer).as_bytes());
+                format!("address {} {subject}", peer.address)
+            }
         };
         tracing::debug!(
             "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}",
@@ -111,6 +114,10 @@ impl LogLine<'_> {
                 Peer::Net(peer) => {
                     word(&mut line, " address=", &address(peer));
                     number(&mut line, " port=", peer.address.port());
+                    if let Some(certificate) = &peer.certificate {
+                        word(&mut line, " subject=", &escaped(subject(peer).as_bytes()));
+                        word(&mut line, " spki=", &certificate.spki_text());
+                    }
                 }
             }
             line.into()
@@ -154,6 +161,11 @@ impl LogLine<'_> {
                 Peer::Net(peer) => {
                     quoted(&mut line, ",\"address\":", &address(peer), false);
                     number(&mut line, ",\"port\":", peer.address.port());
+                    if let Some(certificate) = &peer.certificate {
+                        let subject = escaped(subject(peer).as_bytes());
+                        quoted(&mut line, ",\"subject\":", &subject, true);
+                        quoted(&mut line, ",\"spki\":", &certificate.spki_text(), false);
+                    }
                 }
             }
             line.into()
@@ -187,6 +199,12 @@ impl LogLine<'_> {
 /// The address without its port.
 fn address(peer: &NetPeer) -> String {
     peer.address.ip().to_string()
+}
+
+/// Whose certificate it has shown; empty if it has shown none, or one without a name.
+fn subject(peer: &NetPeer) -> &str {
+    let certificate = peer.certificate.as_ref();
+    certificate.map_or("", |certificate| &certificate.subject)
 }
 
 /// Why a request was denied: by which rule, if one decided, and the reason, if there is more to say.

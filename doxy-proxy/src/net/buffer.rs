@@ -197,7 +197,7 @@ mod tests {
         let (mut other, one) = std::os::unix::net::UnixStream::pair()?;
         other.write_all(bytes)?;
         one.set_nonblocking(true)?;
-        let socket = Stream::Unix(UnixStream::from_std(one)?);
+        let socket = Stream::from(UnixStream::from_std(one)?);
         let mut input = ReadBuf::default();
         input.fill(&socket, HEAD_BUF).await?;
         Ok((input, socket))

@@ -1,12 +1,15 @@
-//! Bytes and who sends them: streams, buffers, splicing, listeners and peers.
+//! Bytes and who sends them: streams, TLS, buffers, splicing, listeners and peers.
 //!
 //! Nothing in this folder knows HTTP, policies or the Docker engine.
 
 pub(crate) mod block;
 pub(crate) mod buffer;
 mod credentials;
+pub(crate) mod handshake;
 pub(crate) mod listener;
 pub(crate) mod peer;
 pub(crate) mod reason;
+pub(crate) mod socket;
 pub(crate) mod splice;
 pub(crate) mod stream;
+pub(crate) mod tls;

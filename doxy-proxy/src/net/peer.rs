@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 use crate::clock::CoarseInstant;
 use crate::net::credentials;
 use crate::net::stream::DetachedStream;
+use crate::net::tls::certificate::{Certificate, CertificateRule};
 
 /// How long a command's name is reused for further connections of the same process.
 const COMM_LIFETIME: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ pub(crate) enum Peer {
 pub(crate) struct NetPeer {
     /// Where the connection comes from. Never IPv4 in IPv6.
     pub(crate) address: SocketAddr,
+    /// The certificate that it has shown.
+    pub(crate) certificate: Option<Arc<Certificate>>,
 }
 
 /// A process that has connected to a unix socket.
@@ -61,6 +65,8 @@ pub(crate) enum Identity {
     User(u32),
     /// An IPv4 address, or an IPv6 network of 64 bits: as a rule one machine has all of that.
     Address(IpAddr),
+    /// Those who have this key, wherever they come from: the hash of a certificate's key.
+    Certificate([u8; 32]),
     /// All processes whose user the kernel does not tell.
     Unknown,
 }
@@ -81,6 +87,8 @@ pub struct PeerAcl {
     pub gids: Vec<u32>,
     /// Networks. IPv4 addresses are in IPv4 networks alone.
     pub networks: Vec<IpNet>,
+    /// Certificates, which are known only after the handshake.
+    pub certificates: Vec<CertificateRule>,
 }
 
 impl Peer {
@@ -98,7 +106,15 @@ impl Peer {
             }
             DetachedStream::Tcp(_, address) => Ok(Self::Net(Box::new(NetPeer {
                 address: canonical(*address),
+                certificate: None,
             }))),
+        }
+    }
+
+    /// Notes the certificate that it has shown.
+    pub(crate) fn has_shown(&mut self, certificate: Option<Arc<Certificate>>) {
+        if let Self::Net(peer) = self {
+            peer.certificate = certificate;
         }
     }
 
@@ -123,10 +139,13 @@ impl Peer {
     pub(crate) fn named(&self) -> Identity {
         match self {
             Self::Unix(peer) => Identity::User(peer.uid),
-            Self::Net(peer) => Identity::Address(match peer.address.ip() {
-                IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-                v4 => v4,
-            }),
+            Self::Net(peer) => match (&peer.certificate, peer.address.ip()) {
+                (Some(certificate), _) => Identity::Certificate(certificate.spki),
+                (None, IpAddr::V6(ip)) => {
+                    Identity::Address(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into())
+                }
+                (None, v4) => Identity::Address(v4),
+            },
         }
     }
 }
@@ -137,15 +156,29 @@ impl fmt::Display for Identity {
             Self::User(uid) => write!(f, "user {uid}"),
             Self::Address(ip @ IpAddr::V4(_)) => write!(f, "address {ip}"),
             Self::Address(ip @ IpAddr::V6(_)) => write!(f, "network {ip}/64"),
+            Self::Certificate(spki) => write!(f, "certificate {}", CertificateRule::Spki(*spki)),
             Self::Unknown => f.write_str("an unknown user"),
         }
     }
 }
 
 impl PeerAcl {
-    /// Whether this peer may connect. If its groups cannot be read, it counts as having none.
+    /// Whether this peer may connect, as far as that is known before a handshake. If its groups cannot
+    /// be read, it counts as having none.
     pub(crate) fn allows(&self, peer: &Peer, socket: &impl AsFd) -> bool {
         self.allows_user(peer, socket) && self.allows_address(peer)
+    }
+
+    /// Whether a peer may come in with the certificate that it has shown.
+    pub(crate) fn allows_certificate(&self, peer: &Peer) -> bool {
+        if self.certificates.is_empty() {
+            return true;
+        }
+        let Peer::Net(peer) = peer else {
+            return false;
+        };
+        let shown = peer.certificate.as_deref();
+        shown.is_some_and(|shown| self.certificates.iter().any(|rule| rule.holds(shown)))
     }
 
     fn allows_user(&self, peer: &Peer, socket: &impl AsFd) -> bool {

@@ -4,6 +4,7 @@
 //! kept. A pipe that may hold bytes is never returned: they belong to one connection.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub(crate) async fn splice_some(
     to: &Stream,
     left: &mut u64,
 ) -> Result<Spliced, Side> {
+    // What TLS has on its socket is not what it carries.
+    let (Some(from), Some(to)) = (from.plain(), to.plain()) else {
+        return Ok(Spliced::Idle);
+    };
     // Without descriptors left, bytes are copied.
     let Ok(mut pipe) = Pipe::take() else {
         return Ok(Spliced::Idle);
@@ -63,7 +68,7 @@ pub(crate) async fn splice_some(
             }
             Ok(moved) => *left -= moved as u64,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match timeout(IDLE_TIMEOUT, from.readable()).await {
+                match timeout(IDLE_TIMEOUT, poll_fn(|cx| from.poll_readable(cx))).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(_)) => return Err(Side::Source),
                     Err(_) => break,
@@ -77,7 +82,8 @@ pub(crate) async fn splice_some(
             match to.try_io(Interest::WRITABLE, || pipe.drain(to)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    to.writable().await.map_err(|_| Side::Sink)?;
+                    let writable = poll_fn(|cx| to.poll_writable(cx)).await;
+                    writable.map_err(|_| Side::Sink)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(Side::Sink),

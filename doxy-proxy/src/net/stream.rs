@@ -1,105 +1,74 @@
-//! A connected stream socket of any kind: a client's or the engine's.
+//! A connection of any kind, a client's or the engine's: bytes in the clear, whatever carries them.
 //!
-//! Every operation takes a shared reference, because one task reads a socket and writes to it at the
+//! Every operation takes a shared reference, because one task reads a stream and writes to it at the
 //! same time. Nothing here knows HTTP.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::sleep;
 
-/// The size of a grown send buffer, in bytes: what Linux allows by default. The kernel doubles it.
-const SNDBUF: usize = 212_992;
-/// How often doxy asks whether a peer that has half-closed its connection has closed it altogether.
-const HUP_POLL: Duration = Duration::from_millis(500);
+use crate::net::socket::Socket;
+use crate::net::tls::stream::TlsStream;
 
-/// A connected socket.
+/// A connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
+    /// What is on the socket are the bytes themselves.
+    Plain(Socket),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
-    /// Waits until the socket is readable. Only one task at a time may wait.
+    /// Waits until there is something to read. Only one task at a time may wait. What TLS has left to
+    /// write is written meanwhile.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| match self {
-            Self::Unix(stream) => stream.poll_read_ready(cx),
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
-        })
-        .await
+        poll_fn(|cx| self.poll_readable(cx)).await
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => socket.poll_readable(cx),
+            Self::Tls(stream) => stream.poll_readable(cx),
+        }
     }
 
     /// Waits until the socket is writable. Only one task at a time may wait.
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        poll_fn(|cx| match self {
-            Self::Unix(stream) => stream.poll_write_ready(cx),
-            Self::Tcp(stream) => stream.poll_write_ready(cx),
-        })
-        .await
+        poll_fn(|cx| self.socket().poll_writable(cx)).await
     }
 
     /// Reads without waiting: `None` if nothing has come, 0 bytes at the end of the stream.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        let mut done = None;
-        let tried = self.try_io(Interest::READABLE, || {
-            let (read, _) = recv(self, &mut *buffer, RecvFlags::DONTWAIT)?;
-            done = Some(read);
-            // A short read has emptied the socket. Reporting WouldBlock clears tokio's readiness and
-            // saves the call that would find out.
-            if read > 0 && read < buffer.len() {
-                Err(io::ErrorKind::WouldBlock.into())
-            } else {
-                Ok(())
-            }
-        });
-        match tried {
-            Err(error) if !would_block(&error) => Err(error),
-            _ => Ok(done),
+        match self {
+            Self::Plain(socket) => socket.try_read(buffer),
+            Self::Tls(stream) => stream.try_read(buffer),
         }
     }
 
     /// Reads without waiting, and without asking tokio: what came before a new connection is watched,
     /// tokio learns only later.
     pub(crate) fn try_read_new(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        match recv(self, buffer, RecvFlags::DONTWAIT).map_err(io::Error::from) {
-            Ok((read, _)) => Ok(Some(read)),
-            Err(error) if would_block(&error) => Ok(None),
-            Err(error) => Err(error),
+        match self {
+            Self::Plain(socket) => socket.try_read_new(buffer),
+            // It has been watched since its handshake.
+            Self::Tls(stream) => stream.try_read(buffer),
         }
     }
 
     /// Writes as much as the socket takes without waiting, which may be nothing.
+    ///
+    /// Whoever goes on writing goes on behind what was written.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_send(|| {
-            Ok(send(
-                self,
-                bytes,
-                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-            )?)
-        })
-    }
-
-    fn try_send(&self, send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
-        let mut tried = false;
-        let mut written = self.try_io(Interest::WRITABLE, || {
-            tried = true;
-            send()
-        });
-        if !tried {
-            // A new connection is writable before tokio learns it.
-            written = send();
+        match self {
+            Self::Plain(socket) => socket.try_write(bytes),
+            Self::Tls(stream) => stream.try_write(bytes, &[]),
         }
-        nothing_yet(written)
     }
 
     /// Writes everything, however long that takes.
@@ -119,8 +88,12 @@ impl Stream {
             self.write_all(first).await?;
             return self.write_all(second).await;
         }
-        let slices = [IoSlice::new(first), IoSlice::new(second)];
-        let written = self.try_send(|| Ok(rustix::io::writev(self, &slices)?))?;
+        let written = match self {
+            Self::Plain(socket) => {
+                socket.try_write_all(&[IoSlice::new(first), IoSlice::new(second)])
+            }
+            Self::Tls(stream) => stream.try_write(first, second),
+        }?;
         let behind = written.saturating_sub(first.len());
         self.write_all(first.get(written..).unwrap_or_default())
             .await?;
@@ -131,8 +104,7 @@ impl Stream {
     /// Enlarges the send buffer, for large bodies: reader and writer then wait for each other less
     /// often. Measured: a quarter more bytes a second, a fifth less CPU.
     pub(crate) fn grow_sndbuf(&self) {
-        // Where the system allows less, the buffer stays as it is.
-        let _ = set_socket_send_buffer_size(self, SNDBUF);
+        self.socket().grow_sndbuf();
     }
 
     /// Resolves when the other side has closed the connection altogether.
@@ -140,55 +112,88 @@ impl Stream {
         // Without any readiness event the other side cannot have hung up. Waiting for `readable`
         // first avoids registering a PRIORITY interest for every request.
         let _ = self.readable().await;
-        Box::pin(self.closed_after_event()).await;
+        Box::pin(self.socket().closed_after_event()).await;
     }
 
-    /// The same, after a first event: bytes, or a half-close.
-    ///
-    /// The kernel reports a half-close once and the full close not again, so this polls for it.
-    async fn closed_after_event(&self) {
-        // Resolves on a half-close too. An error means that the runtime is shutting down.
-        let ended = match self {
-            Self::Unix(stream) => stream.ready(Interest::PRIORITY).await,
-            Self::Tcp(stream) => stream.ready(Interest::PRIORITY).await,
-        };
-        while ended.is_ok() && !self.is_hup() {
-            sleep(HUP_POLL).await;
-        }
-    }
-
-    /// Makes a system call. If it would block, tokio clears the readiness.
-    pub(crate) fn try_io<T>(
-        &self,
-        interest: Interest,
-        call: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
-        match self {
-            Self::Unix(stream) => stream.try_io(interest, call),
-            Self::Tcp(stream) => stream.try_io(interest, call),
-        }
-    }
-
-    /// Whether the other side has closed both directions.
-    ///
-    /// A half-close does not count: the other side may wait for a response (`nc -N` and `socat` do).
-    /// Over TCP a close looks like a half-close, so it never counts there until an error shows it.
+    /// Whether the other side has closed both directions. See [`Socket::is_hup`].
     pub(crate) fn is_hup(&self) -> bool {
-        let mut fds = [PollFd::new(self, PollFlags::empty())];
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        poll(&mut fds, Some(&now)).is_ok_and(|_| {
-            fds.iter()
-                .any(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR))
-        })
+        self.socket().is_hup()
     }
 
     /// Closes the writing direction and leaves the other one open.
     pub(crate) fn shutdown_write(&self) {
-        // This fails only if the other side is gone, and then nobody needs to know.
-        let _ = shutdown(self, Shutdown::Write);
+        match self {
+            Self::Plain(socket) => socket.shutdown_write(),
+            Self::Tls(stream) => stream.shutdown_write(),
+        }
+    }
+
+    /// The socket, if what is on it are the bytes themselves.
+    pub(crate) fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(_) => None,
+        }
+    }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.socket(),
+        }
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self::Plain(Socket::Unix(stream))
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self::Plain(Socket::Tcp(stream))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if let Some(read) = self.try_read(buffer.initialize_unfilled())? {
+                buffer.advance(read);
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_readable(cx))?;
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.try_write(bytes)? {
+                0 if !bytes.is_empty() => ready!(self.socket().poll_writable(cx))?,
+                written => return Poll::Ready(Ok(written)),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What was not written yet was not reported as written.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown_write();
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -204,8 +209,8 @@ impl DetachedStream {
     /// Has this thread's runtime watch the socket.
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {
-            Self::Unix(stream) => Stream::Unix(UnixStream::from_std(stream)?),
-            Self::Tcp(stream, _) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => UnixStream::from_std(stream)?.into(),
+            Self::Tcp(stream, _) => TcpStream::from_std(stream)?.into(),
         })
     }
 }
@@ -216,26 +221,5 @@ impl AsFd for DetachedStream {
             Self::Unix(stream) => stream.as_fd(),
             Self::Tcp(stream, _) => stream.as_fd(),
         }
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Unix(stream) => stream.as_fd(),
-            Self::Tcp(stream) => stream.as_fd(),
-        }
-    }
-}
-
-fn would_block(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || error.raw_os_error() == Some(Errno::INTR.raw_os_error())
-}
-
-fn nothing_yet(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if would_block(&error) => Ok(0),
-        other => other,
     }
 }

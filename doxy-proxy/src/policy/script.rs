@@ -2,9 +2,13 @@
 //!
 //! Nothing of Rhai is here; `doxy-script` has all of it. Whatever fails there is a denial.
 
+use std::sync::Arc;
+
 use doxy_filter::api::object_of;
 use doxy_filter::{Request, Verdict};
-use doxy_script::{Body, Decision, Identity, Peer as ScriptPeer, ScriptRequest};
+use doxy_script::{
+    Body, Certificate as ScriptCertificate, Decision, Identity, Peer as ScriptPeer, ScriptRequest,
+};
 pub(crate) use doxy_script::{Lookup, Lookups};
 
 use crate::http::collect::RequestBody;
@@ -65,7 +69,14 @@ impl Script {
                 gid: peer.gid,
                 pid: (peer.pid > 0).then_some(peer.pid),
             },
-            Peer::Net(peer) => ScriptPeer::Net(peer.address),
+            Peer::Net(peer) => ScriptPeer::Net {
+                address: peer.address,
+                certificate: peer.certificate.as_deref().map(|shown| ScriptCertificate {
+                    subject: Arc::clone(&shown.subject),
+                    sans: Arc::clone(&shown.sans),
+                    spki: shown.spki,
+                }),
+            },
         };
         let input = ScriptRequest {
             method: judged.method,

@@ -5,7 +5,7 @@
 //! when doxy stops. Between requests a connection owns no memory but its task.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -16,32 +16,61 @@ use tokio::time::timeout;
 use crate::http::head::{self, HeadError};
 use crate::http::malformed::{BadRequest, Malformed};
 use crate::net::buffer::{BODY_BUF, HEAD_BUF};
+use crate::net::tls::server::TlsServer;
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::handler::{handle, refuse};
 use crate::proxy::idle::IdleTimer;
+use crate::proxy::secure::{NotSecured, alert, secure};
 use crate::proxy::service::Service;
 use crate::shares::connections::Place;
 
 /// How long a client that is still sending may take to notice the response.
 const LINGERING_TIME: Duration = Duration::from_secs(1);
 
-/// Serves one connection until it ends. When doxy stops, the request in service is finished. `load`
-/// counts it for its thread.
+/// What serves one connection until it ends. When doxy stops, the request in service is finished.
+/// `load` counts it for its thread.
+pub(crate) fn serve(client: Client, place: Place, service: Arc<Service>, load: Arc<()>) -> Serving {
+    let counted = (PanicLog, load);
+    // Boxed at once: a future is moved several times on its way.
+    match service.tls_for(&client.log.peer).cloned() {
+        None => Box::pin(plainly(client, place, service, counted)),
+        Some(server) => Box::pin(securely(client, server, place, service, counted)),
+    }
+}
+
+/// A connection that is served.
+pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 #[expect(
     clippy::manual_async_fn,
     reason = "the future of an async fn stores its arguments twice"
 )]
-pub(crate) fn serve(
+fn plainly(
     mut client: Client,
     place: Place,
     service: Arc<Service>,
-    load: Arc<()>,
+    counted: (PanicLog, Arc<()>),
 ) -> impl Future<Output = ()> {
     async move {
-        let _counted = (PanicLog, load);
         let next = requests(&mut client, &place, &service).await;
         close(&mut client, next).await;
+        drop(counted);
+    }
+}
+
+async fn securely(
+    client: Client,
+    server: TlsServer,
+    place: Place,
+    service: Arc<Service>,
+    counted: (PanicLog, Arc<()>),
+) {
+    // Boxed while it lasts: an idle connection has no room for it.
+    match Box::pin(secure(client, server, &place, &service)).await {
+        Ok(client) => plainly(client, place, service, counted).await,
+        Err(NotSecured::Rejected(client, error)) => Box::pin(answer(*client, error)).await,
+        Err(NotSecured::Ended) => {}
     }
 }
 
@@ -56,8 +85,16 @@ impl Drop for PanicLog {
     }
 }
 
-/// Tells a client why its connection is not served.
-pub(crate) async fn reject(mut client: Client, error: Error) {
+/// Tells a client, before any handshake, why its connection is not served.
+pub(crate) async fn reject(mut client: Client, error: Error, service: Arc<Service>) {
+    if service.tls_for(&client.log.peer).is_none() {
+        return answer(client, error).await;
+    }
+    let next = alert(&error, &client);
+    close(&mut client, next).await;
+}
+
+async fn answer(mut client: Client, error: Error) {
     let next = refuse(&error, &mut client).await;
     close(&mut client, next).await;
 }
@@ -141,6 +178,12 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
             // The client may still read.
             Err(HeadError::Ended | HeadError::Failed(_)) => {
                 BadRequest::from(Malformed::HeadCut).into()
+            }
+            Err(HeadError::Tls) => {
+                let log = &client.log;
+                log.denials
+                    .not_connected(log.peer.named(), &Error::NotPlain);
+                Error::NotPlain
             }
             Err(HeadError::TooLarge) => BadRequest::HeadTooLarge.into(),
             Ok(None) => Error::HeadTimeout {

@@ -205,8 +205,9 @@ impl Door {
         }
         if let Ok(stream) = stream.attach() {
             let client = Client::new(stream, peer, service);
+            let service = Arc::clone(service);
             tokio::spawn(async move {
-                connection::reject(client, error).await;
+                connection::reject(client, error, service).await;
                 drop(answer);
             });
         }

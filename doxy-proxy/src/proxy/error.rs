@@ -27,6 +27,12 @@ pub(crate) enum Error {
     /// A web page may have had a browser ask.
     #[error(transparent)]
     FromWeb(#[from] FromWeb),
+    #[error("this is a TLS port: use https, or the docker CLI with --tlsverify")]
+    NotTls,
+    #[error(
+        "this port does not speak TLS: use http, or the docker CLI without --tls and --tlsverify"
+    )]
+    NotPlain,
     /// A body that could not be read was to be forwarded, or one that was read was asked for again.
     #[error("the request cannot be judged, which is a fault of doxy")]
     Internal,
@@ -50,6 +56,8 @@ impl Error {
             Self::ConnectionLimit { .. } => (Reason::ConnectionLimit, None),
             Self::PeerNotAllowed { .. } => (Reason::PeerNotAllowed, None),
             Self::FromWeb(_) => (Reason::FromWeb, None),
+            Self::NotTls => (Reason::NotTls, None),
+            Self::NotPlain => (Reason::NotPlain, None),
             Self::Internal => (Reason::Internal, None),
             Self::Denied(Denial::Method { .. }) => (Reason::Method, None),
             Self::Denied(Denial::Path { rule: None, .. }) => (Reason::Path, None),
@@ -63,7 +71,9 @@ impl Error {
                 };
                 (reason, place.as_deref())
             }
-            Self::Upstream(UpstreamError::Unreachable { .. }) => (Reason::EngineUnreachable, None),
+            Self::Upstream(UpstreamError::Unreachable { .. } | UpstreamError::NoTls { .. }) => {
+                (Reason::EngineUnreachable, None)
+            }
             Self::Upstream(UpstreamError::NotAccepting { .. }) => (Reason::EngineTimeout, None),
             Self::Upstream(UpstreamError::BrokeOff { .. }) => (Reason::EngineFailed, None),
         };

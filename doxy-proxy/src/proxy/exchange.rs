@@ -330,6 +330,7 @@ async fn read_response(
             Ok(length) => length,
             Err(HeadError::Ended) => return Err("it closed the connection".into()),
             Err(HeadError::Failed(error)) => return Err(io_reason(&error).into()),
+            Err(HeadError::Tls) => return Err("its answer begins like TLS".into()),
             Err(HeadError::TooLarge) => return Err("the head of its answer is too large".into()),
         };
         let head = input.unread().get(..length).unwrap_or_default();

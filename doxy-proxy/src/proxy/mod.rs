@@ -13,6 +13,7 @@ mod idle;
 mod missing;
 mod overflow;
 mod respond;
+mod secure;
 pub(crate) mod server;
 pub(crate) mod service;
 mod tunnel;

@@ -84,7 +84,9 @@ pub(crate) fn reply(error: &Error, exchange: Option<Exchange>, closes: bool) -> 
 /// The status that goes with an error.
 fn status(error: &Error) -> StatusCode {
     match error {
-        Error::BadRequest(BadRequest::Malformed(_)) => StatusCode::BAD_REQUEST,
+        Error::BadRequest(BadRequest::Malformed(_)) | Error::NotTls | Error::NotPlain => {
+            StatusCode::BAD_REQUEST
+        }
         Error::BadRequest(BadRequest::HeadTooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Error::BadRequest(BadRequest::FormBody) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         // The engine's own status for such a path.

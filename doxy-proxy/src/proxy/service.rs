@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::log::access::AccessLog;
 use crate::log::denials::Denials;
-use crate::net::peer::PeerAcl;
+use crate::net::peer::{Peer, PeerAcl};
+use crate::net::tls::server::TlsServer;
 use crate::policy::{DryRun, Policy, PolicyHandle};
 use crate::shares::Shares;
 use crate::shares::turns::Turns;
@@ -22,6 +23,8 @@ pub struct Service {
     pub policy: PolicyHandle,
     /// Who answers.
     pub upstream: Arc<Upstream>,
+    /// If its TCP addresses speak TLS.
+    pub tls: Option<TlsServer>,
     /// Which peers may connect.
     pub peers: PeerAcl,
     /// Names with dots by which clients on a network call doxy in `Host`. IP addresses, names without
@@ -74,6 +77,7 @@ impl Service {
             name,
             policy: PolicyHandle::new(policy),
             upstream: Arc::new(upstream),
+            tls: None,
             peers: PeerAcl::default(),
             hosts: Arc::default(),
             limits: Limits::default(),
@@ -103,6 +107,11 @@ impl Service {
             shares,
             ..self.clone()
         }
+    }
+
+    /// What a client's handshake takes, if it has to go through one.
+    pub(crate) fn tls_for(&self, peer: &Peer) -> Option<&TlsServer> {
+        self.tls.as_ref().filter(|_| matches!(peer, Peer::Net(_)))
     }
 
     /// Takes over what goes on when another service takes the place of `old` on the same thread: the

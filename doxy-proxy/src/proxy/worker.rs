@@ -103,15 +103,14 @@ impl Worker {
                     return;
                 };
                 let client = Client::new(stream, peer, &service);
-                // Boxed at once: a future is moved several times on its way.
-                tokio::spawn(Box::pin(connection::serve(client, place, service, load)))
+                tokio::spawn(connection::serve(client, place, service, load))
             }
-            Some(thread) => thread.runtime.spawn(Box::pin(async move {
+            Some(thread) => thread.runtime.spawn(async move {
                 if let Ok(stream) = stream.attach() {
                     let client = Client::new(stream, peer, &service);
                     connection::serve(client, place, service, load).await;
                 }
-            })),
+            }),
         };
         cutter.set(task.abort_handle());
     }

@@ -11,6 +11,8 @@ pub(crate) enum UpstreamError {
     Unreachable { engine: String, reason: io::Error },
     #[error("the Docker engine at {engine} does not accept connections: gave up after {seconds} s")]
     NotAccepting { engine: String, seconds: u64 },
+    #[error("cannot reach the Docker engine at {engine}: {reason}")]
+    NoTls { engine: String, reason: String },
     #[error("the Docker engine at {engine} broke off before it answered: {reason}")]
     BrokeOff { engine: String, reason: String },
 }

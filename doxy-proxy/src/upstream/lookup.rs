@@ -10,7 +10,6 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::net::stream::Stream;
 
@@ -22,16 +21,6 @@ const MAX_ANSWER: usize = 1 << 20;
 /// Gets the description at `target`: `None` if the engine has no such object. An error says why there
 /// is no answer.
 pub(super) async fn get(stream: Stream, target: &str) -> Result<Option<Bytes>, String> {
-    match stream {
-        Stream::Unix(stream) => exchange(stream, target).await,
-        Stream::Tcp(stream) => exchange(stream, target).await,
-    }
-}
-
-async fn exchange<S>(stream: S, target: &str) -> Result<Option<Bytes>, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
     let broken = |error: hyper::Error| format!("the engine broke off: {error}");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await

@@ -6,6 +6,7 @@
 //! which is never kept. Nothing here knows who asks, or why.
 
 mod addr;
+mod connect;
 mod error;
 mod lookup;
 mod pool;
@@ -16,15 +17,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep, timeout_at};
 
 pub use crate::upstream::addr::UpstreamAddr;
 pub(crate) use crate::upstream::error::UpstreamError;
 
 use crate::clock::CoarseInstant;
+use crate::net::handshake;
 use crate::net::reason::io_reason;
 use crate::net::stream::Stream;
+use crate::net::tls::client::TlsClient;
+use crate::upstream::connect::Resolver;
 use crate::upstream::pool::Pool;
 
 /// The first pause between two attempts to reach an engine that does not accept; doubled each time.
@@ -35,8 +39,11 @@ const MAX_DIAL_BACKOFF: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Upstream {
     addr: UpstreamAddr,
+    /// If it speaks TLS.
+    tls: Option<TlsClient>,
     /// How long the engine may take to accept a connection. Never a limit on a response.
     connect_timeout: Duration,
+    resolver: Resolver,
     pool: Mutex<Pool>,
 }
 
@@ -48,19 +55,35 @@ impl Upstream {
     pub fn new(addr: UpstreamAddr, connect_timeout: Duration) -> Self {
         Self {
             addr,
+            tls: None,
             connect_timeout,
+            resolver: Resolver::default(),
             pool: Mutex::default(),
+        }
+    }
+
+    /// An engine that speaks TLS. `connect_timeout` is for the handshake too.
+    pub fn with_tls(addr: UpstreamAddr, connect_timeout: Duration, tls: TlsClient) -> Self {
+        Self {
+            tls: Some(tls),
+            ..Self::new(addr, connect_timeout)
         }
     }
 
     /// The same engine for another thread, with connections of its own.
     pub(crate) fn for_another_thread(&self) -> Self {
-        Self::new(self.addr.clone(), self.connect_timeout)
+        Self {
+            tls: self.tls.clone(),
+            resolver: self.resolver.clone(),
+            ..Self::new(self.addr.clone(), self.connect_timeout)
+        }
     }
 
     /// Whether both lead to the same engine in the same way.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.addr == other.addr && self.connect_timeout == other.connect_timeout
+        self.addr == other.addr
+            && self.connect_timeout == other.connect_timeout
+            && self.tls == other.tls
     }
 
     /// Connects to the engine and closes the connection again, to see whether it can be reached.
@@ -79,7 +102,7 @@ impl Upstream {
     /// no such object. An error says why there is no answer.
     #[cfg(feature = "script")]
     pub(crate) async fn look_up(&self, target: &str) -> Result<Option<hyper::body::Bytes>, String> {
-        let answered = timeout(lookup::TIME, async {
+        let answered = timeout_at(Instant::now() + lookup::TIME, async {
             let stream = self.dial().await.map_err(|error| error.to_string())?;
             lookup::get(stream, target).await
         });
@@ -177,7 +200,7 @@ impl Upstream {
                 let mut backoff = DIAL_BACKOFF;
                 loop {
                     match UnixStream::connect(path).await {
-                        Ok(stream) => return Ok(Stream::Unix(stream)),
+                        Ok(stream) => return Ok(stream.into()),
                         // The queue of the engine's socket is full: it does not accept.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             if Instant::now() >= deadline {
@@ -192,14 +215,25 @@ impl Upstream {
                 }
             }
             UpstreamAddr::Tcp(address) => {
-                match timeout(self.connect_timeout, TcpStream::connect(address)).await {
-                    Ok(Ok(stream)) => {
-                        stream
-                            .set_nodelay(true)
-                            .map_err(|error| self.unreachable(error))?;
-                        Ok(Stream::Tcp(stream))
+                let until = Instant::now() + self.connect_timeout;
+                let stream = match self.resolver.connect(address, until).await {
+                    Ok(stream) => Stream::from(stream),
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                        return Err(self.not_accepting());
                     }
-                    Ok(Err(error)) => Err(self.unreachable(error)),
+                    Err(error) => return Err(self.unreachable(error)),
+                };
+                let Some(tls) = &self.tls else {
+                    return Ok(stream);
+                };
+                // Its buffers would make the future of every request larger.
+                let connected = Box::pin(handshake::connect(stream, tls));
+                match timeout_at(until, connected).await {
+                    Ok(Ok(stream)) => Ok(stream),
+                    Ok(Err(error)) => Err(UpstreamError::NoTls {
+                        engine: self.addr.to_string(),
+                        reason: error.to_string(),
+                    }),
                     Err(_) => Err(self.not_accepting()),
                 }
             }

@@ -73,7 +73,7 @@ mod tests {
         let mut put = |pool: &mut Pool, seconds| -> io::Result<bool> {
             let (one, other) = UnixStream::pair()?;
             others.push(other);
-            Ok(pool.put(Stream::Unix(one), after(seconds)))
+            Ok(pool.put(Stream::from(one), after(seconds)))
         };
         assert!(put(&mut pool, 0)?);
         assert!(!put(&mut pool, 10)?);

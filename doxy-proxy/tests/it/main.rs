@@ -68,6 +68,8 @@ mod support;
 mod takeover;
 // Listening over TCP, and what is known of a client there.
 mod tcp;
+// TLS on both sides.
+mod tls;
 // Several worker threads.
 mod threads;
 // Connections that the engine hijacks.

@@ -12,6 +12,7 @@ use doxy_proxy::{
 use crate::support::{Client, Doxy, Fake};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
+#[cfg(feature = "script")]
 const EXPORT: &str = "GET /containers/web/export HTTP/1.1\r\nHost: d\r\n\r\n";
 
 fn service(fake: &Fake) -> Service {

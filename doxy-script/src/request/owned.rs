@@ -99,7 +99,7 @@ impl OwnedRequest {
         let (allowed, rule) = verdict(input.verdict);
         self.allowed = allowed;
         self.rule = rule.filter(|_| used.matched).map(|rule| rule.to_string());
-        self.peer = input.peer;
+        self.peer.clone_from(&input.peer);
         self.has_body = input.has_body;
         self.content = content(input, body);
     }

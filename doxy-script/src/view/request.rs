@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use doxy_filter::api::{endpoint_of, object_of};
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, Position};
 
 use super::headers::Headers;
 use super::object;
 use super::query::Query;
 use crate::budget::{Stop, stop};
-use crate::request::{Content, OwnedRequest, Peer};
+use crate::request::{Certificate, Content, OwnedRequest, Peer};
 
 /// The properties of `req`.
 pub(crate) const PROPERTIES: [&str; 11] = [
@@ -18,8 +18,9 @@ pub(crate) const PROPERTIES: [&str; 11] = [
 ];
 
 /// The properties of `req.peer`, `req.matched` and `req.object`.
-pub(crate) const PARTS: [&str; 9] = [
-    "uid", "gid", "pid", "address", "port", "allowed", "rule", "kind", "name",
+pub(crate) const PARTS: [&str; 12] = [
+    "uid", "gid", "pid", "address", "port", "subject", "sans", "spki", "allowed", "rule", "kind",
+    "name",
 ];
 
 /// `req`: a handle to the request.
@@ -28,8 +29,8 @@ pub(crate) struct Req(pub(crate) Arc<OwnedRequest>);
 
 /// `req.peer`: who connected. What is not known of a peer is `()`: the user over TCP, the address over
 /// a unix socket.
-#[derive(Debug, Clone, Copy)]
-struct PeerView(Option<Peer>);
+#[derive(Debug, Clone)]
+struct PeerView(Arc<OwnedRequest>);
 
 /// `req.object`: the object that the path names.
 #[derive(Debug, Clone)]
@@ -62,29 +63,46 @@ pub(super) fn register(engine: &mut Engine) {
             Query::of(&req.0, context.call_position())
         })
         .register_get("headers", |req: &mut Req| Headers(Arc::clone(&req.0)))
-        .register_get("peer", |req: &mut Req| PeerView(req.0.peer))
+        .register_get("peer", |req: &mut Req| PeerView(Arc::clone(&req.0)))
         .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
         .register_fn("json", body)
         .register_type_with_name::<PeerView>("peer")
-        .register_get("uid", |peer: &mut PeerView| match peer.0 {
+        .register_get("uid", |peer: &mut PeerView| match peer.0.peer {
             Some(Peer::Unix { uid, .. }) => Dynamic::from_int(uid.into()),
             _ => Dynamic::UNIT,
         })
-        .register_get("gid", |peer: &mut PeerView| match peer.0 {
+        .register_get("gid", |peer: &mut PeerView| match peer.0.peer {
             Some(Peer::Unix { gid, .. }) => Dynamic::from_int(gid.into()),
             _ => Dynamic::UNIT,
         })
-        .register_get("pid", |peer: &mut PeerView| match peer.0 {
+        .register_get("pid", |peer: &mut PeerView| match peer.0.peer {
             Some(Peer::Unix { pid: Some(pid), .. }) => Dynamic::from_int(pid.into()),
             _ => Dynamic::UNIT,
         })
-        .register_get("address", |peer: &mut PeerView| match peer.0 {
-            Some(Peer::Net(address)) => address.ip().to_string().into(),
+        .register_get("address", |peer: &mut PeerView| match peer.0.peer {
+            Some(Peer::Net { address, .. }) => address.ip().to_string().into(),
             _ => Dynamic::UNIT,
         })
-        .register_get("port", |peer: &mut PeerView| match peer.0 {
-            Some(Peer::Net(address)) => Dynamic::from_int(address.port().into()),
+        .register_get("port", |peer: &mut PeerView| match peer.0.peer {
+            Some(Peer::Net { address, .. }) => Dynamic::from_int(address.port().into()),
             _ => Dynamic::UNIT,
+        })
+        .register_get("subject", |peer: &mut PeerView| {
+            let shown = certificate(&peer.0);
+            shown.map_or(Dynamic::UNIT, |shown| text(&shown.subject).into())
+        })
+        .register_get("sans", |peer: &mut PeerView| {
+            let names = certificate(&peer.0).map(|shown| shown.sans.iter());
+            names.map_or(Dynamic::UNIT, |names| {
+                let names: Array = names.map(|name| text(name).into()).collect();
+                names.into()
+            })
+        })
+        .register_get("spki", |peer: &mut PeerView| {
+            certificate(&peer.0).map_or(Dynamic::UNIT, |shown| {
+                let digits = shown.spki.iter().map(|byte| format!("{byte:02x}"));
+                digits.collect::<String>().into()
+            })
         })
         .register_type_with_name::<Matched>("matched")
         .register_get("allowed", |matched: &mut Matched| matched.0.allowed)
@@ -94,6 +112,14 @@ pub(super) fn register(engine: &mut Engine) {
                 .rule()
                 .map_or(Dynamic::UNIT, |rule| text(rule).into())
         });
+}
+
+/// The certificate that the peer has shown.
+fn certificate(request: &OwnedRequest) -> Option<&Certificate> {
+    match &request.peer {
+        Some(Peer::Net { certificate, .. }) => certificate.as_ref(),
+        _ => None,
+    }
 }
 
 fn text(text: &str) -> ImmutableString {

@@ -64,14 +64,14 @@ fn opened_by(policy: &Policy) -> Open {
         .chain([ID.to_owned()])
         .filter(|name| !name.is_empty())
         .collect();
-    let mut peers: Vec<_> = cases.iter().map(|ask| ask.peer).collect();
+    let mut peers: Vec<_> = cases.iter().map(|ask| ask.peer.clone()).collect();
     peers.dedup();
     for endpoint in docker() {
         let found = names.iter().any(|name| {
             let ask = Ask::new(endpoint.method, &sample(endpoint, name));
             peers.iter().any(|peer| {
                 allows(&Ask {
-                    peer: *peer,
+                    peer: peer.clone(),
                     ..ask.clone()
                 })
             })

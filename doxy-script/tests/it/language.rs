@@ -1,7 +1,7 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
+use doxy_script::{Body, Certificate, Decision, Lookups, Peer, Script, ScriptRequest};
 
 use crate::support::{Ask, run, words};
 
@@ -179,7 +179,10 @@ fn what_is_not_known_of_a_peer_is_unit() {
         pid: None,
     };
     let (v4, v6) = ("192.0.2.7:1024", "[2001:db8::7]:65535");
-    let net = |address: &str| Peer::Net(address.parse().unwrap());
+    let net = |address: &str| Peer::Net {
+        address: address.parse().unwrap(),
+        certificate: None,
+    };
     for (peer, uid, gid, pid, address, port) in [
         (Some(unix), "7", "8", "9", "()", "()"),
         (Some(no_pid), "7", "8", "()", "()", "()"),
@@ -196,8 +199,60 @@ fn what_is_not_known_of_a_peer_is_unit() {
             }}"
         );
         let mut ask = Ask::new("GET", "/x");
-        ask.peer = peer;
+        ask.peer.clone_from(&peer);
         assert_eq!(run(&source, &ask), "allow", "{peer:?}");
+    }
+}
+
+#[test]
+fn what_a_certificate_says_is_known_only_where_one_was_shown() {
+    let certificate = Certificate {
+        subject: "CN=alice,O=ops".into(),
+        sans: [
+            "dns:alice.example".to_owned(),
+            "uri:spiffe://a/b".to_owned(),
+        ]
+        .into(),
+        spki: [0xa1; 32],
+    };
+    let hash = "a1".repeat(32);
+    let net = |certificate| Peer::Net {
+        address: "192.0.2.7:1024".parse().unwrap(),
+        certificate,
+    };
+    for (peer, expression) in [
+        (
+            net(Some(certificate.clone())),
+            "p.subject == \"CN=alice,O=ops\"",
+        ),
+        (
+            net(Some(certificate.clone())),
+            "p.sans.contains(\"uri:spiffe://a/b\") && p.sans.len() == 2",
+        ),
+        (
+            net(Some(certificate.clone())),
+            &format!("p.spki == \"{hash}\""),
+        ),
+        (
+            net(Some(certificate)),
+            "p.address == \"192.0.2.7\" && p.uid == ()",
+        ),
+        (net(None), "p.subject == () && p.sans == () && p.spki == ()"),
+        (
+            Peer::Unix {
+                uid: 1,
+                gid: 1,
+                pid: None,
+            },
+            "p.subject == () && p.sans == () && p.spki == ()",
+        ),
+    ] {
+        let source = format!(
+            "fn decide(req) {{ let p = req.peer; if {expression} {{ return allow(); }} pass() }}"
+        );
+        let mut ask = Ask::new("GET", "/x");
+        ask.peer = Some(peer);
+        assert_eq!(run(&source, &ask), "allow", "{expression}");
     }
 }
 

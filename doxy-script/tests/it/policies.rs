@@ -163,7 +163,10 @@ fn cases(text: &str) -> Vec<Case> {
 
 fn peer(text: &str) -> Peer {
     if let Some(address) = text.strip_prefix("address=") {
-        return Peer::Net(address.parse().unwrap());
+        return Peer::Net {
+            address: address.parse().unwrap(),
+            certificate: None,
+        };
     }
     let number = |name: &str| {
         let mut parts = text.split(' ').filter_map(|part| part.split_once('='));

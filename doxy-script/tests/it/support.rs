@@ -80,7 +80,7 @@ impl Ask {
             path: &path,
             query,
             headers: &headers,
-            peer: self.peer,
+            peer: self.peer.clone(),
             socket: &self.socket,
             has_body: self.body.is_some(),
             verdict,

@@ -15,7 +15,7 @@ use crate::net::stream::Stream;
 
 fn socket(stream: StdStream) -> io::Result<Stream> {
     stream.set_nonblocking(true)?;
-    Ok(Stream::Unix(UnixStream::from_std(stream)?))
+    Ok(Stream::from(UnixStream::from_std(stream)?))
 }
 
 /// Passes a head and a body on to a socket that takes next to nothing at a time, and gives what

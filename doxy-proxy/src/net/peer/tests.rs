@@ -1,8 +1,9 @@
 //! Whom a peer is counted for, and who may connect.
 
 use std::error::Error;
+use std::sync::Arc;
 
-use super::{Identity, NetPeer, Peer, PeerAcl, UnixPeer, canonical};
+use super::{Certificate, Identity, NetPeer, Peer, PeerAcl, UnixPeer, canonical};
 
 fn unix(uid: u32, pid: i32) -> Peer {
     Peer::Unix(UnixPeer {
@@ -15,7 +16,10 @@ fn unix(uid: u32, pid: i32) -> Peer {
 
 fn net(address: &str) -> Result<Peer, Box<dyn Error>> {
     let address = canonical(address.parse()?);
-    Ok(Peer::Net(Box::new(NetPeer { address })))
+    Ok(Peer::Net(Box::new(NetPeer {
+        address,
+        certificate: None,
+    })))
 }
 
 #[test]
@@ -65,6 +69,7 @@ fn one_entry_of_each_kind_must_hold() -> Result<(), Box<dyn Error>> {
                 .iter()
                 .map(|it| it.parse())
                 .collect::<Result<_, _>>()?,
+            certificates: Vec::new(),
         })
     };
     let none = acl(&[], &[], &[])?;
@@ -97,5 +102,35 @@ fn one_entry_of_each_kind_must_hold() -> Result<(), Box<dyn Error>> {
             "{name}"
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_certificate_is_a_peer_wherever_it_comes_from() -> Result<(), Box<dyn Error>> {
+    let shown = |spki: u8, name: &str| {
+        Some(Arc::new(Certificate {
+            subject: "CN=x".into(),
+            sans: [format!("dns:{name}")].into(),
+            spki: [spki; 32],
+        }))
+    };
+    let acl = PeerAcl {
+        certificates: vec!["dns:a.example".parse()?],
+        ..PeerAcl::default()
+    };
+    let (mut one, mut other) = (net("192.0.2.1:1")?, net("192.0.2.2:1")?);
+    assert!(!acl.allows_certificate(&one), "it has shown none");
+    assert!(!acl.allows_certificate(&unix(0, 1)));
+    assert!(PeerAcl::default().allows_certificate(&one));
+    one.has_shown(shown(1, "a.example"));
+    other.has_shown(shown(1, "b.example"));
+    assert_eq!(one.identity(), other.identity());
+    assert_eq!(one.identity(), Identity::Certificate([1; 32]));
+    let named = format!("certificate spki:{}", "01".repeat(32));
+    assert_eq!(one.named().to_string(), named);
+    assert!(acl.allows_certificate(&one));
+    assert!(!acl.allows_certificate(&other));
+    other.has_shown(shown(2, "a.example"));
+    assert_ne!(one.identity(), other.identity());
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::net::peer::{Peer, UnixPeer};
 async fn answered_early(pause: Duration) -> Result<(Next, String), Box<dyn Error>> {
     let (client, near_client) = UnixStream::pair()?;
     let (engine, near_engine) = UnixStream::pair()?;
-    let [near_client, near_engine] = [near_client, near_engine].map(Stream::Unix);
+    let [near_client, near_engine] = [near_client, near_engine].map(Stream::from);
     let exchange = Exchange {
         framing: Framing::Length(1),
         http10: false,

@@ -12,6 +12,8 @@ use super::{TIMEOUT, sockets};
 /// A connection to a socket under test.
 pub(crate) struct Client {
     stream: UnixStream,
+    /// If it speaks TLS.
+    tls: Option<Box<rustls::ClientConnection>>,
     unread: Vec<u8>,
 }
 
@@ -58,21 +60,51 @@ impl Client {
         stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         Self {
             stream,
+            tls: None,
             unread: Vec::new(),
         }
     }
 
     #[track_caller]
     pub(crate) fn connect_tcp(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over_tcp(TcpStream::connect(address).unwrap())
+    }
+
+    /// From another address of this machine: all of 127.0.0.0/8 are.
+    #[track_caller]
+    pub(crate) fn connect_from(ip: &str, address: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+        connect(&socket, &address).unwrap();
+        Self::over_tcp(socket.into())
+    }
+
+    fn over_tcp(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream.set_write_timeout(Some(TIMEOUT)).unwrap();
         Self {
             // A stream socket of another family has the same calls.
             stream: OwnedFd::from(stream).into(),
+            tls: None,
             unread: Vec::new(),
         }
+    }
+
+    /// Goes through the handshake of TLS: an error says why there is none.
+    pub(crate) fn secured(mut self, mut tls: rustls::ClientConnection) -> Result<Self, String> {
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)
+                .map_err(|error| error.to_string())?;
+        }
+        self.tls = Some(Box::new(tls));
+        Ok(self)
+    }
+
+    /// What was agreed on in the handshake.
+    pub(crate) fn tls(&self) -> &rustls::ClientConnection {
+        self.tls.as_deref().expect("it speaks TLS")
     }
 
     /// Connects as Go does: without waiting for room in the kernel's queue. None if it is full.
@@ -80,8 +112,11 @@ impl Client {
     pub(crate) fn connect_now(path: &Path) -> Option<Self> {
         let stream = sockets::connect_now(path)?;
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();
-        let unread = Vec::new();
-        Some(Self { stream, unread })
+        Some(Self {
+            stream,
+            tls: None,
+            unread: Vec::new(),
+        })
     }
 
     /// See [`sockets::offer`].
@@ -105,7 +140,13 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => {
+                rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes.as_ref())
+            }
+        }
+        .unwrap();
     }
 
     /// Sends bytes; false if the other side has closed.
@@ -114,14 +155,19 @@ impl Client {
     }
 
     /// Half-closes: sends nothing more.
-    pub(crate) fn end(&self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
+    pub(crate) fn end(&mut self) {
+        let Some(tls) = &mut self.tls else {
+            return self.stream.shutdown(Shutdown::Write).unwrap();
+        };
+        tls.send_close_notify();
+        tls.complete_io(&mut self.stream).unwrap();
     }
 
     /// The same connection, for another thread.
     pub(crate) fn another(&self) -> Self {
         Self {
             stream: self.stream.try_clone().unwrap(),
+            tls: None,
             unread: Vec::new(),
         }
     }
@@ -231,7 +277,11 @@ impl Client {
     #[track_caller]
     fn read(&mut self) -> bool {
         let mut chunk = [0; 65536];
-        match self.stream.read(&mut chunk) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut chunk),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut chunk),
+        };
+        match read {
             Ok(0) => false,
             Ok(n) => {
                 self.unread.extend(&chunk[..n]);

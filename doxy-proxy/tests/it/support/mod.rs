@@ -5,6 +5,7 @@
 //! timeout turns a hang into a failure.
 
 mod binary;
+mod certificates;
 mod client;
 mod fake;
 pub(crate) mod files;
@@ -17,6 +18,7 @@ pub(crate) mod wait;
 pub(crate) mod wire;
 
 pub(crate) use binary::{Binary, Setup};
+pub(crate) use certificates::Certificates;
 pub(crate) use client::{Client, Reply};
 pub(crate) use fake::{Fake, Recorded};
 pub(crate) use needs::{Need, needs};

@@ -65,6 +65,7 @@ mod upstream;
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
 pub use crate::net::listener::error::ListenError;
+pub use crate::net::listener::inherited::InheritedSockets;
 pub use crate::net::listener::present::try_connect;
 pub use crate::net::listener::tcp::TcpListener;
 pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixListener};

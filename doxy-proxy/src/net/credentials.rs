@@ -1,5 +1,5 @@
 //! What the kernel noted of a unix socket's peer when it connected: `SO_PEERCRED` and
-//! `SO_PEERGROUPS`. This is the only file with `unsafe` in it. It makes one system call and nothing
+//! `SO_PEERGROUPS`. It has one of the two `unsafe` calls in doxy, makes one system call and nothing
 //! else: rustix fails for a peer of another process namespace, and has no binding for the groups.
 
 use std::io;

@@ -36,6 +36,8 @@ mod forwarding;
 mod lifecycle;
 // Limits for clients, and which peers may connect.
 mod limits;
+// Sockets that the service manager passes on.
+mod inherited;
 // The socket that doxy creates.
 mod listening;
 // A log that cannot be written, or that nobody reads.

@@ -3,7 +3,9 @@
 //! A listener knows neither who may connect nor what is served.
 
 pub(crate) mod error;
+pub(crate) mod inherited;
 mod lock;
+mod passed;
 mod prepared;
 pub(crate) mod present;
 mod queue;
@@ -62,10 +64,10 @@ impl Listener {
         }
     }
 
-    /// What tells whether another socket has taken its place, for one with a path.
+    /// What tells whether another socket has taken its place, for one that doxy has created at a path.
     pub(crate) fn mark(&self) -> Option<Mark> {
         match self {
-            Self::Unix(listener) => Some(listener.mark()),
+            Self::Unix(listener) => listener.mark(),
             Self::Tcp(_) => None,
         }
     }

@@ -89,6 +89,7 @@ impl UnixListenConfig {
                 path: self.path.clone(),
                 beside: Some(at.clone()),
                 identity,
+                is_own: true,
             })
         })();
         listening.map_err(|error| {

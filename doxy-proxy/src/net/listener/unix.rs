@@ -3,8 +3,10 @@
 //!
 //! All steps run under a lock on the path. Of two doxys that start at once on one path, one wins.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
@@ -37,7 +39,8 @@ pub struct UnixListenConfig {
     pub group: Option<Gid>,
 }
 
-/// A unix socket that doxy listens on. Dropped, it removes the socket, if the path still leads to it.
+/// A unix socket that doxy listens on. Dropped, it removes the socket if doxy has created it and the
+/// path still leads to it.
 #[derive(Debug)]
 pub struct UnixListener {
     /// A stream to tokio, which only has to tell when it is readable: tokio's own listener has its
@@ -48,6 +51,8 @@ pub struct UnixListener {
     pub(super) beside: Option<PathBuf>,
     /// Device and inode of the socket that was bound here.
     pub(super) identity: Option<(u64, u64)>,
+    /// Whether doxy has created it, and so removes it.
+    pub(super) is_own: bool,
 }
 
 impl UnixListenConfig {
@@ -113,6 +118,7 @@ impl UnixListenConfig {
                 path,
                 beside: None,
                 identity,
+                is_own: true,
             })
         });
         listening.map_err(|(what, help)| {
@@ -155,6 +161,21 @@ impl UnixListenConfig {
 }
 
 impl UnixListener {
+    /// Takes over a socket that listens already and does not block. It stays where it is at the end.
+    pub(super) fn inherited(socket: OwnedFd) -> io::Result<Self> {
+        let address = SocketAddrUnix::try_from(rustix::net::getsockname(&socket)?)?;
+        let path = address.path_bytes().map(OsStr::from_bytes);
+        let path = PathBuf::from(path.unwrap_or_default());
+        let there = rustix::fs::stat(&path).ok();
+        Ok(Self {
+            inner: tokio::net::UnixStream::from_std(socket.into())?,
+            path,
+            beside: None,
+            identity: there.map(|stat| (stat.st_dev, stat.st_ino)),
+            is_own: false,
+        })
+    }
+
     /// The path it was bound to.
     pub fn path(&self) -> &Path {
         &self.path
@@ -165,12 +186,12 @@ impl UnixListener {
         rustix::fs::stat(path).is_ok_and(|stat| Some((stat.st_dev, stat.st_ino)) == self.identity)
     }
 
-    /// What tells whether this socket is still the one at its path.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark {
+    /// What tells whether this socket is still the one at its path, if doxy has created it.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        self.is_own.then(|| Mark {
             path: self.path.clone(),
             identity: self.identity,
-        }
+        })
     }
 
     /// Accepts a connection. No runtime watches it yet, so that it can be closed at little cost.
@@ -202,6 +223,9 @@ fn accept(listener: &impl AsFd) -> io::Result<UnixStream> {
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
+        if !self.is_own {
+            return;
+        }
         // It takes no lock: this socket is closed only after this, and until then no doxy takes it for a
         // stale one that may be replaced.
         remove(self.beside.as_ref().unwrap_or(&self.path), self.identity);

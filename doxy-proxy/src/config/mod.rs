@@ -28,3 +28,4 @@ pub(crate) use self::layers::Layer;
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};
 pub(crate) use self::source::{Config, Shared, Source};
+pub(crate) use self::tls::{EngineTls, TlsFiles};

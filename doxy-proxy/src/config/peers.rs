@@ -4,21 +4,11 @@
 
 use std::net::IpAddr;
 
+use doxy_proxy::CertificateRule;
 use ipnet::IpNet;
 
 use crate::config::error::ConfigError;
 use crate::config::settings::Setting;
-
-/// What a client's certificate must have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CertificateRule {
-    /// The SHA-256 of its public key.
-    Spki([u8; 32]),
-    /// A name of a host.
-    Dns(String),
-    /// A URI.
-    Uri(String),
-}
 
 /// Which containers may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]

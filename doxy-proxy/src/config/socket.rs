@@ -12,7 +12,7 @@ use rustix::fs::{Gid, Uid};
 use crate::config::addresses::{self, Address};
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
-use crate::config::peers::{self, CertificateRule, ContainerRule};
+use crate::config::peers::{self, ContainerRule};
 use crate::config::policy_files::{LoadedPolicy, Policies};
 use crate::config::settings::Setting;
 use crate::config::tls::{self, EngineTls, TlsFiles};
@@ -34,8 +34,6 @@ pub(crate) struct SocketConfig {
     /// Sockets with equal policies share one.
     pub(crate) policy: Arc<LoadedPolicy>,
     pub(crate) peers: PeerAcl,
-    #[allow(dead_code, reason = "TLS will ask for it")]
-    pub(crate) certificates: Vec<CertificateRule>,
     pub(crate) containers: Vec<ContainerRule>,
     /// The first setting of each condition, for messages.
     conditions: Conditions,
@@ -123,11 +121,10 @@ pub(super) fn check(
             networks: each("allow-from")
                 .map(peers::network)
                 .collect::<Result<_, _>>()?,
-            ..PeerAcl::default()
+            certificates: each("allow-cert")
+                .map(peers::certificate)
+                .collect::<Result<_, _>>()?,
         },
-        certificates: each("allow-cert")
-            .map(peers::certificate)
-            .collect::<Result<_, _>>()?,
         containers: each("allow-container")
             .map(peers::container)
             .collect::<Result<_, _>>()?,
@@ -223,13 +220,8 @@ impl SocketConfig {
     pub(crate) fn to_come(&self) -> impl Iterator<Item = &Setting> {
         let inherited = |bind: &&Bind| matches!(bind.listen, ListenConfig::Inherited(_));
         let binds = self.binds.iter().filter(inherited);
-        let tls = self.tls.as_ref().map(|tls| &tls.cert);
-        let engine_tls = self.engine_tls.as_ref().map(|tls| &tls.ca);
-        let conditions = [&self.conditions.cert, &self.conditions.container];
-        let conditions = conditions.into_iter().flatten();
-        let others = [tls, engine_tls].into_iter().flatten();
-        let binds = binds.map(|bind| &bind.setting);
-        binds.chain(conditions).chain(others)
+        let container = self.conditions.container.iter();
+        binds.map(|bind| &bind.setting).chain(container)
     }
 
     /// Whether an address may be TCP.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doxy_proxy::privilege::Credentials;
@@ -12,7 +13,7 @@ use doxy_proxy::{DryRun, ListenerId, Server, SocketId, Upstream, UpstreamAddr};
 
 use crate::config::{ConfigError, ListenConfig, Shared, SocketConfig, Source};
 use crate::startup::engine;
-use crate::startup::services::{self, AccessLogs};
+use crate::startup::services::{self, AccessLogs, Tls};
 use crate::startup::sockets::{self, Created};
 use crate::startup::watched::Watched;
 
@@ -86,9 +87,10 @@ impl Live {
         credentials: Option<Credentials>,
     ) -> Result<Self, Failure> {
         let mut logs = AccessLogs::default();
+        let mut tls = Tls::default();
         let mut services = vec![];
         for Created { config, .. } in &created {
-            services.push(services::service(config, &mut logs)?);
+            services.push(services::service(config, &mut logs, &mut tls)?);
         }
         let folders = created.iter().flat_map(|created| &created.config.binds);
         let folders = folders.filter_map(|bind| sockets::folder(bind.path()?));
@@ -96,9 +98,11 @@ impl Live {
         let configs = created.iter().map(|created| &created.config);
         let distinct = engine::distinct(configs);
         for (setting, address) in &distinct {
-            let upstream = Upstream::new((*address).clone(), services::CONNECT_TIMEOUT);
-            let setting = setting.name();
-            tokio::spawn(async move { warn_if_unreachable(&upstream, &setting).await });
+            let mut all = created.iter().zip(&services);
+            if let Some((_, service)) = all.find(|(it, _)| it.config.engine == **address) {
+                let (upstream, setting) = (Arc::clone(&service.upstream), setting.name());
+                tokio::spawn(async move { warn_if_unreachable(&upstream, &setting).await });
+            }
         }
         let engines = distinct.into_iter().map(|(_, address)| address.clone());
         let engines = engines.collect();

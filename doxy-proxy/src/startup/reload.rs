@@ -10,7 +10,7 @@ use doxy_proxy::{Listener, Service, UpstreamAddr};
 
 use crate::config::{Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
 use crate::startup::live::{InForce, Listening, Live};
-use crate::startup::services::{self, AccessLogs};
+use crate::startup::services::{self, AccessLogs, Tls};
 use crate::startup::watched::Watched;
 use crate::startup::{engine, sockets};
 
@@ -48,8 +48,9 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     engine::check_all(&config.sockets)?;
     check_engines(live, &config.sockets)?;
     let mut logs = live.logs.clone();
+    let mut tls = Tls::default();
     let services = config.sockets.iter();
-    let services = services.map(|socket| services::service(socket, &mut logs));
+    let services = services.map(|socket| services::service(socket, &mut logs, &mut tls));
     let services: Vec<_> = services.collect::<Result<_, _>>()?;
     let mut created = create(live, &config.sockets)?;
     for (_, bind, listener) in &mut created {

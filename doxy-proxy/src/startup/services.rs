@@ -1,11 +1,14 @@
-//! Makes services of sockets' settings, and opens the access logs that they share.
+//! Makes services of sockets' settings, and opens what they share: access logs, and the files of TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use doxy_proxy::{AccessLog, DryRun, Format, LogDestination, Service, Upstream, io_reason};
+use doxy_proxy::{
+    AccessLog, DryRun, Format, LogDestination, Service, TlsClient, TlsClientFiles, TlsFile,
+    TlsServer, TlsServerFiles, Upstream, UpstreamAddr, io_reason,
+};
 
-use crate::config::{AccessLogConfig, ConfigError, SocketConfig};
+use crate::config::{AccessLogConfig, ConfigError, EngineTls, Setting, SocketConfig, TlsFiles};
 
 /// How long the engine may take to accept a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,12 +49,79 @@ impl AccessLogs {
     }
 }
 
-/// What is served on a socket.
+/// What has been read for TLS, for sockets that name the same files.
+#[derive(Default)]
+pub(super) struct Tls {
+    servers: Vec<(TlsServerFiles, TlsServer)>,
+    clients: Vec<((TlsClientFiles, String), TlsClient)>,
+}
+
+impl Tls {
+    fn server(&mut self, files: &TlsFiles) -> Result<TlsServer, ConfigError> {
+        let from = TlsServerFiles {
+            certificate: files.cert.path(),
+            key: files.key.path(),
+            client_authorities: files.client_ca.as_ref().map(Setting::path),
+        };
+        if let Some((_, known)) = self.servers.iter().find(|(other, _)| *other == from) {
+            return Ok(known.clone());
+        }
+        let server = TlsServer::read(&from).map_err(|error| {
+            let setting = match error.file {
+                TlsFile::Certificate => &files.cert,
+                TlsFile::Key => &files.key,
+                TlsFile::Authorities => files.client_ca.as_ref().unwrap_or(&files.cert),
+            };
+            setting.wrong(error.what, error.help)
+        })?;
+        if let Some(warning) = server.warning() {
+            tracing::warn!("{}: {warning}", files.cert);
+        }
+        self.servers.push((from, server.clone()));
+        Ok(server)
+    }
+
+    fn client(&mut self, files: &EngineTls, address: &str) -> Result<TlsClient, ConfigError> {
+        let client = files.client.as_ref();
+        let from = TlsClientFiles {
+            authorities: files.ca.path(),
+            certificate: client.map(|(cert, key)| (cert.path(), key.path())),
+        };
+        let key = (from, address.to_owned());
+        if let Some((_, known)) = self.clients.iter().find(|(other, _)| *other == key) {
+            return Ok(known.clone());
+        }
+        let read = TlsClient::read(&key.0, address).map_err(|error| {
+            let setting = match (error.file, client) {
+                (TlsFile::Certificate, Some((cert, _))) => cert,
+                (TlsFile::Key, Some((_, key))) => key,
+                _ => &files.ca,
+            };
+            setting.wrong(error.what, error.help)
+        })?;
+        if let (Some(warning), Some((cert, _))) = (read.warning(), client) {
+            tracing::warn!("{cert}: {warning}");
+        }
+        self.clients.push((key, read.clone()));
+        Ok(read)
+    }
+}
+
+/// What is served on a socket. The files of TLS are read here: as the user that doxy has become, who has
+/// to read them again at a reload.
 pub(super) fn service(
     socket: &SocketConfig,
     logs: &mut AccessLogs,
+    tls: &mut Tls,
 ) -> Result<Service, ConfigError> {
-    let upstream = Upstream::new(socket.engine.clone(), CONNECT_TIMEOUT);
+    let engine = socket.engine.clone();
+    let upstream = match (&socket.engine_tls, &engine) {
+        (Some(files), UpstreamAddr::Tcp(address)) => {
+            let client = tls.client(files, address)?;
+            Upstream::with_tls(engine, CONNECT_TIMEOUT, client)
+        }
+        _ => Upstream::new(engine, CONNECT_TIMEOUT),
+    };
     let policy = Arc::clone(&socket.policy.policy);
     let mut service = Service::new(&socket.name, policy, upstream);
     service.peers = socket.peers.clone();
@@ -61,6 +131,9 @@ pub(super) fn service(
         .dry_run
         .as_ref()
         .map(|(dry_run, _)| DryRun::begin(dry_run.lasts));
+    if let Some(files) = &socket.tls {
+        service.tls = Some(tls.server(files)?);
+    }
     if let Some(log) = &socket.access_log {
         service.access_log = Some(logs.open(log)?);
     }

@@ -24,6 +24,8 @@ mod corpus;
 mod cut_heads;
 /// What is logged of denials by default.
 mod denials;
+// One process with a unix socket, TCP and TLS.
+mod doors;
 // Sockets on which denials are only recorded.
 mod dry_run;
 // The real docker CLI and a real engine, through doxy and directly.

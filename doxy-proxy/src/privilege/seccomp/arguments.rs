@@ -68,11 +68,10 @@ pub(super) fn allowed(network: Network) -> Result<Vec<Allowed>, BackendError> {
         (libc::SYS_socket, socket(network)?),
         (libc::SYS_setsockopt, options(network)?),
     ];
-    // A send with this flag connects as well, and Landlock does not see it.
+    // A send with this flag connects as well, and Landlock does not see it. A client's socket, which is
+    // there whatever the engine's is, can be made to forget its client.
     let no_connect = |flags| all([bits(flags, libc::MSG_FASTOPEN, 0)]);
-    if network != Network::None {
-        calls.push((libc::SYS_sendto, vec![no_connect(3)?]));
-    }
+    calls.push((libc::SYS_sendto, vec![no_connect(3)?]));
     if network == Network::Names {
         // Two questions to a name server at once.
         calls.push((libc::SYS_sendmmsg, vec![no_connect(3)?]));

@@ -89,12 +89,10 @@ const HERE: &[c_long] = &[
     libc::SYS_gettimeofday, // clock_gettime
 ];
 
-/// With a unix engine there are no sockets of the internet: none that could listen, or connect while
-/// they send.
+/// With a unix engine no sockets of the internet can be made that could listen.
 const UNIX: &[c_long] = &[
-    libc::SYS_sendto,   // what clients and the engine get
-    libc::SYS_bind,     // a socket of doxy's own, at a reload; Landlock says in which folders
-    libc::SYS_listen,   // the same
+    libc::SYS_bind, // a socket of doxy's own, at a reload; Landlock says in which folders
+    libc::SYS_listen, // the same
     libc::SYS_renameat, // the same: it takes the place of another
 ];
 

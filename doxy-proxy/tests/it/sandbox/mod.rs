@@ -3,6 +3,7 @@
 
 mod attempts;
 mod inside;
+mod network;
 mod outside;
 mod users;
 

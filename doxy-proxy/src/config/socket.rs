@@ -218,10 +218,7 @@ impl SocketConfig {
 
     /// The settings of this socket that are read and not yet served.
     pub(crate) fn to_come(&self) -> impl Iterator<Item = &Setting> {
-        let inherited = |bind: &&Bind| matches!(bind.listen, ListenConfig::Inherited(_));
-        let binds = self.binds.iter().filter(inherited);
-        let container = self.conditions.container.iter();
-        binds.map(|bind| &bind.setting).chain(container)
+        self.conditions.container.iter()
     }
 
     /// Whether an address may be TCP.

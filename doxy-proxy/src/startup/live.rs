@@ -126,10 +126,11 @@ impl Live {
         for (Created { config, listeners }, service) in created.into_iter().zip(services) {
             let dry_run = service.dry_run;
             let id = live.server.add(service);
-            for (bind, listener) in config.binds.iter().zip(listeners) {
-                let mode = match &bind.listen {
+            for (at, listener) in listeners {
+                let mode = match &at {
                     ListenConfig::Unix(unix) => format!(" (mode {:04o})", unix.mode),
-                    _ => String::new(),
+                    ListenConfig::Inherited(_) => format!(" ({at})"),
+                    ListenConfig::Tcp(_) => String::new(),
                 };
                 tracing::info!(
                     "doxy {} listening on {listener}{mode}, Docker engine at {}, {}",
@@ -139,7 +140,7 @@ impl Live {
                 );
                 let listener = live.server.listen(listener, id)?;
                 live.listening.push(Listening {
-                    at: bind.listen.clone(),
+                    at,
                     id: listener,
                     socket: id,
                 });

@@ -54,7 +54,7 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     let services: Vec<_> = services.collect::<Result<_, _>>()?;
     let mut created = create(live, &config.sockets)?;
     for (_, bind, listener) in &mut created {
-        sockets::move_in(bind, listener)?;
+        sockets::move_in(listener).map_err(|error| bind.setting.wrong(error.what, error.help))?;
     }
     let created = created.into_iter();
     let created =

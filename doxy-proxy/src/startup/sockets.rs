@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::privilege::Credentials;
-use doxy_proxy::{Listener, UpstreamAddr};
+use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr};
 
 use crate::config::{Bind, ConfigError, ListenConfig, Setting, SocketConfig};
 use crate::startup::engine;
@@ -12,8 +12,8 @@ use crate::startup::engine;
 /// A socket that exists, and listens at every one of its addresses.
 pub(super) struct Created {
     pub(super) config: SocketConfig,
-    /// In the order of the addresses.
-    pub(super) listeners: Vec<Listener>,
+    /// With the address that the settings name, which may stand for several.
+    pub(super) listeners: Vec<(ListenConfig, Listener)>,
 }
 
 /// Creates all sockets, or none. With `take_over` also in the place of another doxy's.
@@ -22,28 +22,44 @@ pub(super) fn create_all(
     credentials: Option<&Credentials>,
     take_over: bool,
 ) -> Result<Vec<Created>, ConfigError> {
+    let mut passed = InheritedSockets::take().map_err(of_service_manager)?;
     let mut created = vec![];
     for mut config in sockets {
         let mut listeners = vec![];
         for bind in &mut config.binds {
             own(bind, credentials);
-            listeners.push(match take_over {
-                true => prepare(bind)?,
-                false => listen(bind)?,
-            });
+        }
+        for bind in &config.binds {
+            let at = |listener| (bind.listen.clone(), listener);
+            match &bind.listen {
+                ListenConfig::Inherited(name) => {
+                    let found = passed.listen(name);
+                    let found =
+                        found.map_err(|error| bind.setting.wrong(error.what, error.help))?;
+                    for listener in &found {
+                        let ip = match listener {
+                            Listener::Unix(_) => None,
+                            Listener::Tcp(listener) => Some(listener.address().ip()),
+                        };
+                        config.check_address(&bind.setting, ip)?;
+                    }
+                    listeners.extend(found.into_iter().map(at));
+                }
+                _ if take_over => listeners.push(at(prepare(bind)?)),
+                _ => listeners.push(at(listen(bind)?)),
+            }
         }
         created.push(Created { config, listeners });
     }
-    for Created { config, listeners } in &mut created {
-        for (bind, listener) in config.binds.iter().zip(listeners) {
-            move_in(bind, listener)?;
-        }
+    passed.all_used().map_err(of_service_manager)?;
+    for (_, listener) in created.iter_mut().flat_map(|it| &mut it.listeners) {
+        move_in(listener).map_err(ConfigError::of)?;
     }
     // A link that led nowhere may lead to a new socket: doxy would forward to itself, endlessly.
     for (setting, address) in engine::distinct(created.iter().map(|created| &created.config)) {
         let mut listeners = created.iter().flat_map(|created| &created.listeners);
         if let UpstreamAddr::Unix(engine) = address
-            && listeners.any(|listener| listener.is_at(engine))
+            && listeners.any(|(_, listener)| listener.is_at(engine))
         {
             return Err(setting.wrong(
                 "this leads to the proxy socket",
@@ -62,34 +78,38 @@ pub(super) fn own(bind: &mut Bind, credentials: Option<&Credentials>) {
 }
 
 /// Creates a socket at an address where none listens.
-pub(super) fn listen(bind: &Bind) -> Result<Listener, ConfigError> {
+fn listen(bind: &Bind) -> Result<Listener, ConfigError> {
     let listener = match &bind.listen {
         ListenConfig::Unix(unix) => unix.listen().map(Listener::Unix),
-        ListenConfig::Tcp(address) => doxy_proxy::ListenConfig::Tcp(*address).listen(),
-        ListenConfig::Inherited(_) => return Err(to_come(&bind.setting)),
+        ListenConfig::Tcp(address) => TcpListener::listen(*address).map(Listener::Tcp),
+        ListenConfig::Inherited(_) => {
+            let what = "only the service manager creates this socket";
+            let help = "restart the service with its .socket unit";
+            return Err(bind.setting.wrong(what, help));
+        }
     };
     listener.map_err(|error| bind.setting.wrong(error.what, error.help))
 }
 
 /// Creates a socket that is to take a place, which [`move_in`] does.
 pub(super) fn prepare(bind: &Bind) -> Result<Listener, ConfigError> {
-    match &bind.listen {
-        ListenConfig::Unix(unix) => unix
-            .prepare()
-            .map(Listener::Unix)
-            .map_err(|error| bind.setting.wrong(error.what, error.help)),
-        _ => listen(bind),
-    }
+    let ListenConfig::Unix(unix) = &bind.listen else {
+        return listen(bind);
+    };
+    let listener = unix.prepare().map(Listener::Unix);
+    listener.map_err(|error| bind.setting.wrong(error.what, error.help))
 }
 
 /// Has a prepared socket take its place.
-pub(super) fn move_in(bind: &Bind, listener: &mut Listener) -> Result<(), ConfigError> {
+pub(super) fn move_in(listener: &mut Listener) -> Result<(), ListenError> {
     match listener {
-        Listener::Unix(listener) => listener
-            .move_in()
-            .map_err(|error| bind.setting.wrong(error.what, error.help)),
+        Listener::Unix(listener) => listener.move_in(),
         Listener::Tcp(_) => Ok(()),
     }
+}
+
+fn of_service_manager(error: ListenError) -> ConfigError {
+    ConfigError::new("LISTEN_FDS", error.what, error.help)
 }
 
 /// The folder of a socket, without links.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -251,4 +252,79 @@ fn without_a_reason_to_trust_the_network_doxy_does_not_start() {
             .contains("everyone in the network could connect"),
         "{ended}"
     );
+}
+
+/// A service manager creates the sockets. They stay when doxy ends, and the next one serves them.
+#[test]
+fn sockets_of_the_service_manager_are_served_by_their_names() {
+    let fake = engine();
+    let toml = r#"
+        [socket.web]
+        proxy-socket = ["fd://web", "own.sock"]
+        patterns = "/web"
+        [socket.local]
+        proxy-socket = "fd://local"
+        patterns = "/local""#;
+    let tcp = TcpListener::bind(address()).unwrap();
+    let at = tcp.local_addr().unwrap();
+    let start = |toml: &str, names: &str| {
+        let setup = Setup::new()
+            .without("DOXY_PROXY_SOCKET")
+            .engine(fake.path())
+            .file("doxy.toml", toml);
+        let unix = UnixListener::bind(setup.path("local.sock")).unwrap();
+        let setup = setup.passed(names, [tcp.try_clone().unwrap().into(), unix.into()]);
+        setup.args(["--config", "doxy.toml"])
+    };
+    for _ in 0..2 {
+        let doxy = start(toml, "web:local").start();
+        doxy.logged("local.sock (fd://local)");
+        assert_eq!(Client::connect_tcp(at).ask(get("/web")).status(), 200);
+        assert_eq!(Client::connect_tcp(at).ask(get("/local")).status(), 403);
+        let mut local = Client::connect(&doxy.path("local.sock"));
+        assert_eq!(local.ask(get("/local")).status(), 200);
+        assert_eq!(
+            Client::connect(&doxy.path("own.sock"))
+                .ask(get("/web"))
+                .status(),
+            200
+        );
+        // A reload keeps them.
+        fs::write(
+            doxy.path("doxy.toml"),
+            toml.replace("\"/local\"", "\"/other\""),
+        )
+        .unwrap();
+        doxy.process.signal(Signal::HUP);
+        doxy.logged("reloaded: 2 sockets");
+        assert_eq!(local.ask(get("/other")).status(), 200);
+        let folder = doxy.path("local.sock");
+        drop(local);
+        doxy.process.signal(Signal::TERM);
+        wait::until("the end", || {
+            (!doxy.path("own.sock").exists()).then_some(())
+        });
+        assert!(folder.exists(), "it is not doxy's to remove");
+    }
+    for (toml, names, words) in [
+        (
+            toml,
+            "web:other",
+            "no socket of this name was passed to doxy, only",
+        ),
+        (
+            &*toml.replace("fd://local", "x.sock"),
+            "web:local",
+            "LISTEN_FDS: doxy was passed",
+        ),
+        (
+            &*toml.replace("patterns = \"/local\"", "allow-from = \"10.0.0.0/8\""),
+            "web:local",
+            "allow-from",
+        ),
+    ] {
+        let ended = start(toml, names).run();
+        assert_eq!(ended.code, Some(2), "{ended}");
+        assert!(ended.stderr.contains(words), "{ended}");
+    }
 }

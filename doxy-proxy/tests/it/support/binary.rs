@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,8 @@ use super::{Client, Reply, wait};
 pub(crate) struct Setup {
     folder: TempDir,
     command: Command,
+    /// What is passed to it.
+    passed: Option<[OwnedFd; 2]>,
 }
 
 impl Setup {
@@ -23,7 +26,11 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let folder = short_folder();
         let command = doxy(folder.path());
-        Self { folder, command }
+        Self {
+            folder,
+            command,
+            passed: None,
+        }
     }
 
     /// In front of the engine at this socket.
@@ -59,6 +66,22 @@ impl Setup {
         self
     }
 
+    /// With these descriptors as numbers 3 and 4, as systemd passes them.
+    pub(crate) fn passed(mut self, names: &str, [three, four]: [OwnedFd; 2]) -> Self {
+        let shell = "exec 3<&0 4<&1 0</dev/null 1>&2
+            export LISTEN_PID=$$ LISTEN_FDS=2
+            exec \"$0\" \"$@\"";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", shell]).arg(self.command.get_program());
+        command.env_clear().env("LISTEN_FDNAMES", names);
+        let variables = self.command.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.folder.path());
+        self.command = command;
+        self.passed = Some([three, four]);
+        self
+    }
+
     /// A path in its folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -68,7 +91,7 @@ impl Setup {
     #[track_caller]
     pub(crate) fn start(mut self) -> Binary {
         Binary {
-            process: Process::start(&mut self.command),
+            process: Process::start_passed(&mut self.command, self.passed),
             folder: self.folder,
         }
     }
@@ -88,7 +111,8 @@ impl Setup {
     /// Starts it, and waits until it ends by itself. Its folder is still there afterwards.
     #[track_caller]
     pub(crate) fn run(&mut self) -> Ended {
-        Process::spawn(&mut self.command).end()
+        let passed = self.passed.take();
+        Process::spawn_passed(&mut self.command, passed).end()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -153,10 +154,36 @@ impl Process {
         }
     }
 
+    /// With two descriptors as its standard input and output, for a shell that passes them on.
+    #[track_caller]
+    pub(crate) fn spawn_passed(command: &mut Command, passed: Option<[OwnedFd; 2]>) -> Self {
+        let Some([input, output]) = passed else {
+            return Self::spawn(command);
+        };
+        let mut child = command
+            .stdin(input)
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self {
+            stdout: Printed::read(child.stdout.take()),
+            stderr: Printed::read(child.stderr.take()),
+            child,
+            group: false,
+        }
+    }
+
     /// Starts doxy, and waits until it logs that it listens.
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
-        let process = Self::spawn(command);
+        Self::start_passed(command, None)
+    }
+
+    /// The same, with two descriptors.
+    #[track_caller]
+    pub(crate) fn start_passed(command: &mut Command, passed: Option<[OwnedFd; 2]>) -> Self {
+        let process = Self::spawn_passed(command, passed);
         process.logged(LISTENS);
         process
     }

@@ -171,6 +171,7 @@ impl Call {
 
 /// Stops the call, unless it was stopped before. A script cannot catch the error.
 pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
+    let is_denial = matches!(stop, Stop::Denied { .. });
     CALL.with_borrow_mut(|call| {
         if call.stop.is_none() {
             call.stop = Some(stop);
@@ -181,7 +182,11 @@ pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
         call.reserve = 0;
     });
     STEPS_TO_CHECK.set(0);
-    EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()
+    match is_denial {
+        // Rhai notes the calls on its way in this error, and not in the other.
+        true => EvalAltResult::ErrorRuntime(Dynamic::UNIT, at).into(),
+        false => EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into(),
+    }
 }
 
 /// Keeps a printed line until the call ends. Lines above the limit are dropped.

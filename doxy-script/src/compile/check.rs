@@ -3,14 +3,15 @@
 //! Rhai reports an unknown function only when it is called, so a policy would deny in production what
 //! it should have reported at start. So the tree is walked once to check functions, their numbers
 //! of arguments, and the properties of `req`, and to compile the patterns. `fields` checks names
-//! after dots, `flow` unused verdicts and closures, `denials` what `deny` gets, `used` finds what the
-//! policy reads, `operators` whether it can do with Rhai's own.
+//! after dots, `flow` unused verdicts and closures, `denials` what `deny` gets, which `written` keeps;
+//! `used` finds what the policy reads, `operators` whether it can do with Rhai's own.
 
 mod denials;
 mod fields;
 mod flow;
 mod operators;
 mod used;
+mod written;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -51,13 +52,14 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
     let request = entry(ast)?;
     let mut checker = Checker {
         ast,
+        constants,
         request,
         patterns: Patterns::default(),
         texts: Vec::new(),
         indirect: Vec::new(),
         used: UsedProperties::default(),
         properties: BTreeSet::new(),
-        reasons: Reasons::new(),
+        reasons: Reasons::default(),
         can_allow: false,
         fault: None,
     };
@@ -189,6 +191,7 @@ fn entry(ast: &AST) -> Result<String, Fault> {
 
 struct Checker<'a> {
     ast: &'a AST,
+    constants: &'a Scope<'a>,
     request: String,
     patterns: Patterns,
     /// Texts of the policy that may turn out to be patterns.
@@ -262,7 +265,10 @@ impl Checker<'_> {
         }
         self.can_allow |= matches!(name, "allow" | "pass");
         if name == "deny" && arguments == call.args.len() {
-            return denials::visit(call, at, &mut self.reasons);
+            return self.reasons.deny(call, at, self.constants);
+        }
+        if known.is_none() && arguments == call.args.len() {
+            self.reasons.call(self.ast, call, at, self.constants);
         }
         let (Some(how), Some(pattern)) = (MatchMode::of(name), call.args.last()) else {
             return Ok(());

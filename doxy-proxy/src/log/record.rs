@@ -123,11 +123,12 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
-    /// The policy denies the request; [`Self::refused`] says why.
-    pub(crate) fn denied(&mut self, judged: &Judged<'_>) {
+    /// The policy denies the request, at this place of its script if that did it; [`Self::refused`]
+    /// says why.
+    pub(crate) fn denied(&mut self, judged: &Judged<'_>, place: Option<&str>) {
         let Peer::Unix(peer) = &self.context.peer;
         let last = &self.context.noted().last_denial;
-        self.first_denial = self.context.denials.count(judged, peer.uid, last);
+        self.first_denial = self.context.denials.count(judged, peer.uid, place, last);
     }
 
     /// The engine would serve another request than the one that was allowed.

@@ -108,7 +108,7 @@ impl Policy {
                     return Decision::NeedsLookup(request, lookup);
                 }
                 ScriptDecision::Deny(denial) => {
-                    record.denied(&request.judged());
+                    record.denied(&request.judged(), denial.place());
                     return Decision::Denied(denial);
                 }
             }
@@ -121,7 +121,7 @@ impl Policy {
             }
             Verdict::Deny(reason) => reason,
         };
-        record.denied(&judged);
+        record.denied(&judged, None);
         Decision::Denied(match reason {
             Reason::Method { allowed } => Denial::Method {
                 allowed: allowed.to_owned(),
@@ -162,7 +162,7 @@ impl Policy {
                 Ok(None) => {}
                 Ok(Some(id)) => record.identified(id),
                 Err(denial) => {
-                    record.denied(&request.judged());
+                    record.denied(&request.judged(), denial.place());
                     return Decision::Denied(denial);
                 }
             }

@@ -81,6 +81,12 @@ impl Script {
         &self.warnings
     }
 
+    /// Whether the policy can leave a request to the rules, or looks at what they say.
+    #[must_use]
+    pub fn asks_rules(&self) -> bool {
+        self.policy.asks_rules
+    }
+
     /// Has the policy judge a request. `lookups` begins empty, and is the same in all calls for one
     /// request.
     #[must_use]

@@ -155,9 +155,13 @@ fn with_script(
     // Logged later: at the start there is no log yet.
     let on_one_line = |warning: &ScriptError| warning.to_string().replace("\nhelp: ", "; ");
     warnings.extend(script.warnings().iter().map(on_one_line));
+    let described = match script.asks_rules() {
+        true => format!("policy script {name}, {described}"),
+        false => format!("policy script {name} alone (it has no pass(), so rules are not asked)"),
+    };
     Ok(LoadedPolicy {
         policy: Policy::with_script(rules, script),
-        described: format!("policy script {name}, {described}"),
+        described,
         warnings,
     })
 }

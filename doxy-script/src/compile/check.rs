@@ -45,6 +45,8 @@ pub(super) struct Checked {
     pub(super) reasons: Reasons,
     /// Whether it has an `allow()` or a `pass()`.
     pub(super) can_allow: bool,
+    /// Whether it has a `pass()`, or looks at what the rules say.
+    pub(super) asks_rules: bool,
 }
 
 /// Checks a policy. `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
@@ -61,6 +63,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
         properties: BTreeSet::new(),
         reasons: Reasons::default(),
         can_allow: false,
+        passes: false,
         fault: None,
     };
     for (_, _, value) in constants.iter() {
@@ -74,7 +77,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => checker.call(call, call.args.len(), *at),
             // Rhai's walk skips the value of a `break`.
             Some(ASTNode::Stmt(Stmt::BreakLoop(Some(_), ..))) => {
-                checker.can_allow = true;
+                (checker.can_allow, checker.passes) = (true, true);
                 Ok(())
             }
             _ => Ok(()),
@@ -89,6 +92,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             Ok(Checked {
                 plain_operators: operators::are_plain(ast, &checker.request),
                 used: checker.used,
+                asks_rules: checker.passes || checker.properties.contains("matched"),
                 properties: mem::take(&mut checker.properties),
                 reasons: mem::take(&mut checker.reasons),
                 can_allow: checker.can_allow,
@@ -202,6 +206,7 @@ struct Checker<'a> {
     properties: BTreeSet<ImmutableString>,
     reasons: Reasons,
     can_allow: bool,
+    passes: bool,
     fault: Option<Fault>,
 }
 
@@ -264,6 +269,7 @@ impl Checker<'_> {
             });
         }
         self.can_allow |= matches!(name, "allow" | "pass");
+        self.passes |= name == "pass";
         if name == "deny" && arguments == call.args.len() {
             return self.reasons.deny(call, at, self.constants);
         }

@@ -31,7 +31,7 @@ fn harmless(policy: &str) -> Harmless {
     match policy {
         "ci-runner.rhai" => Harmless {
             name: "job-1",
-            image: r#""registry.example.com/x","User":"2100000000:2100000000","Labels":{"doxy.owner":"ci"}"#,
+            image: r#""registry.example.com/x","User":"2100000001:2100000001","Labels":{"doxy.owner":"ci"}"#,
             host: &[
                 r#""NetworkMode":"ci""#,
                 r#""CapDrop":["ALL"]"#,
@@ -40,7 +40,7 @@ fn harmless(policy: &str) -> Harmless {
             lookups: &[
                 r#"image registry.example.com/x {"Id":"sha256:b0"}"#,
                 r#"image sha256:b0 {"Id":"sha256:b0"}"#,
-                r#"container job-1 {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/job-1","Image":"sha256:b0","Config":{"User":"2100000000:2100000000","Labels":{"doxy.owner":"ci"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
+                r#"container job-1 {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/job-1","Image":"sha256:b0","Config":{"User":"2100000001:2100000001","Labels":{"doxy.owner":"ci"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
                 r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
             ],
         },

@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use doxy_filter::api::ObjectKind;
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::limits::Limits;
@@ -59,6 +60,11 @@ impl Stop {
             template: None,
             status,
         }
+    }
+
+    /// A denial in the engine's words for an object that does not exist. Logs get no name.
+    pub(crate) fn no_such(kind: ObjectKind, name: &str) -> Self {
+        Self::denied(&kind.absent(name), 404).with_template("no such object")
     }
 
     /// Names the reason for logs, if it is not in the policy's text.

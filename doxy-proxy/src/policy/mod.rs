@@ -17,4 +17,4 @@ pub(crate) use crate::policy::denial::{Denial, PATH_DENIED};
 pub use crate::policy::handle::PolicyHandle;
 pub(crate) use crate::policy::origin::Origin;
 #[cfg(feature = "script")]
-pub(crate) use crate::policy::script::{Lookup, Lookups};
+pub(crate) use crate::policy::script::{Lookup, Lookups, Unanswered};

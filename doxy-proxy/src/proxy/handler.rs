@@ -13,9 +13,9 @@ use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
 use crate::net::stream::Stream;
-#[cfg(feature = "script")]
-use crate::policy::Lookup;
 use crate::policy::{Decision, Lookups, Origin, Policy};
+#[cfg(feature = "script")]
+use crate::policy::{Lookup, Unanswered};
 use crate::proxy::client::{Client, Next};
 use crate::proxy::error::Error;
 use crate::proxy::exchange::forward;
@@ -26,6 +26,8 @@ use crate::shares::connections::Place;
 #[cfg(feature = "script")]
 use crate::shares::memory::Held;
 use crate::shares::sharer::Sharer;
+#[cfg(feature = "script")]
+use crate::upstream::LookupError;
 
 /// How long a client may take to read a response of doxy's own.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -314,10 +316,15 @@ async fn look_up(
     if let Ok(Some(bytes)) = &answer
         && !hold(held, bytes.len(), service, sharer).await
     {
-        answer = Err("too many requests are being judged, try again later".to_owned());
+        let reason = "too many requests are being judged, try again later";
+        answer = Err(LookupError::Failed(reason.to_owned()));
     }
-    let answer = answer.as_ref().map(Option::as_deref);
-    lookups.answer(*lookup, answer.map_err(String::clone));
+    let answer = match &answer {
+        Ok(bytes) => Ok(bytes.as_deref()),
+        Err(LookupError::NotOne) => Err(Unanswered::NotOne),
+        Err(LookupError::Failed(reason)) => Err(Unanswered::Failed(reason.clone())),
+    };
+    lookups.answer(*lookup, answer);
 }
 
 /// Holds memory for one more answer. False if there is none, and the peer has its share.

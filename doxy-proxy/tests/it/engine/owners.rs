@@ -136,6 +136,10 @@ fn a_user_runs_containers() {
     users
         .doxy
         .user_denied(&["ps", "-a"], "--filter label=doxy.owner=");
+    users.doxy.user_denied(
+        &["pull", &users.image.name],
+        "is here, and a pull could change",
+    );
     users.doxy.user_ok(&["stop", "-t", "0", &name.text]);
     users.doxy.user_ok(&["rm", &id[..12]]);
 

@@ -245,6 +245,35 @@ fn nothing_brings_root_or_its_files_into_a_container() {
     }
 }
 
+/// Else the next `docker run` of the administrator would run what the user chose.
+#[test]
+fn an_image_keeps_its_name() {
+    let Some(shell) = Shell::find() else { return };
+    let engine = &shell.engine.socket;
+    let name = &*shell.image.name;
+    let id = docker_ok(engine, ["inspect", "-f", "{{.Id}}", name]);
+    let running = shell.engine.running(&shell.image, &[], &["sleep", "86400"]);
+    for (args, reason) in [
+        (&["pull", name][..], "is here, and a pull could change"),
+        (&["rmi", name], "is not allowed"),
+        (&["rmi", "-f", name], "is not allowed"),
+        (&["rmi", &id], "is not allowed"),
+    ] {
+        shell.doxy.user_denied(args, reason);
+    }
+    assert_eq!(docker_ok(engine, ["inspect", "-f", "{{.Id}}", name]), id);
+    drop(running);
+    // A name that is not here, and a digest: the engine is asked, and finds no such image.
+    let digest = format!("{}@{id}", name.split(':').next().expect("a name"));
+    for missing in [&*format!("{name}-not"), &*digest] {
+        let ended = shell.docker(&["pull", missing]);
+        assert!(!ended.success(), "{ended}");
+        for ours in ["is here", "pull one tag", "not allowed"] {
+            assert!(!ended.stderr.contains(ours), "{missing}: {ended}");
+        }
+    }
+}
+
 /// `/proc/PID/root` of a container is open to whoever runs as its user, and to nobody else.
 #[test]
 fn a_shell_does_not_get_at_the_files_of_a_container() {

@@ -214,7 +214,6 @@ pub(super) const PARAMETERS: &[(&str, Parameters)] = &[
             ("GET /networks", "filters"),
             ("GET /networks/{id:.+}", "verbose scope"),
             ("DELETE /volumes/{name:.*}", "force"),
-            ("DELETE /images/{name:.*}", "noprune"),
         ],
     ),
     (

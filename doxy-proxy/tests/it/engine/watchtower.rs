@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+mod taken_over;
+
 use super::policy::edited;
 use super::real::{self, Engine, Made};
 use super::{docker, docker_ok, unique};

@@ -114,6 +114,7 @@ fn harmless(policy: &str) -> Harmless {
         "watchtower.rhai" => Harmless {
             name: "web",
             image: r#""ghcr.io/example/web""#,
+            lookups: &[r#"image ghcr.io/example/web {"Id":"sha256:b0"}"#],
             ..Harmless::default()
         },
         _ => Harmless {

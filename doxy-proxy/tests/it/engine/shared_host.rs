@@ -306,7 +306,7 @@ fn a_shell_does_not_get_at_the_files_of_a_container() {
 
 /// The process that has this for its last argument.
 #[track_caller]
-fn pid_of(mark: &str) -> u32 {
+pub(super) fn pid_of(mark: &str) -> u32 {
     let end = format!("sleep\0{mark}\0");
     let processes = std::fs::read_dir("/proc").expect("/proc");
     let found = processes.filter_map(Result::ok).find_map(|entry| {

@@ -8,6 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use doxy_filter::api::ObjectKind;
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::limits::Limits;
@@ -59,6 +60,11 @@ impl Stop {
             template: None,
             status,
         }
+    }
+
+    /// A denial in the engine's words for an object that does not exist. Logs get no name.
+    pub(crate) fn no_such(kind: ObjectKind, name: &str) -> Self {
+        Self::denied(&kind.absent(name), 404).with_template("no such object")
     }
 
     /// Names the reason for logs, if it is not in the policy's text.
@@ -133,8 +139,14 @@ pub(crate) fn step() -> bool {
             STEPS_TO_CHECK.set(left);
             true
         }
-        None => CALL.with_borrow_mut(Call::check),
+        None => check(),
     }
+}
+
+/// Separate, so that a step that needs no check costs next to nothing.
+#[cold]
+fn check() -> bool {
+    CALL.with_borrow_mut(Call::check)
 }
 
 /// Counts work that takes as long as this many steps. The next step checks the clock.
@@ -171,6 +183,7 @@ impl Call {
 
 /// Stops the call, unless it was stopped before. A script cannot catch the error.
 pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
+    let is_denial = matches!(stop, Stop::Denied { .. });
     CALL.with_borrow_mut(|call| {
         if call.stop.is_none() {
             call.stop = Some(stop);
@@ -181,7 +194,11 @@ pub(crate) fn stop(stop: Stop, at: Position) -> Box<EvalAltResult> {
         call.reserve = 0;
     });
     STEPS_TO_CHECK.set(0);
-    EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()
+    match is_denial {
+        // Rhai notes the calls on its way in this error, and not in the other.
+        true => EvalAltResult::ErrorRuntime(Dynamic::UNIT, at).into(),
+        false => EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into(),
+    }
 }
 
 /// Keeps a printed line until the call ends. Lines above the limit are dropped.

@@ -37,6 +37,8 @@ pub(crate) struct Compiled {
     pub(crate) lookups: Option<Allowed>,
     /// The reasons of its denials, as they are written.
     pub(crate) reasons: check::Reasons,
+    /// Whether it can leave a request to the rules, or looks at what they say.
+    pub(crate) asks_rules: bool,
     /// What is probably a mistake.
     pub(crate) warnings: Vec<Fault>,
 }
@@ -83,6 +85,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
         used: checked.used,
         lookups,
         reasons: checked.reasons,
+        asks_rules: checked.asks_rules,
         warnings,
     })
 }

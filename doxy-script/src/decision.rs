@@ -15,12 +15,13 @@ pub enum Decision {
     Deny {
         /// The reason, for the client.
         reason: String,
-        /// The reason for logs: as it is written in the policy, with `${…}` not filled in. It has
-        /// nothing of the request.
+        /// The reason for logs: as it is written in the policy, with constants filled in and the
+        /// rest as `${…}`. It has nothing of the request.
         template: String,
         /// The status of the response.
         status: u16,
-        /// Where the policy denied it; `None` if doxy denied it before it called the policy.
+        /// Where the policy denied it, or where it called its function that denies with a text of
+        /// the caller's; `None` if doxy denied it before it called the policy.
         location: Option<Location>,
     },
     /// The rules decide.

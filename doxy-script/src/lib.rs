@@ -50,6 +50,6 @@ mod view;
 pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
-pub use crate::lookup::{Identity, Lookup, Lookups};
+pub use crate::lookup::{Identity, Lookup, Lookups, Unanswered};
 pub use crate::request::{Body, Certificate, Peer, ScriptRequest};
 pub use crate::script::Script;

@@ -42,7 +42,18 @@ enum Answer {
         id: Option<String>,
     },
     Absent,
+    /// The name is not that of one object.
+    NotOne,
     /// There is no answer to go by. The reason goes to the client.
+    Failed(String),
+}
+
+/// Why a lookup has neither found an object nor found that there is none. Both deny the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The engine does not take the name: it is the beginning of several ids, or can be nobody's.
+    NotOne,
+    /// The reason, which goes to the client.
     Failed(String),
 }
 
@@ -80,6 +91,9 @@ thread_local! {
 pub(crate) enum Outcome {
     Found(Arc<Doc>),
     Absent,
+    /// The request is to be denied as if there were no such object: how many strangers' ids begin
+    /// with a text is nobody's business.
+    NotOne(ObjectKind),
     /// The request is to be denied. The reason goes to the client.
     Failed(String),
     /// The call is to be stopped until the answer is there.
@@ -104,12 +118,13 @@ impl Lookup {
     }
 
     /// Reads an answer: the schema and the field with the full id are those of the kind.
-    fn read(&self, answer: Result<Option<&[u8]>, String>) -> Answer {
+    fn read(&self, answer: Result<Option<&[u8]>, Unanswered>) -> Answer {
         let failed = |reason: String| Answer::Failed(format!("cannot look up {self}: {reason}"));
         let bytes = match answer {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Answer::Absent,
-            Err(reason) => return failed(reason),
+            Err(Unanswered::NotOne) => return Answer::NotOne,
+            Err(Unanswered::Failed(reason)) => return failed(reason),
         };
         let (schema, id_field) = match &self.subject {
             Subject::Object(kind, _) => (kind.schema(), kind.id_field()),
@@ -156,7 +171,7 @@ fn full_id(doc: &Doc, field: &str) -> Option<String> {
 impl Lookups {
     /// Notes what the engine answered: the bytes of a description, `None` if there is no such
     /// object, or why there is no answer.
-    pub fn answer(&mut self, lookup: Lookup, answer: Result<Option<&[u8]>, String>) {
+    pub fn answer(&mut self, lookup: Lookup, answer: Result<Option<&[u8]>, Unanswered>) {
         let answer = lookup.read(answer);
         self.known().answers.push((lookup, answer));
     }
@@ -173,7 +188,10 @@ impl Lookups {
         })?;
         Some(match answer {
             Answer::Found { id: Some(id), .. } => Identity::Id(id),
-            Answer::Found { id: None, .. } | Answer::Absent | Answer::Failed(_) => Identity::Absent,
+            Answer::Found { id: None, .. }
+            | Answer::Absent
+            | Answer::NotOne
+            | Answer::Failed(_) => Identity::Absent,
         })
     }
 
@@ -267,6 +285,12 @@ fn ask(word: &str, allowed: impl FnOnce(&Allowed) -> bool, subject: Subject) -> 
             return match answer {
                 Answer::Found { doc, .. } => Outcome::Found(Arc::clone(doc)),
                 Answer::Absent => Outcome::Absent,
+                Answer::NotOne => match subject {
+                    Subject::Object(kind, _) => Outcome::NotOne(kind),
+                    Subject::Engine => {
+                        Outcome::Failed("the engine gives no account of itself".into())
+                    }
+                },
                 Answer::Failed(reason) => Outcome::Failed(reason.clone()),
             };
         }

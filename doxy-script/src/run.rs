@@ -7,5 +7,5 @@ mod request_cell;
 
 pub(crate) use self::depth::check as check_depth;
 pub(crate) use self::engine::build as engine;
-pub(crate) use self::failure::{explain, lower};
+pub(crate) use self::failure::{callers, explain, lower};
 pub(crate) use self::request_cell::{PolicyId, RequestCell};

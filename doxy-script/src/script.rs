@@ -13,7 +13,7 @@ use crate::error::ScriptError;
 use crate::limits::Limits;
 use crate::lookup::{self, Lookup, Lookups};
 use crate::request::{Body, ScriptRequest, refuse_framing};
-use crate::run::{RequestCell, explain};
+use crate::run::{RequestCell, callers, explain};
 
 /// The message for a client if the policy fails.
 const PUBLIC: &str = "the policy failed on this request, so it is not allowed";
@@ -79,6 +79,12 @@ impl Script {
     #[must_use]
     pub fn warnings(&self) -> &[ScriptError] {
         &self.warnings
+    }
+
+    /// Whether the policy can leave a request to the rules, or looks at what they say.
+    #[must_use]
+    pub fn asks_rules(&self) -> bool {
+        self.policy.asks_rules
     }
 
     /// Has the policy judge a request. `lookups` begins empty, and is the same in all calls for one
@@ -157,6 +163,8 @@ impl Script {
         error: Option<Box<EvalAltResult>>,
         wanted: Option<Lookup>,
     ) -> Decision {
+        let callers = error.as_deref().map(|error| callers(error, at));
+        let written = self.policy.reasons.of(at, &callers.unwrap_or_default());
         let at = match error {
             Some(error) if at.is_none() => explain(*error).0,
             _ => at,
@@ -172,12 +180,15 @@ impl Script {
                     status,
                 },
                 _,
-            ) => Decision::Deny {
-                reason,
-                template: self.template(template, at),
-                status,
-                location: Some(Location::new(&self.name, at)),
-            },
+            ) => {
+                let (written, at) = written.unwrap_or_else(|| ("${\u{2026}}".to_owned(), at));
+                Decision::Deny {
+                    reason,
+                    template: template.map_or(written, str::to_owned),
+                    status,
+                    location: Some(Location::new(&self.name, at)),
+                }
+            }
             (Stop::Rejected(reason), _) => self.failed(&reason, at, &reason),
             (Stop::Steps, _) => {
                 let message = format!("the policy took more than {} steps", self.limits.steps);
@@ -191,12 +202,6 @@ impl Script {
                 self.failed(PUBLIC, at, &message)
             }
         }
-    }
-
-    /// The reason for logs of a denial at a place.
-    fn template(&self, template: Option<&str>, at: Position) -> String {
-        let written = || self.policy.reasons.get(&at).map(String::as_str);
-        template.or_else(written).unwrap_or("${…}").to_owned()
     }
 
     fn failed(&self, public: &str, at: Position, message: &str) -> Decision {

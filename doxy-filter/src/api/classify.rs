@@ -46,17 +46,17 @@ pub fn endpoint_of(method: &str, path: &str) -> Option<&'static Endpoint> {
 /// How the paths end at which the engine may take the connection out of HTTP, by method: a first test
 /// that almost every other request fails.
 static HIJACK_ENDS: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
-    let hijacks = super::endpoints().filter(|endpoint| endpoint.hijacks());
+    let hijacks = super::endpoints().filter(|endpoint| endpoint.upgrade().is_some());
     let end = |template: &'static str| template.rsplit('}').next().unwrap_or(template);
     hijacks
         .map(|endpoint| (endpoint.method, end(endpoint.template)))
         .collect()
 });
 
-/// Whether the engine may take the connection of this request out of HTTP. The same as
-/// [`Endpoint::hijacks`] of [`endpoint_of`], for less.
+/// The protocol to which the engine may upgrade the connection of this request. The same as
+/// [`Endpoint::upgrade`] of [`endpoint_of`], for less.
 #[must_use]
-pub fn hijacks(method: &str, path: &str) -> bool {
+pub fn upgrade_of(method: &str, path: &str) -> Option<&'static str> {
     let last = path.as_bytes().last();
     // Lengths and last bytes tell most requests apart, without a call.
     let ends = |(verb, end): &(&str, &str)| {
@@ -65,7 +65,10 @@ pub fn hijacks(method: &str, path: &str) -> bool {
             && path.ends_with(end)
             && method == *verb
     };
-    HIJACK_ENDS.iter().any(ends) && endpoint_of(method, path).is_some_and(Endpoint::hijacks)
+    if !HIJACK_ENDS.iter().any(ends) {
+        return None;
+    }
+    endpoint_of(method, path)?.upgrade()
 }
 
 /// Whether an engine that looks for the endpoint before it decodes the path, as Podman does, could

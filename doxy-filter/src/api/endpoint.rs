@@ -49,13 +49,21 @@ impl Endpoint {
                 .is_some_and(|rest| self.path.matches(rest))
     }
 
-    /// Whether the engine may hijack the connection: after the answer, both sides send raw bytes.
+    /// The protocol that the connection is upgraded to, if the engine may take it out of HTTP: after
+    /// the answer, both sides send bytes of that protocol. It is what clients put into `Upgrade`.
     #[must_use]
-    pub fn hijacks(&self) -> bool {
-        matches!(
-            self.answer,
-            Answer::Hijack | Answer::WebSocket | Answer::Http2
-        )
+    pub fn upgrade(&self) -> Option<&'static str> {
+        match self.answer {
+            Answer::Hijack => Some("tcp"),
+            Answer::WebSocket => Some("websocket"),
+            Answer::Http2 => Some("h2c"),
+            Answer::Json
+            | Answer::JsonStream
+            | Answer::RawStream
+            | Answer::Tar
+            | Answer::Text
+            | Answer::Empty => None,
+        }
     }
 }
 

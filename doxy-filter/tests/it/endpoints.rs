@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use doxy_filter::api::schema::{Field, Schema};
 use doxy_filter::api::{
     Api, Body, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints, escapes_matter,
-    field_names, hijacks,
+    field_names, upgrade_of,
 };
 use doxy_filter::canonical_path;
 
@@ -94,19 +94,18 @@ fn the_table_is_whole() {
 #[test]
 fn where_connections_are_hijacked() {
     let hijacks: Vec<_> = endpoints()
-        .filter(|endpoint| endpoint.hijacks())
-        .map(|endpoint| (endpoint.method, endpoint.template))
+        .filter_map(|endpoint| Some((endpoint.method, endpoint.template, endpoint.upgrade()?)))
         .collect();
     assert_eq!(
         hijacks,
         [
-            ("GET", "/containers/{name:.*}/attach/ws"),
-            ("POST", "/containers/{name:.*}/attach"),
-            ("POST", "/exec/{name:.*}/start"),
-            ("POST", "/session"),
-            ("POST", "/grpc"),
-            ("POST", "/libpod/containers/{name}/attach"),
-            ("POST", "/libpod/exec/{id}/start"),
+            ("GET", "/containers/{name:.*}/attach/ws", "websocket"),
+            ("POST", "/containers/{name:.*}/attach", "tcp"),
+            ("POST", "/exec/{name:.*}/start", "tcp"),
+            ("POST", "/session", "h2c"),
+            ("POST", "/grpc", "h2c"),
+            ("POST", "/libpod/containers/{name}/attach", "tcp"),
+            ("POST", "/libpod/exec/{id}/start", "tcp"),
         ]
     );
     for (method, path) in [
@@ -184,9 +183,9 @@ fn the_short_way_to_a_hijack_agrees_with_the_table() {
     let mut hijacked = 0;
     for (method, path) in cases.chain(rows) {
         for method in [&*method, "GET", "POST", "HEAD"] {
-            let expected = endpoint_of(method, &path).is_some_and(Endpoint::hijacks);
-            assert_eq!(hijacks(method, &path), expected, "{method} {path}");
-            hijacked += usize::from(expected);
+            let expected = endpoint_of(method, &path).and_then(Endpoint::upgrade);
+            assert_eq!(upgrade_of(method, &path), expected, "{method} {path}");
+            hijacked += usize::from(expected.is_some());
         }
     }
     assert!(hijacked >= 7, "{hijacked}");

@@ -171,8 +171,8 @@ A policy script (--script policy.rhai; docs/scripts.md is the reference):
 
 const END: &str = "\
 Containers: mount the folder, not the socket. doxy creates a new socket at each start, and a \
-container that mounts the socket itself keeps the old one. Mount /run/doxy, and let the client use \
-/run/doxy/doxy.sock.
+container that mounts the socket itself keeps the old one. Mount /run/doxy with :ro, and let the \
+client use /run/doxy/doxy.sock.
 
 Signals: SIGHUP reloads the configuration and the policies, SIGTERM stops doxy.
 

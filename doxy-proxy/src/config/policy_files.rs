@@ -279,9 +279,13 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
         mut warnings,
     } = rules;
     warnings.extend(script.warnings().iter().map(on_one_line));
+    let described = match script.asks_rules() {
+        true => format!("policy script {name}, {described}"),
+        false => format!("policy script {name} alone (it has no pass(), so rules are not asked)"),
+    };
     Ok(LoadedPolicy {
         policy: Arc::new(Policy::with_script(set, script)),
-        described: format!("policy script {name}, {described}"),
+        described,
         warnings,
     })
 }

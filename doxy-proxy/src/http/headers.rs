@@ -83,6 +83,14 @@ pub(crate) fn contains_token(lines: &[Line<'_>], name: &str, word: &str) -> bool
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
+/// Whether there is one line of this name, and it has this word and nothing else.
+pub(crate) fn is_only(lines: &[Line<'_>], name: &str, word: &str) -> bool {
+    let mut values = values(lines, name);
+    let first = values.next();
+    first.is_some_and(|value| value.eq_ignore_ascii_case(word.as_bytes()))
+        && values.next().is_none()
+}
+
 /// Writes one line.
 pub(crate) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());

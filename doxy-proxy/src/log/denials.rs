@@ -1,7 +1,8 @@
 //! Denials in the log of the process: the first of each kind, then how many there were.
 //!
-//! A kind is an endpoint and a peer, by user or address, on one socket. Nobody reads an access log that is off, so
-//! without this a wrong policy is silent. An allowed request never comes here. A denial that repeats
+//! A kind is an endpoint, a peer (by user, address or certificate) and the place in the script that
+//! denied it, on one socket. Nobody reads an access log that is off, so without this a wrong policy is
+//! silent. An allowed request never comes here. A denial that repeats
 //! the one before it on its connection costs a comparison. Nothing here decides anything.
 
 use std::collections::{HashMap, VecDeque};
@@ -41,11 +42,13 @@ struct Kinds {
 }
 
 /// What is counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Kind {
     /// Method and template; empty where the engine serves nothing.
     endpoint: (&'static str, &'static str),
     peer: Identity,
+    /// Where the script denied it. None if rules did.
+    place: Option<Arc<str>>,
 }
 
 /// The last denial on a connection: clients often repeat themselves.
@@ -74,34 +77,38 @@ impl Denials {
         }
     }
 
-    /// Counts a denial. The first of its kind is returned, to be logged with its reason.
+    /// Counts a denial, by the script if it has a place. The first of its kind is returned, to be
+    /// logged with its reason.
     pub(crate) fn count(
         &self,
         request: &Request<'_>,
         peer: Identity,
+        place: Option<&str>,
         last: &Mutex<Option<LastDenial>>,
     ) -> Option<Box<FirstDenial>> {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = &*last
             && *last.path == *request.path
             && *last.method == *request.method
+            && last.kind.place.as_deref() == place
         {
-            self.one_more(last.kind, &last.count);
+            self.one_more(&last.kind, &last.count);
             return None;
         }
         let endpoint = endpoint_of(request.method, request.path);
         let kind = Kind {
             endpoint: endpoint.map_or(("", ""), |it| (it.method, it.template)),
             peer,
+            place: place.map(Arc::from),
         };
-        let (count, first) = self.kinds().count_of(kind);
+        let (count, first) = self.kinds().count_of(&kind);
+        self.one_more(&kind, &count);
         *last = (request.path.len() + request.method.len() <= MAX_COMPARED).then(|| LastDenial {
             method: request.method.into(),
             path: request.path.into(),
             kind,
-            count: Arc::clone(&count),
+            count,
         });
-        self.one_more(kind, &count);
         first.then(|| {
             let shown: String = request.path.chars().take(MAX_SHOWN).collect();
             let rest = if shown.len() < request.path.len() {
@@ -139,7 +146,7 @@ impl Denials {
         }
     }
 
-    fn one_more(&self, kind: Kind, count: &AtomicU64) {
+    fn one_more(&self, kind: &Kind, count: &AtomicU64) {
         let now = count.fetch_add(1, Relaxed) + 1;
         // A first look that few numbers pass.
         if now.is_multiple_of(10) && is_power_of_ten(now) && self.may_write() {
@@ -147,13 +154,18 @@ impl Denials {
         }
     }
 
-    fn told(&self, kind: Kind, count: u64) -> String {
-        let Kind { endpoint, peer } = kind;
-        let what = match endpoint {
+    fn told(&self, kind: &Kind, count: u64) -> String {
+        let what = match kind.endpoint {
             ("", _) => "paths that the engine does not serve".to_owned(),
             (method, template) => format!("{method} {template}"),
         };
-        format!("denied {count} times: {what} to {peer} on {}", self.socket)
+        let place = kind.place.as_deref().unwrap_or_default();
+        let by = match place {
+            "" => String::new(),
+            place => format!(", by {}", escaped(place.as_bytes())),
+        };
+        let (peer, socket) = (kind.peer, &self.socket);
+        format!("denied {count} times: {what} to {peer} on {socket}{by}")
     }
 
     /// Whether another line may be written now. Who comes from many
@@ -181,11 +193,9 @@ impl Drop for Denials {
             .into_iter()
             .map(|(kind, count)| (count.load(Relaxed), kind));
         let mut counts: Vec<_> = counts.filter(|(count, _)| *count > 1).collect();
-        counts.sort_unstable_by_key(|(count, kind)| {
-            (std::cmp::Reverse(*count), kind.endpoint, kind.peer)
-        });
+        counts.sort_unstable_by(|(more, one), (less, other)| (less, one).cmp(&(more, other)));
         for (count, kind) in counts.iter().take(MAX_TOLD) {
-            tracing::info!("{}", self.told(*kind, *count));
+            tracing::info!("{}", self.told(kind, *count));
         }
         if let Some(more @ 1..) = counts.len().checked_sub(MAX_TOLD) {
             tracing::info!("other kinds of denials: {more}");
@@ -195,8 +205,8 @@ impl Drop for Denials {
 
 impl Kinds {
     /// The count of a kind, and whether the kind is new.
-    fn count_of(&mut self, kind: Kind) -> (Arc<AtomicU64>, bool) {
-        if let Some(count) = self.counts.get(&kind) {
+    fn count_of(&mut self, kind: &Kind) -> (Arc<AtomicU64>, bool) {
+        if let Some(count) = self.counts.get(kind) {
             return (Arc::clone(count), false);
         }
         if self.order.len() >= MAX_KINDS
@@ -205,8 +215,8 @@ impl Kinds {
             self.counts.remove(&oldest);
         }
         let count = Arc::<AtomicU64>::default();
-        self.counts.insert(kind, Arc::clone(&count));
-        self.order.push_back(kind);
+        self.counts.insert(kind.clone(), Arc::clone(&count));
+        self.order.push_back(kind.clone());
         (count, true)
     }
 }
@@ -230,13 +240,23 @@ mod tests {
     impl Connection {
         /// What is logged about a denial on this connection, if it is the first of its kind.
         fn first(&self, denials: &Denials, line: &str, uid: u32) -> Option<String> {
+            self.first_at(denials, line, uid, None)
+        }
+
+        fn first_at(
+            &self,
+            denials: &Denials,
+            line: &str,
+            uid: u32,
+            place: Option<&str>,
+        ) -> Option<String> {
             let (method, path) = line.split_once(' ').unwrap_or_default();
             let request = Request {
                 method,
                 path,
                 query: None,
             };
-            let first = denials.count(&request, Identity::User(uid), &self.0)?;
+            let first = denials.count(&request, Identity::User(uid), place, &self.0)?;
             Some(first.request)
         }
     }
@@ -271,6 +291,25 @@ mod tests {
             assert_eq!(first.as_deref(), told.then_some(line), "{line} {uid}");
         }
         assert_eq!(counts(&denials), [5, 1, 2, 1]);
+    }
+
+    #[test]
+    fn another_place_in_the_script_is_told_too() {
+        let (denials, connection) = (denials(), Connection(Mutex::default()));
+        let line = "POST /v1.41/containers/create";
+        for (place, told) in [
+            (Some("p.rhai:1:5"), true),
+            (Some("p.rhai:1:5"), false),
+            // What the connection remembers is not enough.
+            (Some("p.rhai:2:5"), true),
+            (Some("p.rhai:1:5"), false),
+            (None, true),
+            (Some("p.rhai:2:5"), false),
+        ] {
+            let first = connection.first_at(&denials, line, 1, place);
+            assert_eq!(first.is_some(), told, "{place:?}");
+        }
+        assert_eq!(counts(&denials), [3, 2, 1]);
     }
 
     #[test]

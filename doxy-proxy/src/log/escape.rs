@@ -48,8 +48,10 @@ pub(crate) fn escaped(text: &[u8]) -> Cow<'_, str> {
                 return out.into();
             }
             // `|` separates columns. Characters that are neither letters nor digits may turn the line
-            // around.
-            let plain = char.is_alphanumeric() || (char.is_ascii() && !char.is_ascii_control());
+            // around, but not the dashes, quotes and the ellipsis, which scripts have in their texts.
+            let plain = char.is_alphanumeric()
+                || (char.is_ascii() && !char.is_ascii_control())
+                || ('\u{2010}'..='\u{2027}').contains(&char);
             if plain && char != '|' {
                 out.push(char);
             } else {
@@ -80,6 +82,10 @@ mod tests {
             (
                 "n\u{fc}\u{85}\u{2028}\u{202e}x".as_bytes(),
                 "n\u{fc}\\u{85}\\u{2028}\\u{202e}x",
+            ),
+            (
+                "agent-\u{2026}\u{200b}\u{200f}".as_bytes(),
+                "agent-\u{2026}\\u{200b}\\u{200f}",
             ),
             (b"/\xff", "/\\xff"),
         ] {

@@ -122,11 +122,12 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
-    /// The policy denies the request; [`Self::refused`] says why.
-    pub(crate) fn denied(&mut self, judged: &Judged<'_>) {
+    /// The policy denies the request, at this place of its script if that did it; [`Self::refused`]
+    /// says why.
+    pub(crate) fn denied(&mut self, judged: &Judged<'_>, place: Option<&str>) {
         let peer = self.context.peer.named();
         let last = &self.context.noted().last_denial;
-        self.first_denial = self.context.denials.count(judged, peer, last);
+        self.first_denial = self.context.denials.count(judged, peer, place, last);
     }
 
     /// The policy denies the request, and a dry run forwards it; [`Self::refused`] says why.

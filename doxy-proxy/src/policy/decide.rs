@@ -109,7 +109,7 @@ impl Policy {
                     return Decision::NeedsLookup(request, lookup);
                 }
                 ScriptDecision::Deny(denial) => {
-                    record.denied(&request.judged());
+                    record.denied(&request.judged(), denial.place());
                     return Decision::Denied(request, denial);
                 }
             }
@@ -122,7 +122,7 @@ impl Policy {
             }
             Verdict::Deny(reason) => reason,
         };
-        record.denied(&judged);
+        record.denied(&judged, None);
         let denial = match reason {
             Reason::Method { allowed } => Denial::Method {
                 allowed: allowed.to_owned(),
@@ -164,7 +164,7 @@ impl Policy {
                 Ok(None) => {}
                 Ok(Some(id)) => record.identified(id),
                 Err(denial) => {
-                    record.denied(&request.judged());
+                    record.denied(&request.judged(), denial.place());
                     return Decision::Denied(request, denial);
                 }
             }

@@ -38,3 +38,14 @@ pub(crate) enum Denial {
         failed: bool,
     },
 }
+
+#[cfg(feature = "script")]
+impl Denial {
+    /// Where the script denied the request.
+    pub(crate) fn place(&self) -> Option<&str> {
+        match self {
+            Self::Script { place, .. } => place.as_deref(),
+            _ => None,
+        }
+    }
+}

@@ -21,4 +21,4 @@ pub(crate) use crate::policy::dry_run::WouldDeny;
 pub use crate::policy::handle::PolicyHandle;
 pub(crate) use crate::policy::origin::Origin;
 #[cfg(feature = "script")]
-pub(crate) use crate::policy::script::{Lookup, Lookups};
+pub(crate) use crate::policy::script::{Lookup, Lookups, Unanswered};

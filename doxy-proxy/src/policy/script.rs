@@ -9,7 +9,7 @@ use doxy_filter::{Request, Verdict};
 use doxy_script::{
     Body, Certificate as ScriptCertificate, Decision, Identity, Peer as ScriptPeer, ScriptRequest,
 };
-pub(crate) use doxy_script::{Lookup, Lookups};
+pub(crate) use doxy_script::{Lookup, Lookups, Unanswered};
 
 use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;

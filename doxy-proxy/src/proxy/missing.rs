@@ -8,11 +8,13 @@ use crate::http::request::ValidRequest;
 use crate::net::buffer::ReadBuf;
 use crate::net::stream::Stream;
 #[cfg(feature = "script")]
-use crate::policy::{Lookup, Lookups};
+use crate::policy::{Lookup, Lookups, Unanswered};
 use crate::proxy::service::Service;
 #[cfg(feature = "script")]
 use crate::shares::memory::Held;
 use crate::shares::sharer::Sharer;
+#[cfg(feature = "script")]
+use crate::upstream::LookupError;
 
 /// Reads a body that the policy asks for.
 pub(super) async fn read_body(
@@ -68,10 +70,15 @@ pub(super) async fn look_up(
     if let Ok(Some(bytes)) = &answer
         && !hold(held, bytes.len(), service, sharer).await
     {
-        answer = Err("too many requests are being judged, try again later".to_owned());
+        let reason = "too many requests are being judged, try again later";
+        answer = Err(LookupError::Failed(reason.to_owned()));
     }
-    let answer = answer.as_ref().map(Option::as_deref);
-    lookups.answer(*lookup, answer.map_err(String::clone));
+    let answer = match &answer {
+        Ok(bytes) => Ok(bytes.as_deref()),
+        Err(LookupError::NotOne) => Err(Unanswered::NotOne),
+        Err(LookupError::Failed(reason)) => Err(Unanswered::Failed(reason.clone())),
+    };
+    lookups.answer(*lookup, answer);
 }
 
 /// Holds memory for one more answer. False if there is none, and the peer has its share.

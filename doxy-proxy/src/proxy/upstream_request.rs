@@ -3,7 +3,7 @@
 //! Target, end-to-end headers and body are those that the client sent. Doxy sets the version, `Host`
 //! and the framing of its own connection, and nothing else.
 
-use doxy_filter::api::hijacks;
+use doxy_filter::api::upgrade_of;
 
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
@@ -26,8 +26,8 @@ impl UpstreamRequest {
     /// Writes the head that the engine gets. None if the body could not be read: then there is
     /// nothing to forward.
     ///
-    /// An upgrade is passed on where the engine may take the connection out of HTTP, and nowhere
-    /// else. `Expect` is not passed on: doxy itself sends `100 Continue`, when the engine has got
+    /// An upgrade is passed on where the engine may take the connection out of HTTP, if it is to the
+    /// protocol that the engine speaks there. `Expect` is not passed on: doxy itself sends `100 Continue`, when the engine has got
     /// the head.
     pub(crate) fn new(permit: Permit<'_, '_>) -> Option<Self> {
         Self::write(permit.redeem())
@@ -42,7 +42,8 @@ impl UpstreamRequest {
         let mut exchange = request.exchange;
         let needs_docker = request.needs_docker();
         let judged = request.judged();
-        exchange.may_upgrade = hijacks(judged.method, judged.path);
+        let protocol = upgrade_of(judged.method, judged.path);
+        exchange.may_upgrade = protocol.is_some();
         let body = match request.body {
             RequestBody::Unread => None,
             RequestBody::Collected(body) => Some(body),
@@ -53,7 +54,7 @@ impl UpstreamRequest {
             exchange.expect_continue = false;
         }
         let lines = &*request.head.lines;
-        let upgrade = exchange.may_upgrade && headers::values(lines, "upgrade").next().is_some();
+        let upgrade = protocol.is_some_and(|protocol| headers::is_only(lines, "upgrade", protocol));
         let lengths = lines
             .iter()
             .map(|line| line.name.len() + line.value.len() + 4);

@@ -22,6 +22,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub use crate::upstream::addr::UpstreamAddr;
 pub(crate) use crate::upstream::error::UpstreamError;
+#[cfg(feature = "script")]
+pub(crate) use crate::upstream::lookup::LookupError;
 
 use crate::clock::CoarseInstant;
 use crate::net::handshake;
@@ -99,9 +101,12 @@ impl Upstream {
     }
 
     /// Asks the engine for the description at `target`, on a connection of its own: `None` if it has
-    /// no such object. An error says why there is no answer.
+    /// no such object.
     #[cfg(feature = "script")]
-    pub(crate) async fn look_up(&self, target: &str) -> Result<Option<hyper::body::Bytes>, String> {
+    pub(crate) async fn look_up(
+        &self,
+        target: &str,
+    ) -> Result<Option<hyper::body::Bytes>, LookupError> {
         let answered = timeout_at(Instant::now() + lookup::TIME, async {
             let stream = self.dial().await.map_err(|error| error.to_string())?;
             lookup::get(stream, target).await
@@ -109,7 +114,7 @@ impl Upstream {
         let seconds = lookup::TIME.as_secs();
         answered
             .await
-            .unwrap_or_else(|_| Err(format!("the engine did not answer within {seconds} s")))
+            .unwrap_or_else(|_| Err(format!("the engine did not answer within {seconds} s").into()))
     }
 
     /// Writes the head of a request to a kept connection and gives the connection out, without

@@ -118,3 +118,55 @@ fn a_script_is_named_by_its_place_and_its_words_are_for_debug_alone() {
         }
     }
 }
+
+/// A client mends one option of a `docker run` after the other, and meets one reason after the other.
+#[cfg(feature = "script")]
+#[test]
+fn each_reason_of_a_script_is_told_with_the_words_and_the_place_of_the_caller() {
+    const SCRIPT: &str = r#"const OWNER = "ci";
+fn must(ok, why) { if !ok { deny(why); } }
+fn decide(req) {
+    let create = req.json();
+    must(create.Image == "x", `a job of ${OWNER} needs an image…`);
+    must(create.User == "1", `${create.User} is not 1`);
+    allow()
+}
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules"), "/info\n").unwrap();
+    fs::write(folder.path().join("policy.rhai"), SCRIPT).unwrap();
+    let process = started(folder.path(), &["--script", "policy.rhai"]);
+    let mut client = Client::connect(&folder.path().join("doxy.sock"));
+    for (times, body) in [
+        (9, r#"{"User":"hunter2"}"#),
+        (1, r#"{"Image":"x","User":"hunter2"}"#),
+        (2, "{}"),
+        (1, r#"{"Image":"x","User":"hunter3"}"#),
+    ] {
+        for _ in 0..times {
+            let length = body.len();
+            let head =
+                "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json";
+            let reply = client.ask(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}"));
+            assert_eq!(reply.status(), 403);
+        }
+    }
+    drop(client);
+    let user = rustix::process::getuid().as_raw();
+    let log = process.stop().stderr;
+    let create = format!("POST /containers/create to user {user} on doxy.sock");
+    let first = "(told once, then counted)";
+    assert_eq!(
+        lines(&log),
+        [
+            format!("{create}: by policy.rhai:5:5; a job of ci needs an image\u{2026} {first}"),
+            format!("{create}: by policy.rhai:6:5; ${{create.User}} is not 1 {first}"),
+            format!("10 times: {create}, by policy.rhai:5:5"),
+            // At the end.
+            format!("11 times: {create}, by policy.rhai:5:5"),
+            format!("2 times: {create}, by policy.rhai:6:5"),
+        ],
+        "{log}"
+    );
+    assert!(!log.contains("hunter"), "{log}");
+}

@@ -233,6 +233,44 @@ fn a_lookup_that_fails_denies() {
     }
 }
 
+/// Else the answer would tell how many strangers' ids begin with a text.
+#[test]
+fn a_name_that_the_engine_cannot_take_is_answered_like_one_that_does_not_exist() {
+    let policies = [
+        OWNERS,
+        // Not even a policy that allows what does not exist lets it pass.
+        r#"const LOOKUPS = ["container"];
+        fn decide(req) { if inspect("container", "4") == () { allow() } else { deny("there") } }"#,
+    ];
+    // As engines of 28, of 20.10 and their swarms say it.
+    for (status, message) in [
+        (
+            "400 Bad Request",
+            "multiple IDs found with provided prefix: 4",
+        ),
+        (
+            "500 Internal Server Error",
+            "Multiple IDs found with provided prefix: 4",
+        ),
+        (
+            "500 Internal Server Error",
+            "service 4 is ambiguous (2 matches found)",
+        ),
+        ("404 Not Found", "No such container: 4"),
+    ] {
+        for policy in policies {
+            let answer = respond(status, &format!(r#"{{"message":"{message}"}}"#));
+            let fake = Fake::with(move |_, stream| stream.write_all(&answer).is_ok());
+            let doxy = start(&fake, policy);
+            let reply = ask(&doxy, "GET /containers/4/json");
+            let said = (reply.status(), &*reply.message());
+            assert_eq!(said, (404, "No such container: 4"), "{status} {message}");
+            assert!(fake.requests().iter().all(is_lookup), "{status} {message}");
+            doxy.stop();
+        }
+    }
+}
+
 #[test]
 fn a_lookup_and_a_body_may_both_be_asked_for() {
     let fake = engine();

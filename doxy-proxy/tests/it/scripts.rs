@@ -311,6 +311,21 @@ fn script_and_rules_are_reloaded_together() {
         .logged("reloaded: policy script policy.rhai, 1 rule from rules");
     assert_eq!(setup.ask(get("/one")).status(), 200);
     assert_eq!(setup.ask(get("/two")).status(), 200);
+    // Rules that nothing asks are not named: nobody is to look for what they open.
+    for (script, named) in [
+        ("fn decide(req) { allow() }", false),
+        (
+            "fn decide(req) { if req.matched.allowed { return allow(); } deny(\"no\") }",
+            true,
+        ),
+    ] {
+        fs::write(setup.doxy.path("policy.rhai"), script).unwrap();
+        setup.doxy.process.signal(Signal::HUP);
+        setup.doxy.logged(match named {
+            true => "reloaded: policy script policy.rhai, 1 rule from rules",
+            false => "reloaded: policy script policy.rhai alone (it has no pass(), so rules are not asked)",
+        });
+    }
     setup.doxy.stop();
 }
 

@@ -3,14 +3,15 @@
 //! Rhai reports an unknown function only when it is called, so a policy would deny in production what
 //! it should have reported at start. So the tree is walked once to check functions, their numbers
 //! of arguments, and the properties of `req`, and to compile the patterns. `fields` checks names
-//! after dots, `flow` unused verdicts and closures, `denials` what `deny` gets, `used` finds what the
-//! policy reads, `operators` whether it can do with Rhai's own.
+//! after dots, `flow` unused verdicts and closures, `denials` what `deny` gets, which `written` keeps;
+//! `used` finds what the policy reads, `operators` whether it can do with Rhai's own.
 
 mod denials;
 mod fields;
 mod flow;
 mod operators;
 mod used;
+mod written;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -44,6 +45,8 @@ pub(super) struct Checked {
     pub(super) reasons: Reasons,
     /// Whether it has an `allow()` or a `pass()`.
     pub(super) can_allow: bool,
+    /// Whether it has a `pass()`, or looks at what the rules say.
+    pub(super) asks_rules: bool,
 }
 
 /// Checks a policy. `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
@@ -51,14 +54,16 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
     let request = entry(ast)?;
     let mut checker = Checker {
         ast,
+        constants,
         request,
         patterns: Patterns::default(),
         texts: Vec::new(),
         indirect: Vec::new(),
         used: UsedProperties::default(),
         properties: BTreeSet::new(),
-        reasons: Reasons::new(),
+        reasons: Reasons::default(),
         can_allow: false,
+        passes: false,
         fault: None,
     };
     for (_, _, value) in constants.iter() {
@@ -72,7 +77,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             Some(ASTNode::Stmt(Stmt::FnCall(call, at))) => checker.call(call, call.args.len(), *at),
             // Rhai's walk skips the value of a `break`.
             Some(ASTNode::Stmt(Stmt::BreakLoop(Some(_), ..))) => {
-                checker.can_allow = true;
+                (checker.can_allow, checker.passes) = (true, true);
                 Ok(())
             }
             _ => Ok(()),
@@ -87,6 +92,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             Ok(Checked {
                 plain_operators: operators::are_plain(ast, &checker.request),
                 used: checker.used,
+                asks_rules: checker.passes || checker.properties.contains("matched"),
                 properties: mem::take(&mut checker.properties),
                 reasons: mem::take(&mut checker.reasons),
                 can_allow: checker.can_allow,
@@ -189,6 +195,7 @@ fn entry(ast: &AST) -> Result<String, Fault> {
 
 struct Checker<'a> {
     ast: &'a AST,
+    constants: &'a Scope<'a>,
     request: String,
     patterns: Patterns,
     /// Texts of the policy that may turn out to be patterns.
@@ -199,6 +206,7 @@ struct Checker<'a> {
     properties: BTreeSet<ImmutableString>,
     reasons: Reasons,
     can_allow: bool,
+    passes: bool,
     fault: Option<Fault>,
 }
 
@@ -261,8 +269,12 @@ impl Checker<'_> {
             });
         }
         self.can_allow |= matches!(name, "allow" | "pass");
+        self.passes |= name == "pass";
         if name == "deny" && arguments == call.args.len() {
-            return denials::visit(call, at, &mut self.reasons);
+            return self.reasons.deny(call, at, self.constants);
+        }
+        if known.is_none() && arguments == call.args.len() {
+            self.reasons.call(self.ast, call, at, self.constants);
         }
         let (Some(how), Some(pattern)) = (MatchMode::of(name), call.args.last()) else {
             return Ok(());

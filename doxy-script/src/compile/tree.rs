@@ -1,4 +1,4 @@
-//! A walk that Rhai does not have.
+//! Walks that Rhai does not have.
 
 use rhai::{AST, ASTNode, Stmt};
 
@@ -9,12 +9,24 @@ pub(super) fn outermost_statements(
     parameters: usize,
     mut visit: impl FnMut(&Stmt),
 ) {
-    let mut alone = ast.clone();
-    alone.retain_functions(|_, _, other, count| other == name && count == parameters);
-    alone.walk(&mut |path: &[ASTNode<'_>]| {
+    walk_function(ast, name, parameters, |path| {
         if let [ASTNode::Stmt(statement)] = path {
             visit(statement);
         }
+    });
+}
+
+/// Visits all nodes of a function, each with those around it.
+pub(super) fn walk_function(
+    ast: &AST,
+    name: &str,
+    parameters: usize,
+    mut visit: impl FnMut(&[ASTNode<'_>]),
+) {
+    let mut alone = ast.clone();
+    alone.retain_functions(|_, _, other, count| other == name && count == parameters);
+    alone.walk(&mut |path: &[ASTNode<'_>]| {
+        visit(path);
         true
     });
 }

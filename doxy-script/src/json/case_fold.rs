@@ -5,12 +5,7 @@
 
 /// Whether Go takes both for the name of the same field.
 pub(crate) fn same_field(one: &str, other: &str) -> bool {
-    // Most names differ in their first letter.
-    if let (Some(first), Some(second)) = (one.bytes().next(), other.bytes().next())
-        && first.is_ascii()
-        && second.is_ascii()
-        && !first.eq_ignore_ascii_case(&second)
-    {
+    if differ_at_once(one, other) {
         return false;
     }
     // Beyond ASCII only the two characters above fold to a letter.
@@ -18,6 +13,17 @@ pub(crate) fn same_field(one: &str, other: &str) -> bool {
         return one.eq_ignore_ascii_case(other);
     }
     one.chars().map(fold).eq(other.chars().map(fold))
+}
+
+/// Whether two names are told apart by their first letters, as most are.
+#[inline]
+pub(super) fn differ_at_once(one: &str, other: &str) -> bool {
+    match (one.bytes().next(), other.bytes().next()) {
+        (Some(one), Some(other)) => {
+            one.is_ascii() && other.is_ascii() && !one.eq_ignore_ascii_case(&other)
+        }
+        _ => false,
+    }
 }
 
 /// The folded form of a key. Keys that Go takes for the same field have the same form.

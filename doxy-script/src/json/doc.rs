@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::case_fold::same_field;
+use super::case_fold::{differ_at_once, same_field};
 
 /// The index of a node in a [`Doc`].
 pub(crate) type NodeId = u32;
@@ -12,26 +12,23 @@ pub(crate) type NodeId = u32;
 /// A range of the document's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(super) start: u32,
-    pub(super) end: u32,
+    start: u32,
+    length: u32,
 }
 
 impl Span {
     pub(super) fn new(start: usize, end: usize) -> Self {
         Self {
             start: length(start),
-            end: length(end),
+            length: length(end.saturating_sub(start)),
         }
     }
 
-    /// How long it is, in bytes.
-    fn len(self) -> u32 {
-        self.end.wrapping_sub(self.start)
-    }
-
     /// The text in this range.
+    #[inline]
     pub(super) fn of(self, text: &str) -> &str {
-        text.get(index(self.start)..index(self.end))
+        let start = index(self.start);
+        text.get(start..start.saturating_add(index(self.length)))
             .unwrap_or_default()
     }
 }
@@ -101,13 +98,29 @@ impl Doc {
 
     /// Looks a key up. In a struct, reports a key that equals `name` but for its case.
     pub(crate) fn look_up(&self, id: NodeId, name: &str) -> Member<'_> {
-        let mut folds = None;
         let free = matches!(self.node(id), Node::Object { free: true, .. });
+        let members = self.spans(id).iter();
         // ASCII names that fold to the same are equally long, so most keys can be skipped.
-        let alike = (self.ascii && name.is_ascii()).then(|| length(name.len()));
-        let alike = |span: &Span| alike.is_none_or(|length| length == span.len());
-        for (span, value) in self.spans(id).iter().filter(|(span, _)| alike(span)) {
-            let key = self.text(*span);
+        if self.ascii && name.is_ascii() {
+            let length = length(name.len());
+            self.find(members.filter(|(key, _)| key.length == length), name, free)
+        } else {
+            self.find(members, name, free)
+        }
+    }
+
+    fn find<'m>(
+        &self,
+        members: impl Iterator<Item = &'m (Span, NodeId)>,
+        name: &str,
+        free: bool,
+    ) -> Member<'_> {
+        let mut folds = None;
+        for (key, value) in members {
+            let key = self.text(*key);
+            if differ_at_once(key, name) {
+                continue;
+            }
             if key == name {
                 return Member::Found(*value);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use doxy_filter::api::schema::{self, Fields, Schema};
+use doxy_filter::api::schema::{self, Field, Fields, Schema};
 
 use super::case_fold::{folded, same_field};
 use super::doc::{NodeId, Span};
@@ -86,6 +86,7 @@ impl Keys {
     }
 
     /// The schema of the value behind a key, and the key's name if it is a field.
+    #[inline]
     pub(super) fn schema_for(
         &mut self,
         key: &str,
@@ -101,29 +102,47 @@ impl Keys {
                 });
             }
         };
-        match self.look_up(fields, key) {
-            Some(Known::Field(at)) => {
-                let field = fields.known.get(at);
-                let Some(field) = field.filter(|field| field.name == key) else {
-                    let name = field.map_or("", |field| field.name);
-                    return Err(format!("the field {name} is misspelled"));
-                };
-                self.next = at + 1;
-                let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
-                match bit {
-                    Some(bit) if self.seen & bit != 0 => return Err(TWICE.to_owned()),
-                    Some(bit) => self.seen |= bit,
-                    None => self.may_repeat = true,
+        let (at, field) = match fields.known.get(self.next) {
+            Some(field) if field.name == key => (self.next, field),
+            _ => match self.field(fields, key)? {
+                Some(found) => found,
+                None => {
+                    self.may_repeat = true;
+                    return Ok((&schema::ANY, None));
                 }
-                return Ok((field.schema, Some(field.name)));
-            }
+            },
+        };
+        self.next = at + 1;
+        let bit = u32::try_from(at).ok().and_then(|at| 1_u128.checked_shl(at));
+        match bit {
+            Some(bit) if self.seen & bit != 0 => return Err(TWICE.to_owned()),
+            Some(bit) => self.seen |= bit,
+            None => self.may_repeat = true,
+        }
+        Ok((field.schema, Some(field.name)))
+    }
+
+    /// The field of a key that is not the next one. In another spelling or place it is an error.
+    #[inline(never)]
+    fn field(
+        &mut self,
+        fields: &'static Fields,
+        key: &str,
+    ) -> Result<Option<(usize, &'static Field)>, String> {
+        let at = match self.look_up(fields, key) {
+            Some(Known::Field(at)) => at,
             Some(Known::Misplaced(name)) => {
                 return Err(format!("the field {name} belongs in HostConfig"));
             }
-            None => {}
+            None => return Ok(None),
+        };
+        match fields.known.get(at) {
+            Some(field) if field.name == key => Ok(Some((at, field))),
+            field => {
+                let name = field.map_or("", |field| field.name);
+                Err(format!("the field {name} is misspelled"))
+            }
         }
-        self.may_repeat = true;
-        Ok((&schema::ANY, None))
     }
 }
 

@@ -23,22 +23,19 @@ impl<'b> Lexer<'b> {
         self.body.as_bytes().get(self.at).copied()
     }
 
-    pub(super) fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.at += 1;
+    /// Skips blanks, and gives the byte after them.
+    #[inline]
+    pub(super) fn peek_token(&mut self) -> Option<u8> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                byte => return byte,
+            }
         }
     }
 
     pub(super) fn fault(&self, what: &str) -> String {
         format!("{what} (byte {} of the body)", self.at + 1)
-    }
-
-    pub(super) fn take(&mut self, byte: u8, what: &str) -> Result<(), String> {
-        if self.peek() != Some(byte) {
-            return Err(self.not_json(what));
-        }
-        self.at += 1;
-        Ok(())
     }
 
     pub(super) fn not_json(&self, expected: &str) -> String {
@@ -103,20 +100,26 @@ impl<'b> Lexer<'b> {
     }
 
     /// Reads a string. If it has escapes, its decoded form is appended to `text`.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<Span, String> {
-        self.at += 1;
-        let start = self.at;
-        self.plain();
+        let start = self.at + 1;
+        let end = start + plain(self.body.as_bytes().get(start..).unwrap_or_default());
+        self.at = end;
         if self.peek() == Some(b'"') {
-            let span = Span::new(start, self.at);
             self.at += 1;
-            return Ok(span);
+            return Ok(Span::new(start, end));
         }
+        self.decode(start)
+    }
+
+    /// Reads on where a string that began at `start` stops being plain.
+    #[cold]
+    fn decode(&mut self, start: usize) -> Result<Span, String> {
         let first = self.text.len();
         let mut copied = start;
         loop {
-            let plain = self.body.get(copied..self.at).unwrap_or_default();
-            self.text.push_str(plain);
+            let text = self.body.get(copied..self.at).unwrap_or_default();
+            self.text.push_str(text);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -130,24 +133,8 @@ impl<'b> Lexer<'b> {
                 None => return Err(self.not_json("the end of a string")),
             }
             copied = self.at;
-            self.plain();
+            self.at += plain(self.body.as_bytes().get(copied..).unwrap_or_default());
         }
-    }
-
-    /// Skips the bytes of a string that need no decoding, eight at a time.
-    #[inline]
-    fn plain(&mut self) {
-        let mut rest = self.body.as_bytes().get(self.at..).unwrap_or_default();
-        while let Some((chunk, after)) = rest.split_first_chunk() {
-            let plain = plain_bytes(*chunk);
-            self.at += plain;
-            if plain < chunk.len() {
-                return;
-            }
-            rest = after;
-        }
-        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-        self.at += rest.iter().position(special).unwrap_or(rest.len());
     }
 
     fn escape(&mut self) -> Result<char, String> {
@@ -199,25 +186,40 @@ impl<'b> Lexer<'b> {
     }
 }
 
-/// How many of eight bytes stand before the first quote, backslash or control character. A byte is
+/// How many bytes stand before the first quote, backslash or control character.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    let (chunks, last) = bytes.as_chunks();
+    for (at, chunk) in chunks.iter().enumerate() {
+        let special = special_bytes(*chunk);
+        if special != 0 {
+            // At most seven: a byte is marked.
+            let plain = usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
+            return at * chunk.len() + plain;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    bytes.len() - last.len() + last.iter().position(special).unwrap_or(last.len())
+}
+
+/// Marks quotes, backslashes and control characters by the highest bit of their byte. A byte is
 /// zero, or less than another, if subtracting from it borrows from its highest bit. A byte behind such
-/// a one may lose to the borrow and be marked as well, but never one before it.
-fn plain_bytes(bytes: [u8; 8]) -> usize {
+/// a one may lose to the borrow and be marked as well, but never one before it. With its second bit
+/// inverted, a quote stands just above the control characters.
+fn special_bytes(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHEST: u64 = 0x8080_8080_8080_8080;
     let word = u64::from_le_bytes(bytes);
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let special = (below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGHEST;
-    // Eight if there is none: at most 64 zeros.
-    usize::try_from(special.trailing_zeros() / 8).unwrap_or(0)
+    let control_or_quote = (word ^ (ONES * 2)).wrapping_sub(ONES * 0x21);
+    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (control_or_quote | backslash) & !word & HIGHEST
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::indexing_slicing, reason = "the places are within the array")]
 
-    use super::plain_bytes;
+    use super::plain;
 
     /// Every byte at every place, among plain, special and high ones.
     #[test]
@@ -230,8 +232,8 @@ mod tests {
                         let mut bytes = [after; 8];
                         bytes[..place].fill(before);
                         bytes[place] = byte;
-                        let plain = bytes.iter().position(special).unwrap_or(8);
-                        assert_eq!(plain_bytes(bytes), plain, "{bytes:?}");
+                        let expected = bytes.iter().position(special).unwrap_or(8);
+                        assert_eq!(plain(&bytes), expected, "{bytes:?}");
                     }
                 }
             }

@@ -41,10 +41,8 @@ pub(crate) fn parse(body: &[u8], schema: &'static Schema) -> Result<Doc, String>
         parser.doc.root = parser.node(Node::Null);
         return Ok(parser.doc);
     }
-    parser.lexer.blanks();
     parser.doc.root = parser.value(schema, "the body")?;
-    parser.lexer.blanks();
-    match parser.lexer.peek() {
+    match parser.lexer.peek_token() {
         None => {
             let text = parser.lexer.text;
             let ascii = text.is_ascii();
@@ -76,7 +74,7 @@ impl Parser<'_> {
     }
 
     fn value(&mut self, schema: &'static Schema, name: &str) -> Result<NodeId, String> {
-        let node = match self.lexer.peek() {
+        let node = match self.lexer.peek_token() {
             Some(b'{') => {
                 self.expect_kind(schema, name, Kind::Object)?;
                 return self.nested(|parser| parser.object(schema, name));
@@ -153,16 +151,13 @@ impl Parser<'_> {
             _ => &schema::ANY,
         };
         let open = self.items.len();
-        self.lexer.blanks();
-        if self.lexer.peek() == Some(b']') {
+        if self.lexer.peek_token() == Some(b']') {
             self.lexer.at += 1;
         } else {
             loop {
-                self.lexer.blanks();
                 let item = self.value(inner, name)?;
                 self.items.push(item);
-                self.lexer.blanks();
-                match self.lexer.peek() {
+                match self.lexer.peek_token() {
                     Some(b',') => self.lexer.at += 1,
                     Some(b']') => break self.lexer.at += 1,
                     _ => return Err(self.lexer.not_json("`,` or `]`")),
@@ -178,13 +173,11 @@ impl Parser<'_> {
     fn object(&mut self, schema: &'static Schema, parent: &str) -> Result<NodeId, String> {
         let open = self.members.len();
         let mut keys = Keys::of(schema);
-        self.lexer.blanks();
-        if self.lexer.peek() == Some(b'}') {
+        if self.lexer.peek_token() == Some(b'}') {
             self.lexer.at += 1;
         } else {
             loop {
-                self.lexer.blanks();
-                if self.lexer.peek() != Some(b'"') {
+                if self.lexer.peek_token() != Some(b'"') {
                     return Err(self.lexer.not_json("a key"));
                 }
                 let key = self.lexer.string()?;
@@ -197,13 +190,13 @@ impl Parser<'_> {
                     Some(field) => field,
                     None => parent,
                 };
-                self.lexer.blanks();
-                self.lexer.take(b':', "`:`")?;
-                self.lexer.blanks();
+                if self.lexer.peek_token() != Some(b':') {
+                    return Err(self.lexer.not_json("`:`"));
+                }
+                self.lexer.at += 1;
                 let value = self.value(inner.0, called)?;
                 self.members.push((key, value));
-                self.lexer.blanks();
-                match self.lexer.peek() {
+                match self.lexer.peek_token() {
                     Some(b',') => self.lexer.at += 1,
                     Some(b'}') => break self.lexer.at += 1,
                     _ => return Err(self.lexer.not_json("`,` or `}`")),

@@ -24,10 +24,7 @@ pub(super) fn register(engine: &mut Engine) {
 /// Denies a request as the engine does when there is no such object.
 fn no_such(context: &NativeCallContext<'_>, kind: &str, name: &str) -> Result<()> {
     let kind = ObjectKind::of(kind).ok_or_else(|| lookup::unknown(kind))?;
-    Err(stop(
-        Stop::denied(&kind.absent(name), 404).with_template("no such object"),
-        context.call_position(),
-    ))
+    Err(stop(Stop::no_such(kind, name), context.call_position()))
 }
 
 /// Whether a text in a body means this object and can mean no other: it is the object's full id, or

@@ -45,15 +45,18 @@ fn clean(path: &str) -> Option<String> {
     if !path.starts_with('/') || path.contains('\0') {
         return None;
     }
-    let mut names = Vec::new();
+    let mut clean = String::with_capacity(path.len());
     for name in path.split('/') {
         match name {
             "" | "." => {}
-            ".." => drop(names.pop()),
-            name => names.push(name),
+            ".." => clean.truncate(clean.rfind('/').unwrap_or_default()),
+            name => clean.extend(["/", name]),
         }
     }
-    Some(format!("/{}", names.join("/")))
+    if clean.is_empty() {
+        clean.push('/');
+    }
+    Some(clean)
 }
 
 /// Whether a path is this folder or lies inside it, after both are cleaned.

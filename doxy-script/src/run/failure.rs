@@ -27,6 +27,24 @@ pub(crate) fn explain(error: EvalAltResult) -> (Position, String) {
     }
 }
 
+/// The calls on the way of a denial, innermost first: the names of the functions and the places of
+/// their calls. None of them if the error is not that of the denial at this place.
+pub(crate) fn callers(error: &EvalAltResult, denial: Position) -> Vec<(&str, Position)> {
+    let mut callers = Vec::new();
+    let mut error = error;
+    while let EvalAltResult::ErrorInFunctionCall(name, _, inner, at) = error {
+        callers.push((name.as_str(), *at));
+        error = inner;
+    }
+    match error {
+        EvalAltResult::ErrorRuntime(_, at) if *at == denial => {
+            callers.reverse();
+            callers
+        }
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) fn lower(message: &str) -> String {
     let mut chars = message.chars();
     let first = chars.next().map(|c| c.to_ascii_lowercase());

@@ -123,6 +123,9 @@ pub(crate) fn field(object: &Dynamic, name: &str) -> Option<String> {
 /// Whether a value differs from Go's zero values: `false`, `0`, an empty text, list or map, and an
 /// object in which nothing is set.
 pub(crate) fn is_set(value: &Dynamic) -> bool {
+    if value.is_unit() {
+        return false;
+    }
     if let Ok(truth) = value.as_bool() {
         return truth;
     }
@@ -141,10 +144,9 @@ pub(crate) fn is_set(value: &Dynamic) -> bool {
     if let Ok(map) = value.as_map_ref() {
         return !map.is_empty();
     }
-    match value.read_lock::<Json>() {
-        Some(json) => node_is_set(&json.doc, json.id),
-        None => !value.is_unit(),
-    }
+    value
+        .read_lock::<Json>()
+        .is_none_or(|json| node_is_set(&json.doc, json.id))
 }
 
 /// The same for a value of a document.

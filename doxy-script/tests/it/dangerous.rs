@@ -31,7 +31,7 @@ fn harmless(policy: &str) -> Harmless {
     match policy {
         "ci-runner.rhai" => Harmless {
             name: "job-1",
-            image: r#""registry.example.com/x","User":"2100000000:2100000000","Labels":{"doxy.owner":"ci"}"#,
+            image: r#""registry.example.com/x","User":"2100000001:2100000001","Labels":{"doxy.owner":"ci"}"#,
             host: &[
                 r#""NetworkMode":"ci""#,
                 r#""CapDrop":["ALL"]"#,
@@ -40,7 +40,7 @@ fn harmless(policy: &str) -> Harmless {
             lookups: &[
                 r#"image registry.example.com/x {"Id":"sha256:b0"}"#,
                 r#"image sha256:b0 {"Id":"sha256:b0"}"#,
-                r#"container job-1 {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/job-1","Image":"sha256:b0","Config":{"User":"2100000000:2100000000","Labels":{"doxy.owner":"ci"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
+                r#"container job-1 {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/job-1","Image":"sha256:b0","Config":{"User":"2100000001:2100000001","Labels":{"doxy.owner":"ci"}},"HostConfig":{"CapDrop":["ALL"],"SecurityOpt":["no-new-privileges"]}}"#,
                 r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
             ],
         },
@@ -114,6 +114,7 @@ fn harmless(policy: &str) -> Harmless {
         "watchtower.rhai" => Harmless {
             name: "web",
             image: r#""ghcr.io/example/web""#,
+            lookups: &[r#"image ghcr.io/example/web {"Id":"sha256:b0"}"#],
             ..Harmless::default()
         },
         _ => Harmless {
@@ -190,6 +191,33 @@ fn the_harmless_create_is_allowed_by_those_who_create() {
     }
 }
 
+/// Engines give containers of API versions before 1.40 an IPC namespace that others can join. The tour
+/// only teaches.
+#[test]
+fn old_versions_of_the_api_share_no_namespaces() {
+    let creators = all().into_iter().filter(is_creator);
+    for policy in creators.filter(|policy| policy.name != "tour.rhai") {
+        let Harmless { image, host, .. } = harmless(&policy.name);
+        let body = |host: &[&str]| {
+            let host = host.join(",");
+            format!(r#"{{"Image":{image},"HostConfig":{{{host}}}}}"#)
+        };
+        let plain = body(host);
+        for version in ["", "/v1.40", "/v1.51"] {
+            let decision = create(&policy, version, &plain);
+            assert_eq!(decision, Decision::Allow, "{} {version}", policy.name);
+        }
+        for version in ["/v1.0", "/v1.24", "/v1.39", "/v1.9", "/v01.39", "/v0.99"] {
+            let what = format!("{version} {plain}");
+            denied(&policy, &create(&policy, version, &plain), &what);
+        }
+        // Watchtower speaks 1.25 if it is not told otherwise, and sends what inspect showed.
+        let private = body(&[host, &[r#""IpcMode":"private""#]].concat());
+        let allowed = create(&policy, "/v1.25", &private) == Decision::Allow;
+        assert_eq!(allowed, policy.name == "watchtower.rhai", "{}", policy.name);
+    }
+}
+
 /// A field in every way in which some engine would obey it.
 fn spellings(field: &str, value: &str, image: &str, host: &[&str]) -> Vec<String> {
     // The harmless value of a field is in the way of its dangerous one.
@@ -260,7 +288,7 @@ fn fields_of_host_config() {
                 assert!(!words(&plain).contains("not JSON"), "{}", bodies[0]);
             }
             for body in bodies {
-                denied(&policy, &create(&policy, "/v1.24", &body), &body);
+                denied(&policy, &create(&policy, "/v1.41", &body), &body);
             }
         }
     }

@@ -1,12 +1,17 @@
 //! `scripts/ci-runner.rhai` and a real engine: what a CI job does, as a user of this machine with nothing but
 //! the docker CLI, and what it must not get at.
 
-use std::path::PathBuf;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::policy::{USER, docker_as, edited};
+use super::host_shell::process_of;
+use super::policy::{USER, as_user, docker_as, edited};
 use super::real::{self, Engine, Made};
-use super::{docker, docker_ok, unique};
+use super::{docker, docker_ok, run, unique};
 use crate::support::Binary;
+use crate::support::files::{chmod, short_folder};
+use crate::support::needs::missing;
 
 /// What every container of a job is created with.
 const HARMLESS: [&str; 10] = [
@@ -15,7 +20,7 @@ const HARMLESS: [&str; 10] = [
     "--network",
     "none",
     "--user",
-    "2100000000:2100000000",
+    "2100000001:2100000001",
     "--cap-drop",
     "ALL",
     "--security-opt",
@@ -32,12 +37,19 @@ impl Jobs {
     /// None if there is no engine; the reason has been printed.
     #[track_caller]
     fn find() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// The same with other constants at the top of the policy.
+    #[track_caller]
+    fn with(more: &[(&str, &str)]) -> Option<Self> {
         let engine = real::engine()?;
         let image = engine.image();
         let constants = [
             ("REGISTRY", r#""docker.io""#),
             ("IMAGE_LABELS", r#"["doxy.test"]"#),
         ];
+        let constants = [&constants, more].concat();
         let doxy = engine.judged_by(&edited("ci-runner.rhai", &constants));
         Some(Self {
             engine,
@@ -66,6 +78,17 @@ impl Jobs {
             command,
         ];
         parts.concat()
+    }
+}
+
+impl Jobs {
+    /// A `docker run` of a container that waits, as this user.
+    fn waiting<'a>(&'a self, name: &'a str, user: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let more = [&["-d"], more].concat();
+        let mut args = self.args("run", name, &more, &["sleep", "86400"]);
+        let at = args.iter().position(|word| *word == "--user");
+        args[at.expect("in the line") + 1] = user;
+        args
     }
 }
 
@@ -114,7 +137,11 @@ fn a_job_runs_its_containers() {
     assert_eq!(jobs.doxy.user_ok(&["start", "-a", &name]), "attached");
     jobs.doxy.user_ok(&["rm", "-f", &name]);
     drop(left);
-    // What is missing is named.
+    // The whole line, and what is missing.
+    jobs.doxy.user_denied(
+        &["run", &jobs.image.name, "true"],
+        "a job needs: docker run --name job-… --label doxy.owner=ci --network none --user 2100000001:2100000001 ",
+    );
     jobs.doxy.user_denied(
         &[
             "run",
@@ -250,5 +277,86 @@ fn an_image_brings_no_label_and_has_a_name() {
     for text in [&*id, hex, &hex[..12], &hex[..4]] {
         // The CLI writes `sha256:` in front of 64 digits.
         run(text, "images are named, not numbered");
+    }
+}
+
+/// The user and the group of containers with folders.
+const OF_FOLDERS: u32 = 2_100_000_000;
+
+/// A folder is made as the head of the policy says, for a user of this machine who puts files into it. A container with
+/// the folder can leave a setuid file there, and so this user becomes that of the container. That user is in the files of
+/// all its containers, so those have trusted images. Without this, a device in another image would be the disk.
+#[test]
+fn a_setuid_file_in_a_folder_opens_no_container_without_folders() {
+    let folder = short_folder();
+    chmod(folder.path(), 0o755);
+    let made = folder.path().join("17");
+    std::fs::create_dir(&made).expect("make a folder");
+    chown(&made, Some(USER), Some(OF_FOLDERS)).expect("chown");
+    chmod(&made, 0o2770);
+    let workspace = format!(
+        "{:?}",
+        format!("{}/[0-9]+", super::boxes::regex(folder.path()))
+    );
+    let constants = [
+        ("WORKSPACE", &*workspace),
+        ("FOLDER_IMAGES", r#"["docker.io/**"]"#),
+    ];
+    let Some(jobs) = Jobs::with(&constants) else {
+        return;
+    };
+    let volume = format!("{}:/work", made.display());
+    let (with, without) = (format!("job-{}", unique()), format!("job-{}", unique()));
+    let _left = [&with, &without].map(|name| Leftover(&jobs, name.clone()));
+    let folder_user = format!("{OF_FOLDERS}:{OF_FOLDERS}");
+    let other_user = "2100000001:2100000001";
+    let mount = format!("type=bind,src={},dst=/w", made.display());
+    for (args, reason) in [
+        (
+            jobs.waiting(&without, &folder_user, &[]),
+            "a job needs --user 2100000001:2100000001 ",
+        ),
+        (
+            jobs.waiting(&with, other_user, &["-v", &volume]),
+            "a job with folders needs --user 2100000000:2100000000 ",
+        ),
+        (
+            jobs.waiting(&with, &folder_user, &["--mount", &mount]),
+            "write -v FOLDER:PATH",
+        ),
+    ] {
+        jobs.doxy.user_denied(&args, reason);
+    }
+    // The sources come in, and the results are there for whoever put them in.
+    std::fs::copy("/usr/bin/test", made.join("source")).expect("copy a program");
+    chown(made.join("source"), Some(USER), Some(USER)).expect("chown");
+    let with_folder = jobs
+        .doxy
+        .user_ok(&jobs.waiting(&with, &folder_user, &["-v", &volume]));
+    let script = "cp /work/source /work/setuid && chmod 6755 /work/setuid";
+    jobs.doxy.user_ok(&["exec", &with, "sh", "-c", script]);
+    let without_folder = jobs.doxy.user_ok(&jobs.waiting(&without, other_user, &[]));
+    let look = |program: &Path, container: &str| {
+        let process = process_of(container);
+        // An engine elsewhere has other processes.
+        assert!(process.is_some() || !jobs.engine.private, "{container}");
+        let file = process?.join("root/bin/busybox");
+        Some(run(as_user(Command::new(program).arg("-e").arg(file), USER)).success())
+    };
+    let setuid = made.join("setuid");
+    if look(&setuid, &with_folder) == Some(false) {
+        missing("a folder in /tmp with setuid programs");
+        return;
+    }
+    for (program, container, opens) in [
+        (&made.join("source"), &with_folder, false),
+        (&setuid, &with_folder, true),
+        (&setuid, &without_folder, false),
+    ] {
+        let opened = look(program, container);
+        assert!(
+            opened.is_none_or(|opened| opened == opens),
+            "{program:?} {container}"
+        );
     }
 }

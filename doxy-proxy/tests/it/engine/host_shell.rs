@@ -84,7 +84,7 @@ fn a_shell_on_the_host_does_not_get_into_containers() {
 }
 
 /// The folder in `/proc` of a process of this container. Every user can find it.
-fn process_of(id: &str) -> Option<PathBuf> {
+pub(super) fn process_of(id: &str) -> Option<PathBuf> {
     let processes = fs::read_dir("/proc").expect("read /proc");
     let mut folders = processes.filter_map(|entry| Some(entry.ok()?.path()));
     folders.find(|folder| {
@@ -129,24 +129,24 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
         (&["--group-add", "999"], "HostConfig.GroupAdd"),
         (
             &["--security-opt", "seccomp=unconfined"],
-            "SecurityOpt may be",
+            "no-new-privileges and no other",
         ),
         (
             &["--security-opt", "no-new-privileges=false"],
-            "SecurityOpt may be",
+            "no-new-privileges and no other",
         ),
-        (&["--network", "host"], "networks are"),
+        (&["--network", "host"], "--network may be"),
         (
             &["--network", &format!("container:{container}")],
-            "networks are",
+            "--network may be",
         ),
         (&["--user", "0:0"], "needs --user 2100054321:2100054321 "),
         (&["--user", "2100054321"], "needs --user"),
         (&["--user", "1000:1000"], "needs --user"),
         // The stranger's.
         (&["--user", "2100054322:2100054322"], "needs --user"),
-        (&["--name", "0a0a0a0a0a0a"], "your containers are called"),
-        (&["--label", "traefik.enable=true"], "one label"),
+        (&["--name", "0a0a0a0a0a0a"], "needs --name u54321-"),
+        (&["--label", "traefik.enable=true"], "and no other"),
         (&["--stop-timeout", "100000"], "seconds to stop"),
     ] {
         let last = more[0] == "--network";
@@ -181,7 +181,7 @@ fn a_shell_on_the_host_gets_nothing_into_containers() {
     for (args, reason) in [
         (
             &["cp", tar, &format!("{container}:/dev/shm")][..],
-            "PUT /containers",
+            "pipe it in",
         ),
         (&["load", "-i", tar], "POST /images/load is not allowed"),
         (&["import", tar, "x"], "`fromSrc` is not allowed"),

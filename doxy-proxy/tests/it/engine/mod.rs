@@ -9,6 +9,7 @@
 //! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
+//! - `mounted`: doxy's socket inside a container.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
 //!   what it is for.
@@ -28,6 +29,7 @@ mod cli;
 mod host_shell;
 mod jobs;
 mod leaving;
+mod mounted;
 mod owners;
 mod policy;
 mod raw;

@@ -136,6 +136,10 @@ fn a_user_runs_containers() {
     users
         .doxy
         .user_denied(&["ps", "-a"], "--filter label=doxy.owner=");
+    users.doxy.user_denied(
+        &["pull", &users.image.name],
+        "is here, and a pull could change",
+    );
     users.doxy.user_ok(&["stop", "-t", "0", &name.text]);
     users.doxy.user_ok(&["rm", &id[..12]]);
 
@@ -209,6 +213,39 @@ fn a_stranger_s_container_is_not_there() {
         let reply = Client::connect(&users.socket()).ask(start);
         let words = format!("No such exec instance: {words}");
         assert_eq!((reply.status(), reply.message()), (404, words));
+    }
+}
+
+/// How many strangers' ids begin with a text is nobody's business.
+#[test]
+fn the_beginning_of_strangers_ids_is_not_there() {
+    let Some(users) = Users::find() else { return };
+    let mut firsts = std::collections::HashSet::new();
+    // There are 16 digits, so two of 17 ids begin with the same one.
+    let mut made = Vec::new();
+    while firsts.len() == made.len() {
+        let container = users.engine.container(&users.image);
+        firsts.insert(users.id(&container.name).remove(0));
+        made.push(container);
+    }
+    for digit in "0123456789abcdef".chars() {
+        for (line, none) in [
+            (
+                format!("GET /containers/{digit}/json"),
+                "No such container: ",
+            ),
+            (format!("DELETE /containers/{digit}"), "No such container: "),
+            (
+                format!("GET /containers/{digit}/logs?stdout=1"),
+                "No such container: ",
+            ),
+        ] {
+            // As root, who has no container of its own here.
+            let ask = format!("{line} HTTP/1.1\r\nHost: test\r\n\r\n");
+            let reply = Client::connect(&users.socket()).ask(ask);
+            let said = (reply.status(), reply.message());
+            assert_eq!(said, (404, format!("{none}{digit}")), "{line}");
+        }
     }
 }
 

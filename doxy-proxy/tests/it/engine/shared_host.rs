@@ -177,7 +177,7 @@ fn nothing_brings_root_or_its_files_into_a_container() {
     run(
         "",
         &["--security-opt", "seccomp=unconfined"],
-        "SecurityOpt may be",
+        "no-new-privileges and no other",
     );
     run("", &["--privileged"], "may not set");
     // A setuid file or a socket in a shared folder.
@@ -213,9 +213,12 @@ fn nothing_brings_root_or_its_files_into_a_container() {
     )
     .expect("open the folder");
     let file = file.to_str().expect("UTF-8");
+    shell.doxy.user_denied(
+        &["cp", file, &format!("{name}:/file")],
+        "nothing is copied into",
+    );
     for args in [
-        &["cp", file, &format!("{name}:/file")][..],
-        &["import", file, "busybox:mine"],
+        &["import", file, "busybox:mine"][..],
         &["load", "-i", file],
         &["commit", name, "busybox:mine"],
         &["rename", name, "team-other"],
@@ -239,6 +242,35 @@ fn nothing_brings_root_or_its_files_into_a_container() {
                 .any(|said| said.trim_end() == line.trim_end() || said.starts_with(line)),
             "{line}: {status}"
         );
+    }
+}
+
+/// Else the next `docker run` of the administrator would run what the user chose.
+#[test]
+fn an_image_keeps_its_name() {
+    let Some(shell) = Shell::find() else { return };
+    let engine = &shell.engine.socket;
+    let name = &*shell.image.name;
+    let id = docker_ok(engine, ["inspect", "-f", "{{.Id}}", name]);
+    let running = shell.engine.running(&shell.image, &[], &["sleep", "86400"]);
+    for (args, reason) in [
+        (&["pull", name][..], "is here, and a pull could change"),
+        (&["rmi", name], "is not allowed"),
+        (&["rmi", "-f", name], "is not allowed"),
+        (&["rmi", &id], "is not allowed"),
+    ] {
+        shell.doxy.user_denied(args, reason);
+    }
+    assert_eq!(docker_ok(engine, ["inspect", "-f", "{{.Id}}", name]), id);
+    drop(running);
+    // A name that is not here, and a digest: the engine is asked, and finds no such image.
+    let digest = format!("{}@{id}", name.split(':').next().expect("a name"));
+    for missing in [&*format!("{name}-not"), &*digest] {
+        let ended = shell.docker(&["pull", missing]);
+        assert!(!ended.success(), "{ended}");
+        for ours in ["is here", "pull one tag", "not allowed"] {
+            assert!(!ended.stderr.contains(ours), "{missing}: {ended}");
+        }
     }
 }
 
@@ -274,7 +306,7 @@ fn a_shell_does_not_get_at_the_files_of_a_container() {
 
 /// The process that has this for its last argument.
 #[track_caller]
-fn pid_of(mark: &str) -> u32 {
+pub(super) fn pid_of(mark: &str) -> u32 {
     let end = format!("sleep\0{mark}\0");
     let processes = std::fs::read_dir("/proc").expect("/proc");
     let found = processes.filter_map(Result::ok).find_map(|entry| {

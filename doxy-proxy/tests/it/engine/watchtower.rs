@@ -5,6 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+mod taken_over;
+
 use super::policy::edited;
 use super::real::{self, Engine, Made};
 use super::{docker, docker_ok, unique};
@@ -227,9 +229,9 @@ fn for_people_with_a_shell_on_the_host_services_have_no_rights() {
     let doxy = policy(&web.name);
     replace(&doxy.socket(), &web.name).unwrap_or_else(|error| panic!("{error}"));
     for (missing, reason) in [
-        "User has to be UID:GID",
-        "CapDrop has to be",
-        "SecurityOpt has to be",
+        "needs --user UID:GID",
+        "needs --cap-drop ALL",
+        "needs --security-opt",
     ]
     .into_iter()
     .enumerate()
@@ -250,7 +252,7 @@ fn for_people_with_a_shell_on_the_host_services_have_no_rights() {
         let user = ["--user", user];
         options[0] = &user;
         let web = engine.running(&image, &options.concat(), &["sleep", "86400"]);
-        kept(&engine, &policy(&web.name), &web, "User has to be UID:GID");
+        kept(&engine, &policy(&web.name), &web, "needs --user UID:GID");
     }
 }
 

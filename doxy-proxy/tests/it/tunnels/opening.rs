@@ -19,8 +19,7 @@ fn every_hijacking_endpoint_opens_a_tunnel() {
             "POST /v5.0.0-dev/libpod/containers/web-1/attach?stream=true",
             "tcp",
         ),
-        // The engine only checks that the header exists.
-        ("POST /containers/x/attach", ""),
+        ("GET /containers/x/attach/ws", "WebSocket"),
     ] {
         let engine = Switching::with(SWITCH);
         let doxy = Doxy::with(engine.fake.path(), "* /.*");
@@ -40,6 +39,53 @@ fn every_hijacking_endpoint_opens_a_tunnel() {
         assert_eq!(read(&mut stream, 4), b"ping");
         stream.write_all(b"pong").unwrap();
         assert_eq!(client.until(b"pong"), b"pong");
+    }
+}
+
+/// The engine takes any value for an upgrade at some of these. So a word that means another protocol
+/// there does not get through, and the engine answers as if none had been asked for.
+#[test]
+fn no_upgrade_to_another_protocol_than_the_endpoint_s() {
+    let raw = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n";
+    for (request, upgrade) in [
+        ("POST /containers/x/attach", "Upgrade: h2c\r\n"),
+        ("POST /containers/x/attach", "Upgrade: websocket\r\n"),
+        ("POST /containers/x/attach", "Upgrade:\r\n"),
+        ("POST /containers/x/attach", "Upgrade: tcp, h2c\r\n"),
+        ("POST /containers/x/attach", "Upgrade: h2c, tcp\r\n"),
+        (
+            "POST /v1.41/exec/0a1b/start",
+            "Upgrade: tcp\r\nUpgrade: h2c\r\n",
+        ),
+        (
+            "POST /v1.41/exec/0a1b/start",
+            "upgrade: h2c\r\nUPGRADE: tcp\r\n",
+        ),
+        ("GET /containers/x/attach/ws", "Upgrade: tcp\r\n"),
+        ("GET /containers/x/attach/ws", "Upgrade: h2c\r\n"),
+        ("POST /session", "Upgrade: tcp\r\n"),
+        ("POST /v1.51/grpc", "Upgrade: websocket\r\n"),
+        (
+            "POST /v4.3.1/libpod/exec/0a1b/start",
+            "Upgrade: TLS/1.2\r\n",
+        ),
+    ] {
+        let engine = Switching::with(raw);
+        let doxy = Doxy::with(engine.fake.path(), "* /.*");
+        let mut client = Client::connect(doxy.path());
+        client.send(format!(
+            "{request} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade, HTTP2-Settings\r\n{upgrade}\
+             HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 2\r\n\r\n{{}}"
+        ));
+        let head = client.until(b"\r\n\r\n");
+        assert_eq!(head, raw.as_bytes(), "{request} {upgrade}");
+        let got = engine.fake.wait_for(1).remove(0);
+        for name in ["connection", "upgrade", "http2-settings"] {
+            assert!(got.header(name).is_empty(), "{name} of {request} {upgrade}");
+        }
+        let mut stream = engine.stream();
+        client.send("ping");
+        assert_eq!(read(&mut stream, 4), b"ping");
     }
 }
 

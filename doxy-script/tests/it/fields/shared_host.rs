@@ -38,7 +38,7 @@ pub(super) const BODIES: &[Named] = &[
             ("HostConfig.ConsoleSize", "[24,80]"),
             ("HostConfig.RestartPolicy.MaximumRetryCount", "3"),
             ("Hostname", r#""job-17.a""#),
-            ("User", r#""2100000001:2139999999""#),
+            ("User", r#""2100000000:2139999999""#),
             ("Image", r#""registry.example.com/ci/build:1""#),
             ("Labels", r#"{"doxy.owner":"ci","ci.x":"y"}"#),
             (
@@ -214,7 +214,6 @@ pub(super) const PARAMETERS: &[(&str, Parameters)] = &[
             ("GET /networks", "filters"),
             ("GET /networks/{id:.+}", "verbose scope"),
             ("DELETE /volumes/{name:.*}", "force"),
-            ("DELETE /images/{name:.*}", "noprune"),
         ],
     ),
     (

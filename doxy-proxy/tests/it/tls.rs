@@ -310,3 +310,32 @@ fn an_engine_that_is_not_the_one_of_the_certificate_gets_no_request() {
     }
     assert_eq!(fake.requests().len(), 0);
 }
+
+/// An engine that breaks off in the middle of a body that would last until it closes. HTTP/1.0 has no
+/// chunks, so TLS alone can say that this is not the end.
+#[test]
+fn a_response_that_is_cut_does_not_look_complete() {
+    use std::io::Write as _;
+    let certificates = certificates();
+    for (head, complete) in [
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n",
+            false,
+        ),
+    ] {
+        let fake = Fake::with(move |_, stream| {
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(b"a part").unwrap();
+            false
+        });
+        let mut service = service(unix(&fake));
+        service.tls = Some(certificates.server("localhost", false));
+        let doxy = start(service);
+        let tls = certificates.connection(None, &[&TLS13]);
+        let mut client = Client::connect_tcp(doxy.address()).secured(tls).unwrap();
+        client.send("GET /info HTTP/1.0\r\n\r\n");
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.rest()));
+        assert_eq!(ended.is_ok(), complete, "{head}");
+    }
+}

@@ -128,6 +128,14 @@ impl Stream {
         }
     }
 
+    /// Says that the other side has got everything, where that can be said: over TLS, a stream that is
+    /// dropped without this was cut.
+    pub(crate) fn end(&self) {
+        if let Self::Tls(stream) = self {
+            stream.shutdown_write();
+        }
+    }
+
     /// The socket, if what is on it are the bytes themselves.
     pub(crate) fn plain(&self) -> Option<&Socket> {
         match self {

@@ -196,11 +196,16 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
 
 /// Closes the connection.
 async fn close(client: &mut Client, next: Next) {
-    // A socket that is closed with unread bytes resets the connection. A client that is still
-    // sending would then never read the response.
-    if next == Next::Linger {
-        client.stream.shutdown_write();
-        let _ = Box::pin(timeout(LINGERING_TIME, drain(client))).await;
+    match next {
+        // A socket that is closed with unread bytes resets the connection. A client that is still
+        // sending would then never read the response.
+        Next::Linger => {
+            client.stream.shutdown_write();
+            let _ = Box::pin(timeout(LINGERING_TIME, drain(client))).await;
+        }
+        Next::Close | Next::Request => client.stream.end(),
+        // What the client has got may not be all.
+        Next::Gone => {}
     }
 }
 

@@ -103,6 +103,9 @@ pub(crate) async fn forward(
                 }
                 Err(_) => Outcome::ClientGone,
             };
+            if outcome == Outcome::Tunnel {
+                client.end();
+            }
             record.ended(outcome);
             Ok(Next::Gone)
         }

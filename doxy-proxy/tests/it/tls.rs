@@ -2,6 +2,7 @@
 //! it.
 
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use doxy_proxy::{
 };
 use rustls::version::{TLS12, TLS13};
 
+use crate::support::process::{Process, command};
 use crate::support::{Certificates, Client, Doxy, Fake};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
@@ -309,4 +311,81 @@ fn an_engine_that_is_not_the_one_of_the_certificate_gets_no_request() {
         assert!(reply.message().contains(said), "{}", reply.message());
     }
     assert_eq!(fake.requests().len(), 0);
+}
+
+/// An engine that breaks off in the middle of a body that would last until it closes. HTTP/1.0 has no
+/// chunks, so TLS alone can say that this is not the end.
+#[test]
+fn a_response_that_is_cut_does_not_look_complete() {
+    use std::io::Write as _;
+    let certificates = certificates();
+    for (head, complete) in [
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n",
+            false,
+        ),
+    ] {
+        let fake = Fake::with(move |_, stream| {
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(b"a part").unwrap();
+            false
+        });
+        let mut service = service(unix(&fake));
+        service.tls = Some(certificates.server("localhost", false));
+        let doxy = start(service);
+        let tls = certificates.connection(None, &[&TLS13]);
+        let mut client = Client::connect_tcp(doxy.address()).secured(tls).unwrap();
+        client.send("GET /info HTTP/1.0\r\n\r\n");
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| client.rest()));
+        assert_eq!(ended.is_ok(), complete, "{head}");
+    }
+}
+
+/// What an idle connection may cost, in KiB: all of it, after a request and a response of many records.
+const IDLE_KIB: u64 = 20;
+
+#[test]
+fn an_idle_connection_gives_its_buffers_back() {
+    const COUNT: usize = 200;
+    let certificates = certificates();
+    let folder = certificates.path("");
+    let body = vec![b'x'; 50_000];
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    let _fake = Fake::at(&folder.join("engine.sock"), move |_, stream| {
+        use std::io::Write as _;
+        stream
+            .write_all(&[answer.as_bytes(), &body].concat())
+            .is_ok()
+    });
+    for client_ca in [&[][..], &["--tls-client-ca", "ca"]] {
+        let listener = std::net::TcpListener::bind(LOCALHOST).unwrap();
+        let address = listener.local_addr().unwrap();
+        rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+        let passed =
+            "exec 3<&$1; shift; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=door exec \"$@\"";
+        let mut command = command("sh", &folder);
+        command
+            .args(["-c", passed, "sh", &listener.as_raw_fd().to_string()])
+            .arg(env!("CARGO_BIN_EXE_doxy"))
+            .args(["--tls-cert", "localhost", "--tls-key", "localhost-key"])
+            .args(client_ca)
+            .env("DOXY_PROXY_SOCKET", "fd://door");
+        let process = Process::start(&mut command);
+        let open = |count: usize| -> Vec<_> {
+            let clients = (0..count).map(|_| {
+                let tls = certificates.connection(Some("prometheus"), &[&TLS13]);
+                let mut client = Client::connect_tcp(address).secured(tls).unwrap();
+                assert_eq!(client.ask(GET).status(), 200);
+                client
+            });
+            clients.collect()
+        };
+        let _warm = open(30);
+        let before = process.kib("smaps_rollup", "Rss:");
+        let _idle = open(COUNT);
+        let each = (process.kib("smaps_rollup", "Rss:") - before) / COUNT as u64;
+        eprintln!("{each} KiB for each idle connection, {client_ca:?}");
+        assert!(each <= IDLE_KIB, "{each} KiB, {client_ca:?}");
+    }
 }

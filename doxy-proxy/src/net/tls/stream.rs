@@ -5,6 +5,8 @@
 //! the last byte counts as not written. So whoever has written everything has it on the socket, and
 //! nobody has to flush. What TLS has to say on its own account (tickets, alerts, new keys) goes out
 //! with the next bytes, or while somebody waits for something to read.
+//!
+//! A stream that is dropped is cut, and the other side sees that: an end has to be said.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -236,15 +238,6 @@ impl Session {
     /// Has rustls give back what its buffer has grown by, which it does before it reads.
     fn shrink(&mut self) {
         let _ = self.tls.read_tls(&mut Empty);
-    }
-}
-
-impl Drop for TlsStream {
-    fn drop(&mut self) {
-        // Without this the other side would take what it has got for cut.
-        if !self.session().tls.is_handshaking() {
-            self.shutdown_write();
-        }
     }
 }
 

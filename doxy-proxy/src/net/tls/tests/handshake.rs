@@ -148,6 +148,7 @@ async fn an_end_is_told_from_a_cut() -> Tried<()> {
     // A socket that is closed with a ticket unread resets its connection.
     server.write_all(b"y").await?;
     assert_eq!(read_once(&client, &mut [0; 9]).await?, 1);
+    client.end();
     drop(client);
     assert_eq!(read_to_end(&server, 10).await?, b"x");
 
@@ -162,6 +163,14 @@ async fn an_end_is_told_from_a_cut() -> Tried<()> {
     assert_eq!(read_once(&server, &mut buffer).await?, 1);
     assert!(read_once(&server, &mut buffer).await.is_err());
     // It does not become an end by being asked again.
+    assert!(read_once(&server, &mut buffer).await.is_err());
+
+    let (client, server, _) = connected().await?;
+    client.write_all(b"x").await?;
+    server.write_all(b"y").await?;
+    assert_eq!(read_once(&client, &mut buffer).await?, 1);
+    drop(client);
+    assert_eq!(read_once(&server, &mut buffer).await?, 1);
     assert!(read_once(&server, &mut buffer).await.is_err());
     Ok(())
 }

@@ -2,8 +2,8 @@
 //! it.
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd as _;
-use std::sync::mpsc;
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use doxy_filter::RuleSet;
@@ -11,9 +11,9 @@ use doxy_proxy::{
     AccessLog, Format, ListenConfig, LogDestination, Policy, Service, Upstream, UpstreamAddr,
 };
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConnection, HandshakeKind};
 
-use crate::support::process::{Process, command};
-use crate::support::{Certificates, Client, Doxy, Fake};
+use crate::support::{Certificates, Client, Doxy, Fake, Setup};
 
 const GET: &str = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
 const LOCALHOST: SocketAddr =
@@ -103,6 +103,29 @@ fn a_certificate_decides_who_may_come_in_and_is_in_the_log() {
         let log = std::fs::read_to_string(&path).unwrap();
         assert!(log.lines().next().unwrap().contains(subject), "{log}");
         assert!(log.lines().nth(1).unwrap().contains("CN=other"), "{log}");
+    }
+}
+
+/// A session that is resumed is that of the certificate it began with, and is let in anew.
+#[test]
+fn a_resumed_session_has_its_certificate() {
+    let (fake, certificates) = (Fake::start(), certificates());
+    for version in [&TLS12, &TLS13] {
+        let tls = certificates.server("localhost", true);
+        for (rule, status) in [("dns:metrics.test", 200), ("dns:other.test", 403)] {
+            let mut service = service(unix(&fake));
+            service.tls = Some(tls.clone());
+            service.peers.certificates = vec![rule.parse().unwrap()];
+            let doxy = start(service);
+            let config = certificates.config(Some("prometheus"), &[version]);
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                let name = "localhost".try_into().unwrap();
+                let tls = ClientConnection::new(Arc::clone(&config), name).unwrap();
+                let mut client = Client::connect_tcp(doxy.address()).secured(tls).unwrap();
+                assert_eq!(client.ask(GET).status(), status, "{rule}");
+                assert_eq!(client.tls().handshake_kind(), Some(kind), "{version:?}");
+            }
+        }
     }
 }
 
@@ -349,29 +372,31 @@ const IDLE_KIB: u64 = 20;
 fn an_idle_connection_gives_its_buffers_back() {
     const COUNT: usize = 200;
     let certificates = certificates();
-    let folder = certificates.path("");
     let body = vec![b'x'; 50_000];
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-    let _fake = Fake::at(&folder.join("engine.sock"), move |_, stream| {
+    let fake = Fake::with(move |_, stream| {
         use std::io::Write as _;
         stream
             .write_all(&[answer.as_bytes(), &body].concat())
             .is_ok()
     });
-    for client_ca in [&[][..], &["--tls-client-ca", "ca"]] {
+    let path = |name: &str| certificates.path(name).display().to_string();
+    for client_ca in [None, Some(path("ca"))] {
         let listener = std::net::TcpListener::bind(LOCALHOST).unwrap();
         let address = listener.local_addr().unwrap();
-        rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
-        let passed =
-            "exec 3<&$1; shift; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=door exec \"$@\"";
-        let mut command = command("sh", &folder);
-        command
-            .args(["-c", passed, "sh", &listener.as_raw_fd().to_string()])
-            .arg(env!("CARGO_BIN_EXE_doxy"))
-            .args(["--tls-cert", "localhost", "--tls-key", "localhost-key"])
-            .args(client_ca)
-            .env("DOXY_PROXY_SOCKET", "fd://door");
-        let process = Process::start(&mut command);
+        let folder = tempfile::tempdir().unwrap();
+        let other = UnixListener::bind(folder.path().join("x")).unwrap();
+        let mut setup = Setup::new()
+            .engine(fake.path())
+            .env("DOXY_PROXY_SOCKET", "fd://door,fd://other")
+            .env("DOXY_TLS_CERT", &path("localhost"))
+            .env("DOXY_TLS_KEY", &path("localhost-key"));
+        if let Some(ca) = &client_ca {
+            setup = setup.env("DOXY_TLS_CLIENT_CA", ca);
+        }
+        let doxy = setup
+            .passed("door:other", [listener.into(), other.into()])
+            .start();
         let open = |count: usize| -> Vec<_> {
             let clients = (0..count).map(|_| {
                 let tls = certificates.connection(Some("prometheus"), &[&TLS13]);
@@ -382,9 +407,9 @@ fn an_idle_connection_gives_its_buffers_back() {
             clients.collect()
         };
         let _warm = open(30);
-        let before = process.kib("smaps_rollup", "Rss:");
+        let before = doxy.process.kib("smaps_rollup", "Rss:");
         let _idle = open(COUNT);
-        let each = (process.kib("smaps_rollup", "Rss:") - before) / COUNT as u64;
+        let each = (doxy.process.kib("smaps_rollup", "Rss:") - before) / COUNT as u64;
         eprintln!("{each} KiB for each idle connection, {client_ca:?}");
         assert!(each <= IDLE_KIB, "{each} KiB, {client_ca:?}");
     }

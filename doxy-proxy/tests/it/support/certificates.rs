@@ -72,6 +72,16 @@ impl Certificates {
         name: Option<&str>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> ClientConnection {
+        let config = self.config(name, versions);
+        ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap()
+    }
+
+    /// What several connections of such a client have in common.
+    pub(crate) fn config(
+        &self,
+        name: Option<&str>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let ca = CertificateDer::from_pem_file(self.path("ca")).unwrap();
         roots.add(ca).unwrap();
@@ -91,6 +101,6 @@ impl Certificates {
             }
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap()
+        Arc::new(config)
     }
 }

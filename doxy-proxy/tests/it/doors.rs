@@ -18,7 +18,7 @@ fn get(path: &str) -> String {
 }
 
 /// An address of this machine that no other test has: all of 127.0.0.0/8 are.
-fn address() -> SocketAddr {
+pub(crate) fn address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = std::process::id() << 8 | NEXT.fetch_add(1, Relaxed) & 0xff;
     let [_, b, c, d] = number.to_be_bytes();

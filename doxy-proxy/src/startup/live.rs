@@ -94,7 +94,17 @@ impl Live {
         }
         let folders = created.iter().flat_map(|created| &created.config.binds);
         let folders = folders.filter_map(|bind| sockets::folder(bind.path()?));
-        let folders = folders.collect();
+        let folders: BTreeSet<_> = folders.collect();
+        for folder in folders
+            .iter()
+            .filter(|folder| sockets::others_may_write(folder))
+        {
+            tracing::warn!(
+                "{}: others may write to this folder, and replace the sockets in it; take the right away \
+                 (chmod go-w), or give doxy a folder of its own",
+                folder.display()
+            );
+        }
         let configs = created.iter().map(|created| &created.config);
         let distinct = engine::distinct(configs);
         for (setting, address) in &distinct {

@@ -118,6 +118,17 @@ pub(super) fn folder(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()
 }
 
+/// Whether others than doxy's user may replace the sockets in a folder. In a sticky one such as /tmp they
+/// may not.
+pub(super) fn others_may_write(folder: &Path) -> bool {
+    rustix::fs::stat(folder).is_ok_and(|stat| {
+        let sticky = stat.st_mode & 0o1000 != 0;
+        let own_group = stat.st_gid == rustix::process::getegid().as_raw();
+        let group = stat.st_mode & 0o020 != 0 && !own_group;
+        !sticky && (group || stat.st_mode & 0o002 != 0)
+    })
+}
+
 /// Settings that are read and not yet served. Nothing is passed over.
 pub(super) fn refuse_what_is_to_come(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
     match sockets.iter().flat_map(SocketConfig::to_come).next() {

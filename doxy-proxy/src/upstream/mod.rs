@@ -9,6 +9,7 @@ mod addr;
 mod connect;
 mod error;
 mod lookup;
+mod mounted;
 mod pool;
 mod product;
 
@@ -31,6 +32,7 @@ use crate::net::reason::io_reason;
 use crate::net::stream::Stream;
 use crate::net::tls::client::TlsClient;
 use crate::upstream::connect::Resolver;
+use crate::upstream::mounted::Mounted;
 use crate::upstream::pool::Pool;
 
 /// The first pause between two attempts to reach an engine that does not accept; doubled each time.
@@ -46,6 +48,7 @@ pub struct Upstream {
     /// How long the engine may take to accept a connection. Never a limit on a response.
     connect_timeout: Duration,
     resolver: Resolver,
+    mounted: Mounted,
     pool: Mutex<Pool>,
 }
 
@@ -60,6 +63,7 @@ impl Upstream {
             tls: None,
             connect_timeout,
             resolver: Resolver::default(),
+            mounted: Mounted::default(),
             pool: Mutex::default(),
         }
     }
@@ -205,7 +209,10 @@ impl Upstream {
                 let mut backoff = DIAL_BACKOFF;
                 loop {
                     match UnixStream::connect(path).await {
-                        Ok(stream) => return Ok(stream.into()),
+                        Ok(stream) => {
+                            self.mounted.reached();
+                            return Ok(stream.into());
+                        }
                         // The queue of the engine's socket is full: it does not accept.
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             if Instant::now() >= deadline {
@@ -215,7 +222,10 @@ impl Upstream {
                             backoff = (backoff * 2).min(MAX_DIAL_BACKOFF);
                         }
                         Err(error) if out_of_descriptors(&error) && self.close_idle() => {}
-                        Err(error) => return Err(self.unreachable(error)),
+                        Err(error) => {
+                            self.mounted.refused(path, &error);
+                            return Err(self.unreachable(error));
+                        }
                     }
                 }
             }

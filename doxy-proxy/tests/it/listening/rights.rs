@@ -124,3 +124,15 @@ fn a_stale_socket_is_replaced() {
     process.stop();
     assert_eq!(listing(folder.path()), BTreeSet::new());
 }
+
+#[test]
+fn a_folder_that_others_may_write_to_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mode, told) in [(0o755, false), (0o1777, false), (0o777, true)] {
+        chmod(folder.path(), mode);
+        let process = Process::start(&mut doxy(folder.path()));
+        let ended = process.stop();
+        let line = ": others may write to this folder, and replace the sockets in it";
+        assert_eq!(ended.stderr.contains(line), told, "{mode:o}: {ended}");
+    }
+}

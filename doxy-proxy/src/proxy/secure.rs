@@ -61,6 +61,7 @@ pub(crate) async fn secure(
             ));
         }
         Ok(Err(HandshakeError::NotTls(stream))) => {
+            log.denials.not_connected(log.peer.named(), &Error::NotTls);
             let client = Client { stream, input, log };
             return Err(NotSecured::Rejected(Box::new(client), Error::NotTls));
         }

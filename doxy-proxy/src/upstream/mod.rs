@@ -231,12 +231,15 @@ impl Upstream {
             }
             UpstreamAddr::Tcp(address) => {
                 let until = Instant::now() + self.connect_timeout;
-                let stream = match self.resolver.connect(address, until).await {
-                    Ok(stream) => Stream::from(stream),
-                    Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                        return Err(self.not_accepting());
+                let stream = loop {
+                    match self.resolver.connect(address, until).await {
+                        Ok(stream) => break Stream::from(stream),
+                        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                            return Err(self.not_accepting());
+                        }
+                        Err(error) if out_of_descriptors(&error) && self.close_idle() => {}
+                        Err(error) => return Err(self.unreachable(error)),
                     }
-                    Err(error) => return Err(self.unreachable(error)),
                 };
                 let Some(tls) = &self.tls else {
                     return Ok(stream);

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use super::{Certificate, CertificateRule, Identity, NetPeer, Peer, PeerAcl, UnixPeer, canonical};
+use super::{
+    Certificate, CertificateRule, ContainerRule, Identity, NetPeer, Peer, PeerAcl, UnixPeer,
+    canonical,
+};
 
 fn unix(uid: u32, pid: i32) -> Peer {
     Peer::Unix(UnixPeer {
@@ -70,6 +73,8 @@ fn one_entry_of_each_kind_must_hold() -> Result<(), Box<dyn Error>> {
                 .map(|it| it.parse())
                 .collect::<Result<_, _>>()?,
             certificates: Vec::new(),
+            // They are asked for later.
+            containers: vec![ContainerRule::Name("x".to_owned())],
         })
     };
     let none = acl(&[], &[], &[])?;

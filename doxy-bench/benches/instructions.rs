@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode, Stdio};
 use doxy_bench::gate::{Counts, total};
 use doxy_filter::api::endpoint_of;
 use doxy_filter::{RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, PeerContainer, Script, ScriptRequest};
 
 use crate::inproc::{LOOKUP, Request, SCRIPT, Stand};
 
@@ -130,6 +130,7 @@ fn script(times: u64) {
         query: Some("all=1"),
         headers,
         peer: None,
+        container: &PeerContainer::NotAsked,
         socket: "/run/doxy.sock",
         has_body: false,
         verdict: Verdict::Deny(doxy_filter::Reason::NoRule),

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doxy_filter::{Reason, Verdict};
-use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Peer, PeerContainer, Script, ScriptRequest};
 
 const HEADERS: &[(&str, &[u8])] = &[
     ("host", b"docker"),
@@ -43,6 +43,7 @@ fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> ScriptRe
             gid: 1000,
             pid: Some(4711),
         }),
+        container: &PeerContainer::NotAsked,
         socket: "/run/doxy/ci.sock",
         has_body: method == "POST",
         verdict: Verdict::Deny(Reason::NoRule),

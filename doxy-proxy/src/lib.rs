@@ -11,6 +11,7 @@
 //! | accept | `net/listener`, `proxy/accept.rs`, `proxy/connection.rs`, `proxy/idle.rs` | a task for each listener and for each client, how long that may wait |
 //! | | `proxy/secure.rs`, `net/handshake.rs`, `net/tls` | over TLS: the handshake, and what a certificate lets in |
 //! | | `proxy/door.rs`, `shares`, `proxy/overflow.rs` | who gets a place, and strangers that come in a crowd |
+//! | | `proxy/containers.rs`, `net/cgroup.rs`, `upstream/container.rs` | which container a client is in, if somebody wants to know |
 //! | parse | `http/head.rs` | where the head ends |
 //! | | `http/request.rs` | one reading of the head, or a refusal |
 //! | decide | `policy` | rules and a script: the only maker of a permit |
@@ -64,6 +65,7 @@ mod upstream;
 
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
+pub use crate::net::container::ContainerRule;
 pub use crate::net::listener::error::ListenError;
 pub use crate::net::listener::inherited::InheritedSockets;
 pub use crate::net::listener::present::try_connect;

@@ -33,6 +33,8 @@ pub(crate) enum Stop {
     NeedsBody,
     /// The script looks up an object, and the engine was not asked for it yet.
     NeedsLookup,
+    /// The script reads the peer's container, and nobody has asked for it yet.
+    NeedsContainer,
     /// The request cannot be judged. The reason goes to the client.
     Rejected(String),
     /// Too many steps.

@@ -31,6 +31,8 @@ pub enum Decision {
     NeedsBody,
     /// The policy looks something up. Ask the engine, note the answer, and call `decide` again.
     NeedsLookup(Lookup),
+    /// The policy wants to know which container the peer is in. Find it out, and call `decide` again.
+    NeedsContainer,
     /// The policy failed, or the request cannot be judged. This is a denial.
     Failed {
         /// The message for the client.

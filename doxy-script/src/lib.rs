@@ -51,5 +51,5 @@ pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
 pub use crate::lookup::{Identity, Lookup, Lookups, Unanswered};
-pub use crate::request::{Body, Certificate, Peer, ScriptRequest};
+pub use crate::request::{Body, Certificate, Container, Peer, PeerContainer, ScriptRequest};
 pub use crate::script::Script;

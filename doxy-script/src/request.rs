@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use doxy_filter::Verdict;
+use doxy_filter::api::schema;
 
 pub(crate) use self::framing::refuse_framing;
 pub(crate) use self::owned::{Content, OwnedRequest, Pairs, UsedProperties};
+use crate::json::{self, Doc};
 
 /// A request for a policy to judge.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct ScriptRequest<'a> {
     pub headers: &'a [(&'a str, &'a [u8])],
     /// Who connected, as the kernel reports it; `None` if that is not known.
     pub peer: Option<Peer>,
+    /// The container that the peer is in.
+    pub container: &'a PeerContainer,
     /// The socket that received the request.
     pub socket: &'a str,
     /// Whether the request has a body: a length above zero, or a transfer coding.
@@ -62,6 +66,35 @@ pub struct Certificate {
     pub sans: Arc<[String]>,
     /// The SHA-256 hash of its public key.
     pub spki: [u8; 32],
+}
+
+/// Which container a peer is in.
+#[derive(Debug, Clone, Default)]
+pub enum PeerContainer {
+    /// Nobody has asked yet. If the policy wants to know, the decision is
+    /// [`Decision::NeedsContainer`](crate::Decision::NeedsContainer).
+    #[default]
+    NotAsked,
+    /// It is in none, or that cannot be told.
+    Unknown,
+    /// This one.
+    Known(Container),
+}
+
+/// The description of a container.
+#[derive(Debug, Clone)]
+pub struct Container(pub(crate) Arc<Doc>);
+
+impl PeerContainer {
+    /// The container that is described in this JSON, with the fields that scripts see: `id`, `name`,
+    /// `image`, `labels`, `project` and `service`. A description that cannot be read is none.
+    #[must_use]
+    pub fn known(json: &[u8]) -> Self {
+        match json::parse(json, &schema::PEER_CONTAINER) {
+            Ok(doc) => Self::Known(Container(Arc::new(doc))),
+            Err(_) => Self::Unknown,
+        }
+    }
 }
 
 /// What is known of the body.

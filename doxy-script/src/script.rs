@@ -87,6 +87,12 @@ impl Script {
         self.policy.asks_rules
     }
 
+    /// Whether the policy may read the container of a peer.
+    #[must_use]
+    pub fn reads_container(&self) -> bool {
+        self.policy.used.container
+    }
+
     /// Has the policy judge a request. `lookups` begins empty, and is the same in all calls for one
     /// request.
     #[must_use]
@@ -115,7 +121,13 @@ impl Script {
         let (stop, printed) = budget::end();
         let wanted = looks_up.and_then(|_| lookup::end(lookups));
         // The next call prints the same lines again.
-        let again = matches!(stop, Some((Stop::NeedsBody | Stop::NeedsLookup, _)));
+        let again = matches!(
+            stop,
+            Some((
+                Stop::NeedsBody | Stop::NeedsLookup | Stop::NeedsContainer,
+                _
+            ))
+        );
         if again {
             lookups.spend(budget::spent());
         }
@@ -171,6 +183,7 @@ impl Script {
         };
         match (stop, wanted) {
             (Stop::NeedsBody, _) => Decision::NeedsBody,
+            (Stop::NeedsContainer, _) => Decision::NeedsContainer,
             (Stop::NeedsLookup, Some(lookup)) => Decision::NeedsLookup(lookup),
             (Stop::NeedsLookup, None) => self.failed(PUBLIC, at, "the lookup was lost"),
             (

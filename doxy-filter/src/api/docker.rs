@@ -17,6 +17,9 @@ use super::template::Template;
 /// The path at which every engine says what it is, and in which version.
 pub const VERSION: &str = "/version";
 
+/// The path at which the engine lists the containers that run.
+pub const CONTAINERS: &str = "/containers/json";
+
 /// The engine answers OPTIONS on any path with an empty 200, a remnant of CORS.
 pub(super) static ANY_PATH: Endpoint = {
     let [any] = endpoints! { Docker OPTIONS "/{anyroute:.*}" 1.0 Empty []; };

@@ -3,6 +3,9 @@
 use super::object::ObjectKind;
 use super::{endpoints, schema};
 
+/// What has no kind of its own.
+const OTHERS: [&schema::Schema; 2] = [&schema::ENGINE_ANSWER, &schema::PEER_CONTAINER];
+
 /// The names of all fields of all bodies and descriptions of objects, each with whether its value has free keys (a map such as
 /// `Labels`).
 #[must_use]
@@ -10,7 +13,7 @@ pub fn field_names() -> Vec<(&'static str, bool)> {
     let mut names = Vec::new();
     let bodies = endpoints().map(|endpoint| endpoint.body.schema());
     let objects = ObjectKind::ALL.into_iter().map(ObjectKind::schema);
-    for schema in bodies.chain(objects).chain([&schema::ENGINE_ANSWER]) {
+    for schema in bodies.chain(objects).chain(OTHERS) {
         schema.walk(&mut |field| {
             let opens = matches!(
                 field.schema,

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use doxy_filter::api::schema::{Field, Schema};
 use doxy_filter::api::{
-    Api, Body, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints, escapes_matter,
-    field_names, upgrade_of,
+    Api, Body, CONTAINERS, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints,
+    escapes_matter, field_names, upgrade_of,
 };
 use doxy_filter::canonical_path;
 
@@ -125,9 +125,11 @@ fn where_connections_are_hijacked() {
 /// template with a name in it.
 #[test]
 fn what_doxy_itself_asks_is_harmless() {
-    let endpoint = endpoint_of("GET", VERSION).unwrap();
-    assert_eq!(endpoint.template, VERSION);
-    assert!(endpoint.effect.is_none() && !endpoint.risks.contains(&Risk::State));
+    for path in [VERSION, CONTAINERS] {
+        let endpoint = endpoint_of("GET", path).unwrap();
+        assert_eq!(endpoint.template, path);
+        assert!(endpoint.effect.is_none() && !endpoint.risks.contains(&Risk::State));
+    }
 }
 
 #[test]

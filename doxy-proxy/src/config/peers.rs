@@ -4,20 +4,11 @@
 
 use std::net::IpAddr;
 
-use doxy_proxy::CertificateRule;
+use doxy_proxy::{CertificateRule, ContainerRule};
 use ipnet::IpNet;
 
 use crate::config::error::ConfigError;
 use crate::config::settings::Setting;
-
-/// Which containers may connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ContainerRule {
-    /// The one with this name.
-    Name(String),
-    /// Those with this label, and with this value if there is one.
-    Label(String, Option<String>),
-}
 
 /// A network, or the network of one address.
 pub(super) fn network(setting: &Setting) -> Result<IpNet, ConfigError> {

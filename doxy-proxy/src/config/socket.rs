@@ -12,7 +12,7 @@ use rustix::fs::{Gid, Uid};
 use crate::config::addresses::{self, Address};
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
-use crate::config::peers::{self, ContainerRule};
+use crate::config::peers;
 use crate::config::policy_files::{LoadedPolicy, Policies};
 use crate::config::settings::Setting;
 use crate::config::tls::{self, EngineTls, TlsFiles};
@@ -34,7 +34,6 @@ pub(crate) struct SocketConfig {
     /// Sockets with equal policies share one.
     pub(crate) policy: Arc<LoadedPolicy>,
     pub(crate) peers: PeerAcl,
-    pub(crate) containers: Vec<ContainerRule>,
     /// The first setting of each condition, for messages.
     conditions: Conditions,
     pub(crate) limits: Limits,
@@ -70,7 +69,6 @@ struct Conditions {
     user: Option<Setting>,
     from: Option<Setting>,
     cert: Option<Setting>,
-    container: Option<Setting>,
     insecure_tcp: bool,
 }
 
@@ -124,15 +122,14 @@ pub(super) fn check(
             certificates: each("allow-cert")
                 .map(peers::certificate)
                 .collect::<Result<_, _>>()?,
+            containers: each("allow-container")
+                .map(peers::container)
+                .collect::<Result<_, _>>()?,
         },
-        containers: each("allow-container")
-            .map(peers::container)
-            .collect::<Result<_, _>>()?,
         conditions: Conditions {
             user: first("allow-uid").or(first("allow-gid")),
             from: first("allow-from"),
             cert: first("allow-cert"),
-            container: first("allow-container"),
             insecure_tcp: layers.flag("insecure-tcp"),
         },
         limits: Limits {
@@ -204,7 +201,7 @@ impl SocketConfig {
         }
         let guarded = client_certs
             || peers::restrict(&self.peers.networks)
-            || !self.containers.is_empty()
+            || !self.peers.containers.is_empty()
             || self.conditions.insecure_tcp;
         if !ip.is_loopback() && !guarded {
             return Err(setting.wrong(
@@ -214,11 +211,6 @@ impl SocketConfig {
             ));
         }
         Ok(())
-    }
-
-    /// The settings of this socket that are read and not yet served.
-    pub(crate) fn to_come(&self) -> impl Iterator<Item = &Setting> {
-        self.conditions.container.iter()
     }
 
     /// Whether an address may be TCP.

@@ -316,7 +316,7 @@ fn warnings(given: &Layer, contents: &Contents, sockets: &[SocketConfig]) -> Vec
     }
     for socket in sockets {
         let plain_tcp = socket.has_tcp() && socket.tls.is_none();
-        if plain_tcp && !socket.containers.is_empty() {
+        if plain_tcp && !socket.peers.containers.is_empty() {
             warnings.push(format!(
                 "{}: allow-container over TCP without TLS goes by addresses, which others in the \
                  network can take; it is no reason to allow what leads to the host",

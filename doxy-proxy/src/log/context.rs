@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::log::access::AccessLog;
 use crate::log::denials::{Denials, LastDenial};
+use crate::net::container::{Container, Unknown};
 use crate::net::peer::Peer;
 
 /// What the records of one connection have in common.
@@ -23,6 +24,8 @@ pub(crate) struct Noted {
     /// The peer as the access log has it.
     pub(crate) peer_text: OnceLock<Box<[u8]>>,
     pub(crate) last_denial: Mutex<Option<LastDenial>>,
+    /// The container of the peer, once somebody wanted to know.
+    container: OnceLock<Result<Container, Unknown>>,
 }
 
 /// The bytes of bodies, or of a tunnel, that doxy has forwarded.
@@ -52,6 +55,25 @@ impl LogContext {
             peer,
             denials,
             noted: OnceLock::new(),
+        }
+    }
+
+    /// The container that the peer is in, or why that is not known. None if nobody has asked.
+    pub(crate) fn container(&self) -> Option<&Result<Container, Unknown>> {
+        self.noted.get()?.container.get()
+    }
+
+    /// Notes the container that the peer is in.
+    pub(crate) fn note_container(&self, container: Result<Container, Unknown>) {
+        let _ = self.noted().container.set(container);
+    }
+
+    /// Forgets that the engine gave no answer: the next request asks again.
+    pub(crate) fn forget_failure(&mut self) {
+        if let Some(noted) = self.noted.get_mut()
+            && let Some(Err(Unknown::NoAnswer(_))) = noted.container.get()
+        {
+            noted.container.take();
         }
     }
 

@@ -41,6 +41,12 @@ impl LogLine<'_> {
         self.endpoint.map_or("", |endpoint| endpoint.template)
     }
 
+    /// The name of the container that the peer is in, where it is known.
+    fn container(&self) -> Option<&str> {
+        let container = self.context.container()?.as_ref().ok()?;
+        Some(&container.name)
+    }
+
     /// The columns of the original, then the reason and the peer.
     pub(crate) fn debug(&self) {
         if !debugging() {
@@ -86,8 +92,11 @@ impl LogLine<'_> {
                 format!("address {} {subject}", peer.address)
             }
         };
+        let container = self.container();
+        let container = container.map(|name| format!(", container {}", escaped(name.as_bytes())));
+        let container = container.unwrap_or_default();
         tracing::debug!(
-            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}",
+            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}{container}",
             or_dash(text.host),
             or_dash(text.method),
             or_dash(text.path),
@@ -122,6 +131,9 @@ impl LogLine<'_> {
             }
             line.into()
         }));
+        if let Some(name) = self.container() {
+            word(line, " container=", &escaped(name.as_bytes()));
+        }
         word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
         word(line, " object=", text.get(text.object));
@@ -170,6 +182,9 @@ impl LogLine<'_> {
             }
             line.into()
         }));
+        if let Some(name) = self.container() {
+            quoted(line, ",\"container\":", &escaped(name.as_bytes()), true);
+        }
         quoted(line, ",\"method\":", text.get(text.method), text.escapes);
         quoted(line, ",\"path\":", text.get(text.path), text.escapes);
         quoted(line, ",\"endpoint\":", self.template(), false);

@@ -1,11 +1,14 @@
-//! What the kernel noted of a unix socket's peer when it connected: `SO_PEERCRED` and
-//! `SO_PEERGROUPS`. It has one of the two `unsafe` calls in doxy, makes one system call and nothing
-//! else: rustix fails for a peer of another process namespace, and has no binding for the groups.
+//! What the kernel noted of a unix socket's peer when it connected: `SO_PEERCRED`, `SO_PEERGROUPS`
+//! and `SO_PEERPIDFD`. It has all but one of the `unsafe` calls in doxy, makes one system call and
+//! nothing else: rustix fails for a peer of another process namespace, and has no binding for the
+//! others.
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 
+/// Not in libc for every target. Source: the kernel's `asm-generic/socket.h`; Linux 6.5.
+const SO_PEERPIDFD: libc::c_int = 77;
 /// More groups than any kernel lets a process have.
 const MOST: usize = 65_536;
 
@@ -41,6 +44,28 @@ pub(crate) fn groups(socket: &impl AsFd) -> io::Result<Vec<u32>> {
             }
         }
     }
+}
+
+/// The process that connected, as a descriptor that stays its own when its number becomes another's.
+/// None if the kernel has no such option.
+#[expect(
+    unsafe_code,
+    reason = "no maintained crate offers this socket option; the kernel has just made the descriptor"
+)]
+pub(crate) fn process(socket: &impl AsFd) -> io::Result<Option<OwnedFd>> {
+    let mut fields = [0];
+    match option(socket, SO_PEERPIDFD, &mut fields) {
+        Ok(length) if length == size_of_val(&fields) => {}
+        Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let [descriptor] = fields.map(u32::cast_signed);
+    if descriptor < 0 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // SAFETY: the call succeeded, so this is a new descriptor, and nothing else owns it.
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
 }
 
 /// Reads a socket option that consists of 32-bit fields. Gives its length in bytes.

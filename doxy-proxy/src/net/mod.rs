@@ -4,10 +4,13 @@
 
 pub(crate) mod block;
 pub(crate) mod buffer;
+pub(crate) mod cgroup;
+pub(crate) mod container;
 mod credentials;
 pub(crate) mod handshake;
 pub(crate) mod listener;
 pub(crate) mod peer;
+pub(crate) mod process;
 pub(crate) mod reason;
 pub(crate) mod socket;
 pub(crate) mod splice;

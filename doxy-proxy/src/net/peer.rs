@@ -20,6 +20,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::clock::CoarseInstant;
+use crate::net::container::{Container, ContainerRule};
 use crate::net::credentials;
 use crate::net::stream::DetachedStream;
 use crate::net::tls::certificate::{Certificate, CertificateRule};
@@ -89,6 +90,8 @@ pub struct PeerAcl {
     pub networks: Vec<IpNet>,
     /// Certificates, which are known only after the handshake.
     pub certificates: Vec<CertificateRule>,
+    /// Containers. They are known later than all other conditions: before the first request.
+    pub containers: Vec<ContainerRule>,
 }
 
 impl Peer {
@@ -179,6 +182,11 @@ impl PeerAcl {
         };
         let shown = peer.certificate.as_deref();
         shown.is_some_and(|shown| self.certificates.iter().any(|rule| rule.holds(shown)))
+    }
+
+    /// Whether a peer in this container may connect.
+    pub(crate) fn allows_container(&self, container: &Container) -> bool {
+        self.containers.is_empty() || self.containers.iter().any(|rule| rule.allows(container))
     }
 
     fn allows_user(&self, peer: &Peer, socket: &impl AsFd) -> bool {

@@ -46,6 +46,9 @@ pub(crate) enum Decision<'s, 'b> {
     /// It has to know first what the engine says to this. The request is given back as well.
     #[cfg(feature = "script")]
     NeedsLookup(ValidRequest<'s, 'b>, Lookup),
+    /// It has to know first which container the peer is in. The request is given back as well.
+    #[cfg(feature = "script")]
+    NeedsContainer(ValidRequest<'s, 'b>),
 }
 
 /// The proof that a request was judged and allowed; good for forwarding it once.
@@ -108,6 +111,7 @@ impl Policy {
                 ScriptDecision::NeedsLookup(lookup) => {
                     return Decision::NeedsLookup(request, lookup);
                 }
+                ScriptDecision::NeedsContainer => return Decision::NeedsContainer(request),
                 ScriptDecision::Deny(denial) => {
                     record.denied(&request.judged(), denial.place());
                     return Decision::Denied(request, denial);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use doxy_filter::api::object_of;
 use doxy_filter::{Request, Verdict};
 use doxy_script::{
-    Body, Certificate as ScriptCertificate, Decision, Identity, Peer as ScriptPeer, ScriptRequest,
+    Body, Certificate as ScriptCertificate, Decision, Identity, Peer as ScriptPeer, PeerContainer,
+    ScriptRequest,
 };
 pub(crate) use doxy_script::{Lookup, Lookups, Unanswered};
 
@@ -15,9 +16,14 @@ use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
 use crate::log::escape::escaped;
 use crate::log::limit::LineLimit;
+use crate::net::container::Container;
 use crate::net::peer::Peer;
 use crate::policy::denial::Denial;
 use crate::policy::origin::Origin;
+
+/// The labels that compose gives to its containers.
+const PROJECT: &str = "com.docker.compose.project";
+const SERVICE: &str = "com.docker.compose.service";
 
 /// A policy script.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub(crate) enum ScriptDecision {
     NeedsBody,
     /// It has to know first what the engine says to this.
     NeedsLookup(Lookup),
+    /// It has to know first which container the peer is in.
+    NeedsContainer,
 }
 
 impl Script {
@@ -78,12 +86,18 @@ impl Script {
                 }),
             },
         };
+        let container = match origin.container.filter(|_| self.script.reads_container()) {
+            None => PeerContainer::NotAsked,
+            Some(Err(_)) => PeerContainer::Unknown,
+            Some(Ok(container)) => shown(container),
+        };
         let input = ScriptRequest {
             method: judged.method,
             path: judged.path,
             query: judged.query,
             headers: &headers,
             peer: Some(peer),
+            container: &container,
             socket: origin.socket,
             has_body: request.has_body(),
             verdict,
@@ -98,6 +112,7 @@ impl Script {
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
             Decision::NeedsLookup(lookup) => ScriptDecision::NeedsLookup(lookup),
+            Decision::NeedsContainer => ScriptDecision::NeedsContainer,
             Decision::Deny {
                 reason,
                 template,
@@ -171,4 +186,17 @@ impl Script {
         let (log, path) = (escaped(log.as_bytes()), escaped(judged.path.as_bytes()));
         tracing::error!("{log} (asked about {} {path})", judged.method);
     }
+}
+
+/// A container as scripts see it.
+fn shown(container: &Container) -> PeerContainer {
+    let json = serde_json::json!({
+        "id": container.id,
+        "name": container.name,
+        "image": container.image,
+        "labels": container.labels,
+        "project": container.labels.get(PROJECT),
+        "service": container.labels.get(SERVICE),
+    });
+    PeerContainer::known(json.to_string().as_bytes())
 }

@@ -18,6 +18,7 @@ use crate::http::malformed::{BadRequest, Malformed};
 use crate::net::buffer::{BODY_BUF, HEAD_BUF};
 use crate::net::tls::server::TlsServer;
 use crate::proxy::client::{Client, Next};
+use crate::proxy::containers;
 use crate::proxy::error::Error;
 use crate::proxy::handler::{handle, refuse};
 use crate::proxy::idle::IdleTimer;
@@ -53,7 +54,15 @@ fn plainly(
     counted: (PanicLog, Arc<()>),
 ) -> impl Future<Output = ()> {
     async move {
-        let next = requests(&mut client, &place, &service).await;
+        let turned_away = match service.peers.containers.is_empty() {
+            true => None,
+            // Boxed: few connections have to wait for it.
+            false => Box::pin(turn_away(&mut client, &place, &service)).await,
+        };
+        let next = match turned_away {
+            Some(next) => next,
+            None => requests(&mut client, &place, &service).await,
+        };
         close(&mut client, next).await;
         drop(counted);
     }
@@ -97,6 +106,23 @@ pub(crate) async fn reject(mut client: Client, error: Error, service: Arc<Servic
 async fn answer(mut client: Client, error: Error) {
     let next = refuse(&error, &mut client).await;
     close(&mut client, next).await;
+}
+
+/// Turns a client away if it is in no container that may connect. Says what becomes of its connection
+/// then.
+async fn turn_away(client: &mut Client, place: &Place, service: &Service) -> Option<Next> {
+    tokio::select! {
+        biased;
+        () = poll_fn(|cx| place.poll_end(cx)) => return Some(Next::Gone),
+        () = containers::find(&client.stream, &client.log, service) => {}
+    }
+    let container = match client.log.container() {
+        Some(Ok(container)) if service.peers.allows_container(container) => return None,
+        Some(Ok(container)) => Ok(container.name.clone()),
+        Some(Err(unknown)) => Err(unknown.to_string()),
+        None => Err("nobody asked".to_owned()),
+    };
+    Some(refuse(&Error::ContainerNotAllowed { container }, client).await)
 }
 
 /// Serves request after request.

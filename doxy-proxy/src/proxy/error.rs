@@ -24,6 +24,11 @@ pub(crate) enum Error {
     ConnectionLimit { limit: usize },
     #[error("{peer} may not use this socket")]
     PeerNotAllowed { peer: Identity },
+    #[error("{}", not_allowed(.container))]
+    ContainerNotAllowed {
+        /// Its name, or why it is not known.
+        container: Result<String, String>,
+    },
     /// A web page may have had a browser ask.
     #[error(transparent)]
     FromWeb(#[from] FromWeb),
@@ -44,6 +49,15 @@ pub(crate) enum Error {
     Upstream(#[from] UpstreamError),
 }
 
+fn not_allowed(container: &Result<String, String>) -> String {
+    match container {
+        Ok(name) => format!("container {name} may not use this socket"),
+        Err(why) => format!(
+            "only certain containers may use this socket, and it is not known which one this is: {why}"
+        ),
+    }
+}
+
 impl Error {
     /// Notes in the record that doxy answers the request itself, and why.
     pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
@@ -54,7 +68,9 @@ impl Error {
             Self::BadRequest(BadRequest::Redirect { .. }) => (Reason::Redirected, None),
             Self::HeadTimeout { .. } => (Reason::HeadTimeout, None),
             Self::ConnectionLimit { .. } => (Reason::ConnectionLimit, None),
-            Self::PeerNotAllowed { .. } => (Reason::PeerNotAllowed, None),
+            Self::PeerNotAllowed { .. } | Self::ContainerNotAllowed { .. } => {
+                (Reason::PeerNotAllowed, None)
+            }
             Self::FromWeb(_) => (Reason::FromWeb, None),
             Self::NotTls => (Reason::NotTls, None),
             Self::NotPlain => (Reason::NotPlain, None),

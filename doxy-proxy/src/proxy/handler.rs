@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::http::collect::RequestBody;
 use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, header_slots};
+use crate::log::context::LogContext;
 use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
@@ -16,9 +17,11 @@ use crate::net::peer::Peer;
 use crate::net::stream::Stream;
 #[cfg(feature = "script")]
 use crate::policy::Lookup;
-use crate::policy::{Decision, DryRun, Lookups, Origin, Policy};
+use crate::policy::{Decision, Lookups, Origin, Policy};
 use crate::proxy::browser;
 use crate::proxy::client::{Client, Next};
+#[cfg(feature = "script")]
+use crate::proxy::containers;
 use crate::proxy::error::Error;
 use crate::proxy::exchange::forward;
 #[cfg(feature = "script")]
@@ -43,15 +46,13 @@ pub(crate) async fn handle(
     // accept: the connection stands, and with it who asks
     let policy = service.policy.load();
     let Client { stream, input, log } = client;
-    let origin = Origin {
-        socket: &service.name,
-        peer: &log.peer,
-    };
+    log.forget_failure();
+    let log = &*log;
     let mut record = RequestRecord::open(log);
     let head = input.unread().get(..length).unwrap_or_default();
     let mut behind = None;
 
-    let sharer = || service.shares.of(origin.peer);
+    let sharer = || service.shares.of(&log.peer);
     let decided = {
         let mut lookups = Lookups::default();
         // The answers take memory until the request is decided.
@@ -66,11 +67,11 @@ pub(crate) async fn handle(
         // parse
         let mut step = {
             let mut slots = header_slots();
-            match parse(head, &mut slots, origin.peer, service, &mut record) {
+            match parse(head, &mut slots, &log.peer, service, &mut record) {
                 Ok(request) => {
                     let verdict = policy.match_rules(&request);
                     decide(
-                        (&policy, origin, service.dry_run.as_ref()),
+                        (&policy, log, service),
                         request,
                         verdict,
                         &mut lookups,
@@ -102,11 +103,13 @@ pub(crate) async fn handle(
                     let answers = (&mut lookups, &mut held);
                     Box::pin(look_up(lookup, answers, service, sharer())).await;
                 }
+                #[cfg(feature = "script")]
+                Missing::Container => Box::pin(containers::find(stream, log, service)).await,
             }
             let _turn = Box::pin(service.shares.turns.take(sharer())).await;
             let (request, verdict) = *undecided;
             step = decide(
-                (&policy, origin, service.dry_run.as_ref()),
+                (&policy, log, service),
                 request,
                 verdict,
                 &mut lookups,
@@ -167,6 +170,9 @@ enum Missing {
     /// The engine's answer to this.
     #[cfg(feature = "script")]
     Answer(Box<Lookup>),
+    /// The container that the peer is in.
+    #[cfg(feature = "script")]
+    Container,
 }
 
 impl<'p, 'b> Step<'p, 'b> {
@@ -250,11 +256,11 @@ fn parse<'s, 'b>(
 
 /// What a request is judged by, and whether a denial is only recorded. Made anew for each time: kept, it
 /// would take room in the task of every connection.
-type Judge<'a> = (&'a Policy, Origin<'a>, Option<&'a DryRun>);
+type Judge<'a> = (&'a Policy, &'a LogContext, &'a Service);
 
 /// Asks the policy once.
 fn decide<'p, 'b>(
-    (policy, origin, dry_run): Judge<'_>,
+    (policy, log, service): Judge<'_>,
     request: ValidRequest<'_, 'b>,
     verdict: Verdict<'p>,
     lookups: &mut Lookups,
@@ -262,13 +268,21 @@ fn decide<'p, 'b>(
 ) -> Step<'p, 'b> {
     let (exchange, unread) = (request.exchange, request.unread_body());
     let asked = !matches!(request.body, RequestBody::Unread);
+    let origin = Origin {
+        socket: &service.name,
+        peer: &log.peer,
+        container: log.container(),
+    };
     let error = match policy.decide(request, verdict, origin, lookups, record) {
         Decision::Permit(permit) => match UpstreamRequest::new(permit) {
             Some(request) => return Step::Decided(Ok(request)),
             None => Error::Internal,
         },
         Decision::Denied(request, denial) => {
-            let permit = dry_run.and_then(|dry| dry.permit(request, &denial));
+            let permit = service
+                .dry_run
+                .as_ref()
+                .and_then(|dry| dry.permit(request, &denial));
             let error = Error::from(denial);
             match permit.and_then(UpstreamRequest::in_dry_run) {
                 Some(request) => {
@@ -279,7 +293,13 @@ fn decide<'p, 'b>(
                 None => error,
             }
         }
+        #[cfg(feature = "script")]
+        Decision::NeedsContainer(request) if origin.container.is_none() => {
+            return Step::Undecided(Box::new((request.detach(), verdict)), Missing::Container);
+        }
         // A policy that asks twice would ask for ever.
+        #[cfg(feature = "script")]
+        Decision::NeedsContainer(_) => Error::Internal,
         Decision::NeedsBody(_) if asked => Error::Internal,
         Decision::NeedsBody(request) => {
             return Step::Undecided(Box::new((request.detach(), verdict)), Missing::Body);

@@ -5,6 +5,7 @@ mod accept;
 mod browser;
 mod client;
 mod connection;
+mod containers;
 pub(crate) mod door;
 mod error;
 mod exchange;

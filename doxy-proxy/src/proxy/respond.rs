@@ -94,7 +94,9 @@ fn status(error: &Error) -> StatusCode {
         Error::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Error::HeadTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
         Error::ConnectionLimit { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::PeerNotAllowed { .. } | Error::FromWeb(_) => StatusCode::FORBIDDEN,
+        Error::PeerNotAllowed { .. } | Error::ContainerNotAllowed { .. } | Error::FromWeb(_) => {
+            StatusCode::FORBIDDEN
+        }
         // The original answers a wrong method with 400, and clients know it so.
         Error::Denied(Denial::Method { .. }) => StatusCode::BAD_REQUEST,
         Error::Denied(Denial::Path { .. } | Denial::MethodOnPath { .. }) => StatusCode::FORBIDDEN,

@@ -1,5 +1,5 @@
 //! How peers share what doxy has little of: connections, memory for bodies and for what is looked up,
-//! lookups, the time of scripts.
+//! questions to the engine, the time of scripts.
 //!
 //! Everything is counted by socket first, then by peer. A peer that is alone may use everything; one
 //! that takes much never keeps another from a little. Nothing here is touched by a request that asks
@@ -9,7 +9,6 @@ pub(crate) mod connections;
 mod fair_queue;
 pub(crate) mod memory;
 pub(crate) mod sharer;
-#[cfg(feature = "script")]
 pub(crate) mod slots;
 pub(crate) mod turns;
 
@@ -18,7 +17,6 @@ use std::sync::Arc;
 use crate::net::peer::Peer;
 use crate::shares::memory::Memory;
 use crate::shares::sharer::Sharer;
-#[cfg(feature = "script")]
 use crate::shares::slots::Slots;
 use crate::shares::turns::Turns;
 
@@ -30,7 +28,6 @@ pub(crate) struct Shares {
     /// The memory of bodies and of what is looked up: the process's.
     pub(crate) memory: Memory,
     /// The lookups that the engine is asked at a time: the process's.
-    #[cfg(feature = "script")]
     pub(crate) slots: Slots,
     /// The time of scripts: the thread's.
     pub(crate) turns: Arc<Turns>,

@@ -53,7 +53,6 @@ impl Bound {
             tracing::warn!("{warning}");
         }
         // Whatever can be refused is refused before there is a socket.
-        sockets::refuse_what_is_to_come(&sockets)?;
         engine::check_all(&sockets)?;
         let addresses: Vec<_> = engine::distinct(&sockets)
             .into_iter()

@@ -43,7 +43,6 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     {
         sockets::own(bind, live.credentials.as_ref());
     }
-    sockets::refuse_what_is_to_come(&config.sockets)?;
     check_process(&live.shared, &config.shared)?;
     engine::check_all(&config.sockets)?;
     check_engines(live, &config.sockets)?;

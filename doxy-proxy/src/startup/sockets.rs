@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use doxy_proxy::privilege::Credentials;
 use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr};
 
-use crate::config::{Bind, ConfigError, ListenConfig, Setting, SocketConfig};
+use crate::config::{Bind, ConfigError, ListenConfig, SocketConfig};
 use crate::startup::engine;
 
 /// A socket that exists, and listens at every one of its addresses.
@@ -127,16 +127,4 @@ pub(super) fn others_may_write(folder: &Path) -> bool {
         let group = stat.st_mode & 0o020 != 0 && !own_group;
         !sticky && (group || stat.st_mode & 0o002 != 0)
     })
-}
-
-/// Settings that are read and not yet served. Nothing is passed over.
-pub(super) fn refuse_what_is_to_come(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
-    match sockets.iter().flat_map(SocketConfig::to_come).next() {
-        Some(setting) => Err(to_come(setting)),
-        None => Ok(()),
-    }
-}
-
-fn to_come(setting: &Setting) -> ConfigError {
-    setting.wrong("not in this version", "leave it out")
 }

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use crate::net::stream::Stream;
 
 /// How long the engine may take for one answer.
-pub(super) const TIME: Duration = Duration::from_secs(2);
+pub(crate) const TIME: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
@@ -26,13 +26,6 @@ const AMBIGUOUS: [&str; 2] = ["Multiple IDs found with provided prefix", " is am
 
 /// Why an engine has neither described an object nor said that there is none.
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "script"),
-    expect(
-        dead_code,
-        reason = "only scripts have a client that is told the reason"
-    )
-)]
 pub(crate) enum LookupError {
     /// The name is not that of one object.
     NotOne,

@@ -7,6 +7,7 @@
 
 mod addr;
 mod connect;
+mod container;
 mod error;
 mod lookup;
 mod mounted;
@@ -23,8 +24,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub use crate::upstream::addr::UpstreamAddr;
 pub(crate) use crate::upstream::error::UpstreamError;
-#[cfg(feature = "script")]
-pub(crate) use crate::upstream::lookup::LookupError;
+pub(crate) use crate::upstream::lookup::{LookupError, TIME as LOOKUP_TIME};
 
 use crate::clock::CoarseInstant;
 use crate::net::handshake;
@@ -106,7 +106,6 @@ impl Upstream {
 
     /// Asks the engine for the description at `target`, on a connection of its own: `None` if it has
     /// no such object.
-    #[cfg(feature = "script")]
     pub(crate) async fn look_up(
         &self,
         target: &str,

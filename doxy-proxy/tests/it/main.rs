@@ -18,6 +18,8 @@ mod advice;
 mod answers;
 // The command line and its errors.
 mod cli;
+// Which container a client is in.
+mod containers;
 // A corpus of raw requests, and the verdict that each must get.
 mod corpus;
 // Heads that are cut short.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use doxy_filter::RuleSet;
 use doxy_proxy::{
-    AccessLog, Format, ListenConfig, LogDestination, Policy, Service, Upstream, UpstreamAddr,
+    AccessLog, CertificateRule, Format, ListenConfig, LogDestination, Policy, Service, Upstream,
+    UpstreamAddr,
 };
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConnection, HandshakeKind};
@@ -85,7 +86,7 @@ fn a_certificate_decides_who_may_come_in_and_is_in_the_log() {
         let path = folder.path().join("log");
         let mut service = service(unix(&fake));
         service.tls = Some(certificates.server("localhost", true));
-        service.peers.certificates = vec!["dns:metrics.test".parse().unwrap()];
+        service.peers.certificates = vec![CertificateRule::Dns("metrics.test".to_owned())];
         service.access_log =
             Some(AccessLog::open(LogDestination::File(path.clone()), format).unwrap());
         let doxy = start(service);
@@ -112,10 +113,10 @@ fn a_resumed_session_has_its_certificate() {
     let (fake, certificates) = (Fake::start(), certificates());
     for version in [&TLS12, &TLS13] {
         let tls = certificates.server("localhost", true);
-        for (rule, status) in [("dns:metrics.test", 200), ("dns:other.test", 403)] {
+        for (rule, status) in [("metrics.test", 200), ("other.test", 403)] {
             let mut service = service(unix(&fake));
             service.tls = Some(tls.clone());
-            service.peers.certificates = vec![rule.parse().unwrap()];
+            service.peers.certificates = vec![CertificateRule::Dns(rule.to_owned())];
             let doxy = start(service);
             let config = certificates.config(Some("prometheus"), &[version]);
             for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {

@@ -11,7 +11,7 @@ use doxy_filter::{RuleRef, Verdict, split_version};
 
 use rhai::ImmutableString;
 
-use super::{Body, Peer, ScriptRequest};
+use super::{Body, Peer, PeerContainer, ScriptRequest};
 use crate::json::{self, Doc};
 
 /// Names and values of a query, decoded, in their order.
@@ -22,12 +22,15 @@ pub(crate) type Pairs = Arc<Vec<(ImmutableString, ImmutableString)>>;
 pub(crate) struct UsedProperties {
     pub(crate) headers: bool,
     pub(crate) matched: bool,
+    /// Of the peer.
+    pub(crate) container: bool,
 }
 
 impl UsedProperties {
     pub(crate) const ALL: Self = Self {
         headers: true,
         matched: true,
+        container: true,
     };
 }
 
@@ -66,6 +69,7 @@ pub(crate) struct OwnedRequest {
     raw: Vec<u8>,
     headers: Vec<(Range<usize>, Range<usize>)>,
     pub(crate) peer: Option<Peer>,
+    pub(crate) container: PeerContainer,
     pub(crate) has_body: bool,
     pub(crate) content: Content,
 }
@@ -100,6 +104,9 @@ impl OwnedRequest {
         self.allowed = allowed;
         self.rule = rule.filter(|_| used.matched).map(|rule| rule.to_string());
         self.peer.clone_from(&input.peer);
+        if used.container {
+            self.container.clone_from(input.container);
+        }
         self.has_body = input.has_body;
         self.content = content(input, body);
     }
@@ -120,6 +127,7 @@ impl OwnedRequest {
             raw,
             headers,
             peer,
+            container,
             has_body,
             content,
         } = self;
@@ -133,6 +141,7 @@ impl OwnedRequest {
         *rule = None;
         *allowed = false;
         *peer = None;
+        *container = PeerContainer::NotAsked;
         *has_body = false;
         *content = Content::NotRead;
         text.capacity()
@@ -243,7 +252,7 @@ mod tests {
     use doxy_filter::{Reason, Verdict};
 
     use super::{OwnedRequest, UsedProperties};
-    use crate::request::{Body, ScriptRequest};
+    use crate::request::{Body, PeerContainer, ScriptRequest};
 
     /// The values that a script reads, of requests that follow each other in one buffer.
     #[test]
@@ -279,6 +288,7 @@ mod tests {
                 query: None,
                 headers: &[],
                 peer: None,
+                container: &PeerContainer::NotAsked,
                 socket,
                 has_body: false,
                 verdict: Verdict::Deny(Reason::NoRule),

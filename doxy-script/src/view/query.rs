@@ -147,7 +147,7 @@ mod tests {
     use rhai::Position;
 
     use super::Query;
-    use crate::request::{Body, OwnedRequest, ScriptRequest, UsedProperties};
+    use crate::request::{Body, OwnedRequest, PeerContainer, ScriptRequest, UsedProperties};
 
     #[test]
     fn a_query_is_parsed_once() {
@@ -157,6 +157,7 @@ mod tests {
             query: Some("a=1"),
             headers: &[],
             peer: None,
+            container: &PeerContainer::NotAsked,
             socket: "s",
             has_body: false,
             verdict: Verdict::Deny(Reason::NoRule),

@@ -9,7 +9,7 @@ use super::headers::Headers;
 use super::object;
 use super::query::Query;
 use crate::budget::{Stop, stop};
-use crate::request::{Certificate, Content, OwnedRequest, Peer};
+use crate::request::{Certificate, Container, Content, OwnedRequest, Peer, PeerContainer};
 
 /// The properties of `req`.
 pub(crate) const PROPERTIES: [&str; 11] = [
@@ -18,8 +18,19 @@ pub(crate) const PROPERTIES: [&str; 11] = [
 ];
 
 /// The properties of `req.peer`, `req.matched` and `req.object`.
-pub(crate) const PARTS: [&str; 12] = [
-    "uid", "gid", "pid", "address", "port", "subject", "sans", "spki", "allowed", "rule", "kind",
+pub(crate) const PARTS: [&str; 13] = [
+    "uid",
+    "gid",
+    "pid",
+    "address",
+    "port",
+    "subject",
+    "sans",
+    "spki",
+    "container",
+    "allowed",
+    "rule",
+    "kind",
     "name",
 ];
 
@@ -104,6 +115,7 @@ pub(super) fn register(engine: &mut Engine) {
                 digits.collect::<String>().into()
             })
         })
+        .register_get("container", container)
         .register_type_with_name::<Matched>("matched")
         .register_get("allowed", |matched: &mut Matched| matched.0.allowed)
         .register_get("rule", |matched: &mut Matched| {
@@ -136,6 +148,18 @@ fn object_view(request: &OwnedRequest) -> Dynamic {
             name: text(path.get(object.name).unwrap_or_default()),
         })
     })
+}
+
+/// `req.peer.container`: the container that the peer is in, or `()`.
+fn container(
+    context: NativeCallContext<'_>,
+    peer: &mut PeerView,
+) -> Result<Dynamic, Box<EvalAltResult>> {
+    match &peer.0.container {
+        PeerContainer::Known(Container(doc)) => Ok(object::value(doc, doc.root())),
+        PeerContainer::Unknown => Ok(Dynamic::UNIT),
+        PeerContainer::NotAsked => Err(stop(Stop::NeedsContainer, context.call_position())),
+    }
 }
 
 /// `req.json()`: the body. Without one it is `()`.

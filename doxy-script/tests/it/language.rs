@@ -1,7 +1,9 @@
 //! What the reference does not say with one true line: places, constants, closures, what is refused at the first look.
 
 use doxy_filter::{Reason, RuleSet, Verdict};
-use doxy_script::{Body, Certificate, Decision, Lookups, Peer, Script, ScriptRequest};
+use doxy_script::{
+    Body, Certificate, Decision, Lookups, Peer, PeerContainer, Script, ScriptRequest,
+};
 
 use crate::support::{Ask, run, words};
 
@@ -292,6 +294,113 @@ fn what_is_not_known_of_a_peer_is_unit() {
     }
 }
 
+/// A client's container, as doxy describes it.
+const CONTAINER: &str = r#"{"id":"0a","name":"web","image":"web:1","labels":{"a.b":"1","A.B":"2"},
+    "project":"shop","service":null}"#;
+
+#[test]
+fn the_container_of_a_peer_is_asked_for_only_when_it_is_read() {
+    for (body, container, expected) in [
+        ("req.peer.container == ()", None, "allow"),
+        ("req.peer.container.name == ()", None, "allow"),
+        ("req.peer.container != ()", Some(CONTAINER), "allow"),
+        (
+            "req.peer.container.name == \"web\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        (
+            "req.peer.container.image == \"web:1\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        ("req.peer.container.id == \"0a\"", Some(CONTAINER), "allow"),
+        // Labels are compared as they are.
+        (
+            "req.peer.container.labels[\"a.b\"] == \"1\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        (
+            "req.peer.container.labels[\"A.B\"] == \"2\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        (
+            "req.peer.container.labels[\"A.b\"] == ()",
+            Some(CONTAINER),
+            "allow",
+        ),
+        (
+            "req.peer.container.labels.len() == 2",
+            Some(CONTAINER),
+            "allow",
+        ),
+        (
+            "req.peer.container.project == \"shop\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        ("req.peer.container.service == ()", Some(CONTAINER), "allow"),
+        // However it is reached.
+        (
+            "[req].map(|r| r.peer)[0].container.name == \"web\"",
+            Some(CONTAINER),
+            "allow",
+        ),
+        ("of(req.peer) == \"web\"", Some(CONTAINER), "allow"),
+        // A description that cannot be read is none.
+        ("req.peer.container == ()", Some("{"), "allow"),
+        (
+            "req.peer.container == ()",
+            Some("{\"id\":1,\"id\":2}"),
+            "allow",
+        ),
+    ] {
+        let source = format!(
+            "fn of(peer) {{ peer.container.name }}
+             fn decide(req) {{ if {body} {{ return allow(); }} pass() }}"
+        );
+        let mut ask = Ask::new("GET", "/x");
+        ask.container = container.map(str::to_owned);
+        assert_eq!(run(&source, &ask), expected, "{body}");
+    }
+    for (body, reads, expected) in [
+        (
+            "if req.method == \"GET\" { return pass(); } if req.peer.container == () { return pass(); } allow()",
+            true,
+            Decision::Pass,
+        ),
+        (
+            "if req.peer.container == () { return pass(); } allow()",
+            true,
+            Decision::NeedsContainer,
+        ),
+        (
+            "if req.peer.uid == () { return pass(); } allow()",
+            false,
+            Decision::Pass,
+        ),
+    ] {
+        let script = Script::compile("p.rhai", format!("fn decide(req) {{ {body} }}").as_bytes());
+        let script = script.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(script.reads_container(), reads, "{body}");
+        let input = ScriptRequest {
+            method: "GET",
+            path: "/x",
+            query: None,
+            headers: &[],
+            peer: None,
+            container: &PeerContainer::NotAsked,
+            socket: "",
+            has_body: false,
+            verdict: Verdict::Deny(Reason::NoRule),
+        };
+        let decision = script.decide(&input, Body::NotRead, &mut Lookups::default());
+        assert_eq!(decision, expected, "{body}");
+    }
+}
+
 #[test]
 fn what_a_certificate_says_is_known_only_where_one_was_shown() {
     let certificate = Certificate {
@@ -357,6 +466,7 @@ fn the_body_is_asked_for_only_when_it_is_needed() {
         query: None,
         headers: &[],
         peer: None,
+        container: &PeerContainer::NotAsked,
         socket: "s",
         has_body: true,
         verdict: Verdict::Deny(Reason::NoRule),

@@ -1,7 +1,7 @@
 //! What policies look up: the calls, their limits, and what comes of the answers.
 
 use doxy_filter::{Reason, Verdict};
-use doxy_script::{Body, Decision, Lookups, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, PeerContainer, Script, ScriptRequest};
 
 use crate::support::{Ask, run, words};
 
@@ -231,6 +231,7 @@ fn input() -> ScriptRequest<'static> {
         query: None,
         headers: &[],
         peer: None,
+        container: &PeerContainer::NotAsked,
         socket: "s",
         has_body: true,
         verdict: Verdict::Deny(Reason::NoRule),

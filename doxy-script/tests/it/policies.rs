@@ -135,6 +135,7 @@ fn cases(text: &str) -> Vec<Case> {
             match word {
                 "peer" => common.peer = Some(peer(rest)),
                 "lookup" => common.looks_up(rest),
+                "container" => common.container = Some(rest.to_owned()),
                 _ => fault("a detail that cannot be common to all cases"),
             }
             continue;
@@ -152,6 +153,8 @@ fn cases(text: &str) -> Vec<Case> {
             }
             "peer" if rest == "unknown" => case.ask.peer = None,
             "peer" => case.ask.peer = Some(peer(rest)),
+            "container" if rest == "unknown" => case.ask.container = None,
+            "container" => case.ask.container = Some(rest.to_owned()),
             "socket" => rest.clone_into(&mut case.ask.socket),
             "lookup" => case.ask.looks_up(rest),
             "because" => rest.clone_into(&mut case.because),

@@ -30,6 +30,7 @@ fn request() -> Ask {
     for line in blocks("lookups").flat_map(str::lines) {
         ask.looks_up(line);
     }
+    ask.container = blocks("container").next().map(str::to_owned);
     ask.peer = Some(Peer::Unix {
         uid: 1000,
         gid: 1000,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use doxy_filter::api::{ENGINE_INFO, ObjectKind};
 use doxy_filter::{Reason, RuleSet, Verdict, canonical_path};
-use doxy_script::{Body, Decision, Lookups, Peer, Script, ScriptRequest};
+use doxy_script::{Body, Decision, Lookups, Peer, PeerContainer, Script, ScriptRequest};
 
 /// A request that owns its parts. The default is `GET /`.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Ask {
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) peer: Option<Peer>,
+    /// The container that the peer is in, as JSON. Without one it is in none.
+    pub(crate) container: Option<String>,
     pub(crate) socket: String,
     /// What the engine answers to lookups, by target. It knows nothing else.
     pub(crate) engine: HashMap<String, String>,
@@ -28,6 +30,7 @@ impl Ask {
             headers: Vec::new(),
             body: None,
             peer: None,
+            container: None,
             socket: "/run/doxy.sock".to_owned(),
             engine: HashMap::new(),
         }
@@ -75,21 +78,28 @@ impl Ask {
                 query,
             })
         });
-        let input = ScriptRequest {
+        let mut input = ScriptRequest {
             method: &self.method,
             path: &path,
             query,
             headers: &headers,
             peer: self.peer.clone(),
+            container: &PeerContainer::NotAsked,
             socket: &self.socket,
             has_body: self.body.is_some(),
             verdict,
         };
         let body = self.body.as_deref().unwrap_or_default();
+        let container = self
+            .container
+            .as_ref()
+            .map(|json| PeerContainer::known(json.as_bytes()));
+        let container = container.unwrap_or(PeerContainer::Unknown);
         let mut lookups = Lookups::default();
         let mut read = Body::NotRead;
         let decision = loop {
             match script.decide(&input, read, &mut lookups) {
+                Decision::NeedsContainer => input.container = &container,
                 Decision::NeedsBody => read = Body::Read(body),
                 Decision::NeedsLookup(lookup) => {
                     let answer = self.engine.get(lookup.target()).map(String::as_bytes);
@@ -121,6 +131,7 @@ pub(crate) fn words(decision: &Decision) -> String {
         Decision::Pass => "pass".to_owned(),
         Decision::Deny { reason, .. } => format!("deny {reason}"),
         Decision::Failed { log, .. } => format!("fail {log}"),
+        Decision::NeedsContainer => "needs-container".to_owned(),
         Decision::NeedsBody => "needs-body".to_owned(),
         Decision::NeedsLookup(lookup) => format!("needs-lookup {lookup}"),
     }

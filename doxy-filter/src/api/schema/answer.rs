@@ -59,6 +59,10 @@ pub static NODE_ANSWER: Schema = schema! {
     ID, Version: &ANY, CreatedAt, UpdatedAt, Spec: &NODE, Description: &ANY, Status: &ANY,
     ManagerStatus: &ANY,
 };
+/// The container that a client is in, as policies see it.
+pub static PEER_CONTAINER: Schema = schema! {
+    id, name, image, labels: &MAP, project, service,
+};
 /// The engine itself: the fields that a policy may go by.
 pub static ENGINE_ANSWER: Schema = schema! {
     ID, ServerVersion, OperatingSystem, OSType, Architecture, KernelVersion, Name, Driver,

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use super::{Certificate, Identity, NetPeer, Peer, PeerAcl, UnixPeer, canonical};
+use super::{
+    Certificate, CertificateRule, ContainerRule, Identity, NetPeer, Peer, PeerAcl, UnixPeer,
+    canonical,
+};
 
 fn unix(uid: u32, pid: i32) -> Peer {
     Peer::Unix(UnixPeer {
@@ -70,6 +73,8 @@ fn one_entry_of_each_kind_must_hold() -> Result<(), Box<dyn Error>> {
                 .map(|it| it.parse())
                 .collect::<Result<_, _>>()?,
             certificates: Vec::new(),
+            // They are asked for later.
+            containers: vec![ContainerRule::Name("x".to_owned())],
         })
     };
     let none = acl(&[], &[], &[])?;
@@ -115,7 +120,7 @@ fn a_certificate_is_a_peer_wherever_it_comes_from() -> Result<(), Box<dyn Error>
         }))
     };
     let acl = PeerAcl {
-        certificates: vec!["dns:a.example".parse()?],
+        certificates: vec![CertificateRule::Dns("a.example".to_owned())],
         ..PeerAcl::default()
     };
     let (mut one, mut other) = (net("192.0.2.1:1")?, net("192.0.2.2:1")?);

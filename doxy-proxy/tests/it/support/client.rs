@@ -1,7 +1,7 @@
 //! A client that sends and receives raw bytes.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -105,6 +105,21 @@ impl Client {
     /// What was agreed on in the handshake.
     pub(crate) fn tls(&self) -> &rustls::ClientConnection {
         self.tls.as_deref().expect("it speaks TLS")
+    }
+
+    /// The same from another address of this machine.
+    #[track_caller]
+    pub(crate) fn connect_tcp_from(ip: IpAddr, address: SocketAddr) -> Self {
+        let socket = sockets::tcp_from(ip);
+        rustix::net::connect(&socket, &address).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+        Self {
+            stream: OwnedFd::from(stream).into(),
+            tls: None,
+            unread: Vec::new(),
+        }
     }
 
     /// Connects as Go does: without waiting for room in the kernel's queue. None if it is full.

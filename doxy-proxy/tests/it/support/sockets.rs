@@ -1,5 +1,6 @@
 //! Unix sockets in special states: stale, full, or with a reader that has stopped.
 
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -17,6 +18,18 @@ fn socket_at(path: &Path) -> (OwnedFd, SocketAddrUnix) {
 fn socket() -> OwnedFd {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+}
+
+/// A socket of TCP that connects from this address.
+pub(crate) fn tcp_from(ip: IpAddr) -> OwnedFd {
+    let family = match ip {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddr::new(ip, 0)).unwrap();
+    socket
 }
 
 /// A listener with a full queue, and the connections in the queue.

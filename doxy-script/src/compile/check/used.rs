@@ -22,6 +22,10 @@ pub(super) fn visit(path: &[ASTNode<'_>], request: &str, used: &mut UsedProperti
             Some(_) => {}
             None => *used = UsedProperties::ALL,
         },
+        // Of `req.peer`, whatever the policy has done with it before.
+        [.., ASTNode::Expr(Expr::Property(property, _))] if property.2 == "container" => {
+            used.container = true;
+        }
         // Rhai's walk skips the value of a `break`.
         [.., ASTNode::Stmt(Stmt::BreakLoop(Some(_), ..))] => *used = UsedProperties::ALL,
         _ => {}

@@ -34,10 +34,10 @@ fn mounts() -> Vec<PathBuf> {
 }
 
 /// Cgroups of a name of their own in every hierarchy. When this is dropped they are removed.
-struct Made(Vec<PathBuf>);
+pub(crate) struct Made(Vec<PathBuf>);
 
 impl Made {
-    fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         let top = format!("doxytest{}{name}", std::process::id());
         let folders: Vec<_> = mounts().iter().map(|at| at.join(&top)).collect();
         let made = Self(folders);
@@ -46,7 +46,7 @@ impl Made {
     }
 
     /// One below it, in each hierarchy.
-    fn below(&self, path: &str) -> Vec<PathBuf> {
+    pub(crate) fn below(&self, path: &str) -> Vec<PathBuf> {
         let folders: Vec<_> = self.0.iter().map(|folder| folder.join(path)).collect();
         for folder in &folders {
             fs::create_dir_all(folder).unwrap();
@@ -70,7 +70,7 @@ impl Drop for Made {
 }
 
 /// A command that first goes into these cgroups.
-fn in_cgroups(cgroups: &[PathBuf], words: &[String]) -> Command {
+pub(crate) fn in_cgroups(cgroups: &[PathBuf], words: &[String]) -> Command {
     let mut command = Command::new("sh");
     let count = cgroups.len();
     let enter = format!(

@@ -6,7 +6,7 @@
 //! `engine/containers.rs` has the same with a real engine and its containers.
 
 mod address;
-mod cgroup;
+pub(crate) mod cgroup;
 
 use std::io::Write as _;
 use std::path::Path;

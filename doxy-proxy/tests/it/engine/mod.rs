@@ -9,6 +9,7 @@
 //! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
+//! - `containers`: which container a client is in.
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
 //! - `mounted`: doxy's socket inside a container.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
@@ -27,6 +28,7 @@
 mod boxes;
 mod ci;
 mod cli;
+mod containers;
 mod doors;
 mod host_shell;
 mod jobs;

@@ -1,0 +1,211 @@
+//! Which container a client is in, with the engine's own containers: they are told apart on one
+//! socket, and nothing else is taken for them.
+//!
+//! An engine may have a process namespace of its own, as the private one has. Doxy then runs in that,
+//! as it would on the host of an engine that has none; and once more outside, where it must know nobody.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::real::{self, Made as Object};
+use super::shared_host::pid_of;
+use super::{docker_command, docker_ok};
+use crate::containers::cgroup::{Made, in_cgroups};
+use crate::containers::{answered, call};
+use crate::support::files::short_folder;
+use crate::support::needs::missing;
+use crate::support::process::Process;
+use crate::support::{Need, needs};
+
+/// Says who asks.
+const POLICY: &str = r#"fn decide(req) {
+    let c = req.peer.container;
+    if c == () { deny("in no container"); }
+    deny(`${c.name} of ${c.image}, ${c.labels["doxy.test"]}, ${c.project}, ${c.service}`)
+}"#;
+
+/// The namespaces of the engine, by a process that is in them.
+struct Namespaces {
+    of: u32,
+    /// Whether processes have the same numbers there.
+    same: bool,
+}
+
+impl Namespaces {
+    /// What keeps a container running is a child of the engine's, and the parent of this process.
+    fn around(process: u32) -> Self {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+        let (_, behind) = stat.rsplit_once(')').expect("the end of a name");
+        let parent = behind.split_whitespace().nth(1).expect("the parent");
+        let namespace =
+            |of: &str| fs::read_link(format!("/proc/{of}/ns/pid")).expect("a namespace");
+        Self {
+            of: parent.parse().expect("a number"),
+            same: namespace(parent) == namespace("self"),
+        }
+    }
+
+    /// This command there.
+    fn inside(&self, words: &[String]) -> Vec<String> {
+        let enter = format!("nsenter -t {} -p -m --", self.of);
+        let enter = enter.split(' ').map(str::to_owned);
+        match self.same {
+            true => words.to_vec(),
+            false => enter.chain(words.iter().cloned()).collect(),
+        }
+    }
+}
+
+/// A doxy in this folder, with this configuration.
+#[track_caller]
+fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<String>) -> Process {
+    let file = folder.join(name);
+    fs::write(&file, toml).expect("write a file");
+    let binary = env!("CARGO_BIN_EXE_doxy");
+    let words = [
+        binary,
+        "--config",
+        file.to_str().expect("UTF-8"),
+        "--sandbox",
+        "require",
+    ];
+    let words = run(&words.map(str::to_owned));
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("DOXY_") {
+            command.env_remove(variable);
+        }
+    }
+    let process = Process::spawn_group(&mut command);
+    process.logged(" listening on ");
+    process
+}
+
+/// What a client in a container is answered. The machine's files are below `/host` there.
+#[track_caller]
+fn from(engine: &real::Engine, container: &Object, socket: &Path) -> (u16, String) {
+    let mut command = docker_command(&engine.socket);
+    command.args(["exec", &container.name, "busybox", "chroot", "/host"]);
+    answered(command.args(call(socket)))
+}
+
+#[test]
+fn containers_are_told_apart_on_one_socket_and_nothing_else_is_taken_for_one() {
+    let Some(engine) = real::engine() else { return };
+    if !needs(Need::Root) || !needs(Need::Tool("nsenter")) {
+        return;
+    }
+    let image = engine.image();
+    let marks = [70_000_000, 75_000_000].map(|base| (base + std::process::id()).to_string());
+    let [web, db] = ["web", "db"].map(|name| {
+        let mark = &marks[usize::from(name == "db")];
+        let service = format!("com.docker.compose.service={name}");
+        let labels = [
+            "--label",
+            "com.docker.compose.project=shop",
+            "--label",
+            &service,
+        ];
+        let options = [&["-v", "/:/host:ro"], &labels[..]].concat();
+        engine.running(&image, &options, &["sleep", mark])
+    });
+    let namespaces = Namespaces::around(pid_of(&marks[0]));
+
+    let folder = short_folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("policy.rhai"), POLICY).expect("write a file");
+    let toml = |prefix: &str| {
+        format!(
+            r#"docker-socket = "{}"
+socket-mode = "0666"
+[socket.web]
+proxy-socket = "{prefix}web.sock"
+allow-container = "{}"
+patterns = "/info"
+[socket.db]
+proxy-socket = "{prefix}db.sock"
+allow-container = "label:com.docker.compose.service=db"
+patterns = "/info"
+[socket.any]
+proxy-socket = "{prefix}any.sock"
+script = "policy.rhai"
+"#,
+            engine.socket.display(),
+            web.name
+        )
+    };
+    let _near = doxy(folder.path(), "near.toml", &toml(""), |words| {
+        namespaces.inside(words)
+    });
+
+    // From within containers: each is itself, on every socket.
+    let not_allowed = |container: &Object| {
+        let message = format!("container {} may not use this socket", container.name);
+        (403, message)
+    };
+    let known = |container: &Object, service: &str| {
+        let Object { name, .. } = container;
+        (403, format!("{name} of {}, 1, shop, {service}", image.name))
+    };
+    for (container, socket, expected) in [
+        (&web, "web.sock", (200, String::new())),
+        (&db, "web.sock", not_allowed(&db)),
+        (&db, "db.sock", (200, String::new())),
+        (&web, "db.sock", not_allowed(&web)),
+        (&web, "any.sock", known(&web, "web")),
+        (&db, "any.sock", known(&db, "db")),
+    ] {
+        let got = from(&engine, container, &path(socket));
+        assert_eq!(got, expected, "{} {socket}", container.name);
+    }
+
+    // From outside, as processes that doxy sees: in no cgroup of theirs, and in made ones.
+    let only =
+        "only certain containers may use this socket, and it is not known which one this is: ";
+    let outside = |cgroups: &[_], socket| {
+        let words = namespaces.inside(&call(&path(socket)));
+        answered(&mut in_cgroups(cgroups, &words))
+    };
+    let none = format!("{only}its process is in no container of this engine");
+    assert_eq!(outside(&[], "web.sock"), (403, none));
+    assert_eq!(
+        outside(&[], "any.sock"),
+        (403, "in no container".to_owned())
+    );
+    let inspect = ["inspect", "-f", "{{.Id}}", &web.name];
+    let id = docker_ok(&engine.socket, inspect);
+    if let Some(made) = Made::new("named") {
+        for named in [id.clone(), format!("docker-{id}.scope")] {
+            let cgroups = made.below(&named);
+            let (status, message) = outside(&cgroups, "web.sock");
+            assert_eq!(status, 403, "{named}");
+            assert!(
+                message.ends_with("is not that container's"),
+                "{named}: {message}"
+            );
+            let answer = outside(&cgroups, "any.sock");
+            assert_eq!(answer, (403, "in no container".to_owned()), "{named}");
+        }
+    } else {
+        missing("it needs cgroups that it may write to");
+    }
+
+    if !namespaces.same {
+        // Whom doxy does not see.
+        let (status, message) = answered(&mut in_cgroups(&[], &call(&path("web.sock"))));
+        assert_eq!(status, 403);
+        assert!(
+            message.contains("doxy does not see its process"),
+            "{message}"
+        );
+        // Where the engine's numbers are those of others, nobody is known, and nobody mistaken.
+        let _far = doxy(folder.path(), "far.toml", &toml("far-"), <[String]>::to_vec);
+        for container in [&web, &db] {
+            let (status, message) = from(&engine, container, &path("far-web.sock"));
+            assert_eq!(status, 403);
+            assert!(message.ends_with("is not that container's"), "{message}");
+        }
+    }
+}

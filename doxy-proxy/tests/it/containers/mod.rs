@@ -55,7 +55,11 @@ fn respond(status: &str, body: &str) -> Vec<u8> {
 #[ignore = "part of other tests, which start it in a process of its own"]
 fn caller() {
     let socket = std::env::var(SOCKET).expect("a socket, which another test gives");
-    let reply = Client::connect(Path::new(&socket)).ask(GET);
+    let mut client = match socket.strip_prefix("tcp://") {
+        Some(address) => Client::connect_tcp(address.parse().expect("an address")),
+        None => Client::connect(Path::new(&socket)),
+    };
+    let reply = client.ask(GET);
     let said = match reply.status() {
         200 => String::new(),
         _ => reply.message(),
@@ -67,7 +71,7 @@ fn caller() {
         .expect("print it");
 }
 
-/// The words of a command that asks at this socket, in a process of its own.
+/// The words of a command that asks at this socket, or address of TCP, in a process of its own.
 pub(crate) fn call(socket: &Path) -> Vec<String> {
     let exe = std::env::current_exe().expect("this program");
     let [exe, socket] = [&exe, socket].map(|path| path.to_str().expect("a path in UTF-8"));

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use super::real::{self, Made as Object};
 use super::shared_host::pid_of;
-use super::{docker_command, docker_ok};
+use super::{docker_command, docker_ok, unique};
 use crate::containers::cgroup::{Made, in_cgroups};
 use crate::containers::{answered, call};
 use crate::support::files::short_folder;
@@ -48,12 +48,9 @@ impl Namespaces {
 
     /// This command there.
     fn inside(&self, words: &[String]) -> Vec<String> {
-        let enter = format!("nsenter -t {} -p -m --", self.of);
+        let enter = format!("nsenter -t {} -p -m -n --", self.of);
         let enter = enter.split(' ').map(str::to_owned);
-        match self.same {
-            true => words.to_vec(),
-            false => enter.chain(words.iter().cloned()).collect(),
-        }
+        enter.chain(words.iter().cloned()).collect()
     }
 }
 
@@ -208,4 +205,102 @@ script = "policy.rhai"
             assert!(message.ends_with("is not that container's"), "{message}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs an engine with networks"]
+fn over_tcp_a_container_is_known_by_an_address_that_nobody_shares() {
+    let Some(engine) = real::engine() else { return };
+    if !needs(Need::Root) || !needs(Need::Tool("nsenter")) {
+        return;
+    }
+    if engine.private {
+        missing("a private engine has no networks");
+        return;
+    }
+    let (image, network, other) = (
+        engine.image(),
+        engine.network(&unique()),
+        engine.network(&unique()),
+    );
+    let marks = [80_000_000, 85_000_000].map(|base| (base + std::process::id()).to_string());
+    let [web, db] = [0, 1].map(|index| {
+        let options = [
+            "-v",
+            "/:/host:ro",
+            "--label",
+            "com.docker.compose.service=s",
+        ];
+        engine.running_in(&network.name, &image, &options, &["sleep", &marks[index]])
+    });
+    // A second address, in a network of which the client's side is not used.
+    docker_ok(
+        &engine.socket,
+        ["network", "connect", &other.name, &db.name],
+    );
+    let namespaces = Namespaces::around(pid_of(&marks[0]));
+    let gateway = [
+        "network",
+        "inspect",
+        "-f",
+        "{{(index .IPAM.Config 0).Gateway}}",
+        &network.name,
+    ];
+    let gateway = docker_ok(&engine.socket, gateway);
+
+    let folder = short_folder();
+    fs::write(folder.path().join("policy.rhai"), POLICY).expect("write a file");
+    let socket = engine.socket.display();
+    // Nobody else has anything at the address of a new network.
+    let [only_web, any] = [2375, 2376].map(|port| format!("tcp://{gateway}:{port}"));
+    let toml = format!(
+        r#"docker-socket = "{socket}"
+[socket.web]
+proxy-socket = "{only_web}"
+allow-container = "{}"
+patterns = "/info"
+[socket.any]
+proxy-socket = "{any}"
+insecure-tcp = true
+script = "policy.rhai"
+"#,
+        web.name
+    );
+    let _near = doxy(folder.path(), "tcp.toml", &toml, |words| {
+        namespaces.inside(words)
+    });
+    let (only_web, any) = (Path::new(&only_web), Path::new(&any));
+    let known = |container: &Object| {
+        let message = format!("{} of {}, 1, , s", container.name, image.name);
+        (403, message)
+    };
+    assert_eq!(from(&engine, &web, only_web), (200, String::new()));
+    assert_eq!(from(&engine, &web, any), known(&web));
+    assert_eq!(from(&engine, &db, any), known(&db));
+    let message = format!("container {} may not use this socket", db.name);
+    assert_eq!(from(&engine, &db, only_web), (403, message));
+    // The host, and what comes from a network of the host's: the gateway's address.
+    let host = answered(&mut in_cgroups(&[], &namespaces.inside(&call(only_web))));
+    assert_eq!(host.0, 403);
+    assert!(
+        host.1.contains("no container has the address"),
+        "{}",
+        host.1
+    );
+    // One in the network of another: neither is known while both run.
+    {
+        let shared = format!("container:{}", web.name);
+        let options = ["-v", "/:/host:ro"];
+        let beside = engine.running_in(&shared, &image, &options, &["sleep", "86400"]);
+        for container in [&web, &beside] {
+            let (status, message) = from(&engine, container, only_web);
+            assert_eq!(status, 403);
+            assert!(
+                message.contains("several containers have the address"),
+                "{message}"
+            );
+        }
+        assert_eq!(from(&engine, &db, any), known(&db));
+    }
+    assert_eq!(from(&engine, &web, only_web), (200, String::new()));
 }

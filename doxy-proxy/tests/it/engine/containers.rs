@@ -66,6 +66,10 @@ fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<St
         file.to_str().expect("UTF-8"),
         "--sandbox",
         "require",
+        "--user",
+        "65534",
+        "--group",
+        "root",
     ];
     let words = run(&words.map(str::to_owned));
     let mut command = Command::new(&words[0]);

@@ -34,7 +34,7 @@ pub enum ContainerRule {
 pub(crate) enum Unknown {
     #[error("doxy does not see its process; in a container it needs the host's (pid: host)")]
     NoProcess,
-    #[error("its process has ended")]
+    #[error("its process has ended, or doxy may not see it (ProtectProc, hidepid)")]
     Ended,
     #[error("doxy cannot see what its process is in: {}", io_reason(.0))]
     Unreadable(io::Error),

@@ -3,6 +3,9 @@
 //! The engine is asked once for a connection, and only if somebody wants to know. What it says is
 //! compared with what the kernel says. Nothing is guessed, and nothing is known from earlier.
 
+use std::io;
+
+use rustix::io::Errno;
 use tokio::time::timeout;
 
 use crate::log::context::LogContext;
@@ -59,8 +62,7 @@ async fn by_cgroup(
         return Err(Unknown::NoProcess);
     };
     let cgroups = PeerProcess::of(peer.pid, socket).and_then(|process| process.cgroups());
-    let cgroups = cgroups.map_err(Unknown::Unreadable)?;
-    let cgroups = cgroups.ok_or(Unknown::Ended)?;
+    let cgroups = cgroups.map_err(unreadable)?.ok_or(Unknown::Ended)?;
     for id in cgroups.ids() {
         // Of a later time the number of the container's process may be another's.
         let asked = Ticks::now();
@@ -75,6 +77,15 @@ async fn by_cgroup(
         };
     }
     Err(Unknown::NoContainer)
+}
+
+/// Why nothing could be read of a process.
+fn unreadable(error: io::Error) -> Unknown {
+    let gone = [Errno::NOENT, Errno::SRCH].map(Errno::raw_os_error);
+    match error.raw_os_error() {
+        Some(number) if gone.contains(&number) => Unknown::Ended,
+        _ => Unknown::Unreadable(error),
+    }
 }
 
 /// The container with the peer's address, if there is one alone.

@@ -13,7 +13,7 @@ use super::shared_host::pid_of;
 use super::{docker_command, docker_ok, unique};
 use crate::containers::cgroup::{Made, in_cgroups};
 use crate::containers::{answered, call};
-use crate::support::files::short_folder;
+use crate::support::files::{chmod, short_folder};
 use crate::support::needs::missing;
 use crate::support::process::Process;
 use crate::support::{Need, needs};
@@ -54,7 +54,7 @@ impl Namespaces {
     }
 }
 
-/// A doxy in this folder, with this configuration.
+/// A doxy in this folder, with this configuration, as a user who may do nothing but that.
 #[track_caller]
 fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<String>) -> Process {
     let file = folder.join(name);
@@ -97,6 +97,10 @@ fn containers_are_told_apart_on_one_socket_and_nothing_else_is_taken_for_one() {
     let Some(engine) = real::engine() else { return };
     if !needs(Need::Root) || !needs(Need::Tool("nsenter")) {
         return;
+    }
+    if engine.private {
+        // Doxy's user has to reach the socket, whose mode and group are the engine's.
+        chmod(engine.socket.parent().expect("a folder"), 0o711);
     }
     let image = engine.image();
     let marks = [70_000_000, 75_000_000].map(|base| (base + std::process::id()).to_string());

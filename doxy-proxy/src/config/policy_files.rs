@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct LoadedPolicy {
     pub(crate) described: String,
     /// What is probably a mistake in it, a line each.
     warnings: Vec<String>,
+    /// A hash of what it was made of: whether a reload changes it.
+    pub(crate) hash: u64,
 }
 
 impl LoadedPolicy {
@@ -70,6 +73,7 @@ struct Rules {
     set: RuleSet,
     described: String,
     warnings: Vec<String>,
+    hash: u64,
 }
 
 impl Policies {
@@ -121,6 +125,7 @@ impl Policies {
                 policy: Arc::new(Policy::new(rules.set)),
                 described: rules.described,
                 warnings: rules.warnings,
+                hash: rules.hash,
             },
             Some(script) => with_script(rules, script)?,
         });
@@ -147,6 +152,7 @@ impl Policies {
                     described: counted(&set, &format!("the {what}")),
                     set,
                     warnings: vec![],
+                    hash: 0,
                 })
             }
             (true, true) => Err(ConfigError::new(
@@ -242,7 +248,15 @@ fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
         described: counted(&set, &names.collect::<Vec<_>>().join(" and ")),
         set,
         warnings: warnings.iter().map(ToString::to_string).collect(),
+        hash: hash_of(&texts.iter().map(|it| it.2.trim_ascii()).collect::<Vec<_>>()),
     })
+}
+
+/// For comparison within one process.
+fn hash_of(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The path of a file that is read.
@@ -277,6 +291,7 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
         set,
         described,
         mut warnings,
+        hash,
     } = rules;
     warnings.extend(script.warnings().iter().map(on_one_line));
     let described = match script.asks_rules() {
@@ -287,6 +302,7 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
         policy: Arc::new(Policy::with_script(set, script)),
         described,
         warnings,
+        hash: hash_of(&(hash, source)),
     })
 }
 

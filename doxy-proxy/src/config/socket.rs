@@ -2,6 +2,7 @@
 //!
 //! It looks at one socket alone. What several sockets must not share is for `source` to find.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rustix::fs::{Gid, Uid};
 
 use crate::config::addresses::{self, Address};
 use crate::config::error::ConfigError;
+use crate::config::keys::{KEYS, Scope};
 use crate::config::layers::Layers;
 use crate::config::peers;
 use crate::config::policy_files::{LoadedPolicy, Policies};
@@ -42,6 +44,8 @@ pub(crate) struct SocketConfig {
     pub(crate) tls: Option<TlsFiles>,
     /// Names that a `Host` may have over TCP, besides those that are always allowed.
     pub(crate) allow_host: Vec<String>,
+    /// What is in force for each key, to tell what a reload changes.
+    pub(crate) given: BTreeMap<&'static str, String>,
     /// With its setting, for messages.
     pub(crate) dry_run: Option<(DryRun, Setting)>,
 }
@@ -142,6 +146,7 @@ pub(super) fn check(
         tls: tls::of_clients(layers)?,
         allow_host: each("allow-host").map(host).collect::<Result<_, _>>()?,
         dry_run,
+        given: given(layers),
     };
     if !socket.has_tcp() {
         socket.tls = None;
@@ -156,6 +161,17 @@ pub(super) fn check(
         }
     }
     Ok(socket)
+}
+
+/// The keys of sockets that were given, with their values.
+fn given(layers: &Layers<'_>) -> BTreeMap<&'static str, String> {
+    let of_socket = KEYS.iter().filter(|key| key.scope == Scope::Socket);
+    let values = of_socket.map(|key| {
+        let values = layers.all(key.name).iter();
+        let values: Vec<_> = values.map(|it| it.value().to_string_lossy()).collect();
+        (key.name, values.join(", "))
+    });
+    values.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 impl SocketConfig {

@@ -5,7 +5,7 @@
 //! silent. An allowed request never comes here. A denial that repeats
 //! the one before it on its connection costs a comparison. Nothing here decides anything.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +31,8 @@ const MAX_SHOWN: usize = 200;
 pub(crate) struct Denials {
     socket: Arc<str>,
     kinds: Mutex<Kinds>,
+    /// Who was told to have no connection, and why.
+    told: Mutex<HashSet<(Identity, String)>>,
     lines: LineLimit,
 }
 
@@ -73,6 +75,7 @@ impl Denials {
         Self {
             socket,
             kinds: Mutex::default(),
+            told: Mutex::default(),
             lines: LineLimit::default(),
         }
     }
@@ -138,12 +141,20 @@ impl Denials {
     }
 
     /// Logs why a client has no connection at all.
+    ///
+    /// Told once for each peer and reason.
     pub(crate) fn not_connected(&self, peer: Identity, why: &impl std::fmt::Display) {
-        if self.may_write() {
-            let why = why.to_string();
-            let (why, socket) = (escaped(why.as_bytes()), &self.socket);
-            tracing::warn!("no connection for {peer} on {socket}: {why}");
+        let line = (peer, why.to_string());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(&line) || !self.may_write() {
+            return;
         }
+        if told.len() >= MAX_KINDS {
+            told.clear();
+        }
+        let (why, socket) = (escaped(line.1.as_bytes()), &self.socket);
+        tracing::warn!("no connection for {peer} on {socket}: {why} (told once)");
+        told.insert(line);
     }
 
     fn one_more(&self, kind: &Kind, count: &AtomicU64) {

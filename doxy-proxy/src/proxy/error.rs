@@ -5,6 +5,7 @@
 //! `respond` alone.
 
 use crate::http::malformed::{BadRequest, Malformed};
+use crate::log::context::LogContext;
 use crate::log::facts::{Reason, Verdict};
 use crate::log::record::RequestRecord;
 use crate::net::peer::Identity;
@@ -59,6 +60,13 @@ fn not_allowed(container: &Result<String, String>) -> String {
 }
 
 impl Error {
+    /// Says in the log of the process that a peer may not connect: as a rule nobody reads an access log.
+    pub(crate) fn tell(&self, log: &LogContext) {
+        if let Self::PeerNotAllowed { .. } | Self::ContainerNotAllowed { .. } = self {
+            log.denials.not_connected(log.peer.named(), self);
+        }
+    }
+
     /// Notes in the record that doxy answers the request itself, and why.
     pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
         let (reason, rule) = match self {

@@ -149,6 +149,7 @@ pub(crate) async fn handle(
 
 /// Refuses what cannot be read as a request, or a connection that is not served.
 pub(crate) async fn refuse(error: &Error, client: &mut Client) -> Next {
+    error.tell(&client.log);
     let mut record = RequestRecord::open(&client.log);
     error.note(&mut record);
     let reply = respond::reply(error, None, true);

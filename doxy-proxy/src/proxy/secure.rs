@@ -78,6 +78,7 @@ pub(crate) async fn secure(
 /// Tells a client of TLS, before any handshake, that its connection is not served: in an alert, which
 /// costs nothing.
 pub(crate) fn alert(error: &Error, client: &Client) -> Next {
+    error.tell(&client.log);
     let mut record = RequestRecord::open(&client.log);
     error.note(&mut record);
     let alert = match error {

@@ -63,8 +63,10 @@ pub(super) struct Live {
 /// A socket in force.
 pub(super) struct InForce {
     pub(super) id: SocketId,
-    /// What its policy is and where it comes from.
-    pub(super) policy: String,
+    /// A hash of what its policy is made of.
+    pub(super) policy: u64,
+    /// The keys that were given for it, with their values.
+    pub(super) given: BTreeMap<&'static str, String>,
     /// Whether denials are only recorded, and for how long yet.
     pub(super) dry_run: Option<DryRun>,
     /// Whether the log has said that it is over.
@@ -242,7 +244,8 @@ impl InForce {
     pub(super) fn of(id: SocketId, config: &SocketConfig, dry_run: Option<DryRun>) -> Self {
         Self {
             id,
-            policy: config.policy.described.clone(),
+            policy: config.policy.hash,
+            given: config.given.clone(),
             dry_run,
             told_over: false,
         }

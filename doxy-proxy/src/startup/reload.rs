@@ -4,7 +4,7 @@
 //! the old ones. What follows is done without waiting for anything. Requests in progress go on, on
 //! sockets that are gone too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use doxy_proxy::{Listener, Service, UpstreamAddr};
 
@@ -145,7 +145,7 @@ async fn apply(
 ) -> String {
     let mut old = std::mem::take(&mut live.sockets);
     let mut added = vec![];
-    let mut policies = vec![];
+    let mut changed = vec![];
     let mut belongs = BTreeMap::new();
     for (socket, service) in config.sockets.iter().zip(services) {
         socket.policy.warn();
@@ -158,9 +158,7 @@ async fn apply(
         let id = match before {
             Some(before) => {
                 live.server.replace(before.id, service);
-                if before.policy != socket.policy.described {
-                    policies.push(format!("{}: {}", socket.name, socket.policy.described));
-                }
+                changed.extend(differences(&before, socket));
                 before.id
             }
             None => {
@@ -210,19 +208,40 @@ async fn apply(
     }
     live.logs = logs;
     live.shared = config.shared;
-    changes(&config.sockets, &added, &old, &policies)
+    changes(&config.sockets, &added, &old, &changed)
+}
+
+/// What a reload changes for a socket that stays, in a few words.
+fn differences(before: &InForce, now: &SocketConfig) -> Option<String> {
+    let mut words = vec![];
+    if before.policy != now.policy.hash {
+        words.push(now.policy.described.clone());
+    }
+    // What these name has been looked at.
+    let of_policy = |key: &&str| ["pattern-file", "patterns", "script"].contains(key);
+    let keys = before.given.keys().chain(now.given.keys());
+    let keys: BTreeSet<_> = keys.copied().filter(|key| !of_policy(key)).collect();
+    for key in keys {
+        match (before.given.get(key), now.given.get(key)) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(_), Some(_)) => words.push(format!("{key} changed")),
+            (Some(_), None) => words.push(format!("{key} removed")),
+            (None, _) => words.push(format!("{key} added")),
+        }
+    }
+    (!words.is_empty()).then(|| format!("{}: {}", now.name, words.join(", ")))
 }
 
 fn changes(
     sockets: &[SocketConfig],
     added: &[String],
     removed: &BTreeMap<String, InForce>,
-    policies: &[String],
+    changed: &[String],
 ) -> String {
-    if let ([only], [], true) = (sockets, added, removed.is_empty()) {
-        return only.policy.described.clone();
-    }
-    let mut parts = vec![format!("{} sockets", sockets.len())];
+    let mut parts = match (sockets, added, removed.is_empty()) {
+        ([only], [], true) => vec![only.policy.described.clone()],
+        _ => vec![format!("{} sockets", sockets.len())],
+    };
     if !added.is_empty() {
         parts.push(format!("added {}", added.join(", ")));
     }
@@ -230,6 +249,9 @@ fn changes(
         let names: Vec<_> = removed.keys().map(String::as_str).collect();
         parts.push(format!("removed {}", names.join(", ")));
     }
-    parts.extend(policies.iter().cloned());
+    parts.extend(changed.iter().cloned());
+    if added.is_empty() && removed.is_empty() && changed.is_empty() {
+        parts.push("no rule and no key has changed".to_owned());
+    }
     parts.join("; ")
 }

@@ -124,6 +124,11 @@ fn each_door_has_its_own_rules_in_the_sandbox() {
     // Another certificate of the same authority, none at all, and no TLS.
     let mut other = doors.client(&doxy, &certificates, "other");
     assert_eq!(other.ask(get("/ci/x")).status(), 403);
+    // As a rule nobody reads an access log.
+    doxy.process.logged_all(&[
+        "no connection for certificate",
+        " may not use this socket (told once)",
+    ]);
     let reply = Client::connect_tcp(doors.tls).ask(get("/ci/x"));
     assert_eq!(reply.status(), 400);
     assert!(reply.message().contains("TLS"), "{}", reply.message());

@@ -89,7 +89,12 @@ fn sockets_come_go_and_change_and_no_connection_is_dropped() {
         [socket.three]
         proxy-socket = "too.sock"
         patterns = "/three""#;
-    reload(&doxy, changed, "reloaded: 3 sockets; added three");
+    reload(
+        &doxy,
+        changed,
+        "reloaded: 3 sockets; added three; one: 1 rule from ",
+    );
+    doxy.logged("socket-mode changed; two: proxy-socket changed");
     assert_eq!(one.ask(get("/one")).status(), 403);
     assert_eq!(one.ask(get("/three")).status(), 200);
     assert_eq!(two.ask(get("/two")).status(), 200);
@@ -112,6 +117,37 @@ fn sockets_come_go_and_change_and_no_connection_is_dropped() {
     });
     assert!(two.rest().is_empty());
     assert_eq!(one.ask(get("/one")).status(), 200);
+    doxy.stop();
+}
+
+/// With whole paths, and nothing that has changed: the sandbox lets doxy see where links lead.
+#[test]
+fn sockets_are_added_by_their_whole_paths() {
+    let fake = Fake::start();
+    let folder = crate::support::files::short_folder();
+    let toml = |names: &[&str]| {
+        let table = |name: &&str| {
+            let path = folder.path().join("link").join(name);
+            let path = path.display();
+            format!("[socket.{name}]\nproxy-socket = \"{path}\"\npatterns = \"/{name}\"\n")
+        };
+        names.iter().map(table).collect::<String>()
+    };
+    fs::create_dir(folder.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+    let doxy = with(&fake, &toml(&["one"]), &["--sandbox", "require"]).start();
+    reload(
+        &doxy,
+        &toml(&["one", "two"]),
+        "reloaded: 2 sockets; added two",
+    );
+    let mut client = Client::connect(&folder.path().join("real/two"));
+    assert_eq!(client.ask(get("/two")).status(), 200);
+    doxy.process.signal(Signal::HUP);
+    doxy.logged("reloaded: 2 sockets; no rule and no key has changed");
+    let other = toml(&["one"]).replace("socket.one", "socket.x");
+    let twice = format!("{}{}", toml(&["one"]), other.replace("link", "real"));
+    reload(&doxy, &twice, "the socket one listens there already");
     doxy.stop();
 }
 

@@ -21,6 +21,7 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_statx,      // how long a file is
     libc::SYS_fstat,      // the same, in other C libraries and for a socket's identity
     libc::SYS_newfstatat, // whether the path still leads to doxy's socket
+    libc::SYS_readlinkat, // where a path with links leads, at a reload
     libc::SYS_lseek,      // how much of a file is left to read
     libc::SYS_unlinkat,   // doxy's socket, when doxy stops
     libc::SYS_umask,      // the mode of a socket that is bound at a reload
@@ -78,6 +79,7 @@ const HERE: &[c_long] = &[
     libc::SYS_open,         // openat
     libc::SYS_stat,         // newfstatat
     libc::SYS_lstat,        // newfstatat
+    libc::SYS_readlink,     // readlinkat
     libc::SYS_unlink,       // unlinkat
     libc::SYS_poll,         // ppoll
     libc::SYS_epoll_wait,   // epoll_pwait

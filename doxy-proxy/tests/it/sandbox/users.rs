@@ -67,7 +67,12 @@ fn user_and_group_replace_root_and_only_the_engines_group_is_kept() {
         assert_eq!(client.ask(GET).status(), 200);
         drop(client);
         let log = process.stop().stderr;
-        assert!(!log.contains("WARN"), "{log}");
+        let warned = log.lines().filter(|line| line.contains("WARN"));
+        // The folder of this test is everybody's.
+        let warned: Vec<_> = warned
+            .filter(|line| !line.contains("others may write"))
+            .collect();
+        assert!(warned.is_empty(), "{log}");
         assert!(!at("doxy.sock").exists());
     }
 }

@@ -65,12 +65,16 @@ impl Counts {
             .map(|(_, count)| *count)
     }
 
-    /// Compares paths with each other: a message for each whose count exceeds that of its bound.
-    pub fn exceeded(&self, bounds: &[(&str, &str)]) -> Vec<String> {
-        let exceeds = |&(path, bound): &(&str, &str)| match (self.of(path), self.of(bound)) {
-            (Some(count), Some(limit)) if count <= limit => None,
+    /// Compares paths with each other: a message for each whose count exceeds that of its bound by
+    /// more than a number of percent.
+    pub fn exceeded(&self, bounds: &[(&str, &str, u64)]) -> Vec<String> {
+        let exceeds = |&(path, bound, percent): &(&str, &str, u64)| match (
+            self.of(path),
+            self.of(bound),
+        ) {
+            (Some(count), Some(limit)) if count * 100 <= limit * (100 + percent) => None,
             (Some(count), Some(limit)) => Some(format!(
-                "{path} takes {count} instructions, more than the {limit} of {bound}"
+                "{path} takes {count} instructions, over {percent} % more than the {limit} of {bound}"
             )),
             _ => Some(format!("{path} or its bound {bound} was not counted")),
         };
@@ -296,13 +300,17 @@ mod tests {
                 .map(|(name, count)| (name.to_owned(), count))
                 .to_vec(),
         };
-        let exceeded = |path, bound| counts.exceeded(&[(path, bound)]).join("");
+        let exceeded = |path, bound| counts.exceeded(&[(path, bound, 0)]).join("");
         assert_eq!(exceeded("small", "bound"), "");
         assert_eq!(exceeded("equal", "bound"), "");
         assert_eq!(
             exceeded("large", "bound"),
-            "large takes 21 instructions, more than the 20 of bound"
+            "large takes 21 instructions, over 0 % more than the 20 of bound"
         );
+        for (percent, count) in [(4, 1), (5, 0)] {
+            let exceeded = counts.exceeded(&[("large", "bound", percent)]);
+            assert_eq!(exceeded.len(), count, "{percent} %");
+        }
         // Nothing to compare must not pass.
         assert!(!exceeded("gone", "bound").is_empty());
         assert!(!exceeded("small", "gone").is_empty());

@@ -22,6 +22,8 @@ use tokio::runtime::Runtime;
 const LIST: usize = 3 * 1024;
 /// The size of a large body, in either direction.
 pub(crate) const LARGE: usize = 10 * 1024 * 1024;
+/// Connections at a time, more than any benchmark has.
+const CONNECTIONS: usize = 4096;
 /// The size of one read or write.
 const PIECE: usize = 256 * 1024;
 /// Rules besides the default patterns.
@@ -127,16 +129,24 @@ pub(crate) struct Stand {
 impl Stand {
     /// Has the default patterns and what the benchmarks need, and a script if given.
     pub(crate) fn new(script: Option<&str>) -> Self {
+        Self::with_sockets(1, script)
+    }
+
+    /// The same with a number of sockets, each with rules of its own. Clients use the last one.
+    pub(crate) fn with_sockets(sockets: usize, script: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("doxy.sock");
+        let socket = |number| folder.path().join(format!("doxy-{number}.sock"));
         let engine = folder.path().join("engine.sock");
-        let rules = format!("{DEFAULT_PATTERNS}{RULES}");
-        let rules = RuleSet::parse("bench", rules.as_bytes()).unwrap();
-        let policy = match script {
-            None => Policy::new(rules),
-            Some(script) => {
-                let script = Script::compile("bench", script.as_bytes()).unwrap();
-                Policy::with_script(rules, script)
+        let policy = |number| {
+            let own = format!("/v1\\.41/containers/project-{number}-\\w+/json\n");
+            let rules = format!("{DEFAULT_PATTERNS}{RULES}{own}");
+            let rules = RuleSet::parse("bench", rules.as_bytes()).unwrap();
+            match script {
+                None => Policy::new(rules),
+                Some(script) => {
+                    let script = Script::compile("bench", script.as_bytes()).unwrap();
+                    Policy::with_script(rules, script)
+                }
             }
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,25 +157,26 @@ impl Stand {
         let server = runtime.block_on(async {
             let listener = UnixListener::bind(&engine).unwrap();
             tokio::spawn(stand_in(listener));
-            let bind = UnixListenConfig {
-                path: socket.clone(),
-                mode: 0o600,
-                owner: None,
-                group: None,
-            };
-            let listener = Listener::Unix(bind.listen().unwrap());
             let patience = Duration::from_secs(10);
-            let upstream = Upstream::new(UpstreamAddr::Unix(engine), patience);
-            let service = Service::new("test", policy, upstream);
-            let mut server = Server::start(1, service.limits.connections).unwrap();
-            let socket = server.add(service);
-            server.listen(listener, socket).unwrap();
+            let mut server = Server::start(1, CONNECTIONS).unwrap();
+            for number in 1..=sockets {
+                let bind = UnixListenConfig {
+                    path: socket(number),
+                    mode: 0o600,
+                    owner: None,
+                    group: None,
+                };
+                let listener = Listener::Unix(bind.listen().unwrap());
+                let upstream = Upstream::new(UpstreamAddr::Unix(engine.clone()), patience);
+                let service = server.add(Service::new("test", policy(number), upstream));
+                server.listen(listener, service).unwrap();
+            }
             server
         });
         Self {
             runtime,
             _server: server,
-            socket,
+            socket: socket(sockets),
             _folder: folder,
         }
     }

@@ -12,7 +12,7 @@
 //! | `stats` | percentiles and medians | what the values measure |
 //! | `figure` | what can be measured, and the figures of one run | how they are measured or shown |
 //! | `process` | child processes, CPUs, /proc, the machine | what a process does |
-//! | `http` | HTTP/1.1 on a unix socket, for engine and driver | proxies, figures |
+//! | `http` | HTTP/1.1 on a unix socket, TCP or TLS, for engine and driver | proxies, figures |
 //! | `engine` | the stand-in engine | proxies, rules |
 //! | `peers` | the engine, doxy, HAProxy and nginx: their rules, start and end | workloads, figures |
 //! | `load` | many requests at a pace; the cost of a piece of work | which workload it is part of |
@@ -89,7 +89,7 @@ struct CompareArgs {
     /// Only these proxies; `direct` always takes part
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these workloads, by name or by group: requests, streams, memory, start
+    /// Only these workloads, by name or by group: requests, streams, memory, start, tcp, tls
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     workloads: Vec<String>,
     /// How long requests are sent for each figure

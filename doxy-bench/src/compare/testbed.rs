@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::compare::plan::Plan;
 use crate::peers::arguments::CommandLine;
-use crate::peers::peer::{Peer, Site, engine};
+use crate::peers::certificate::Certificate;
+use crate::peers::peer::{Peer, engine};
+use crate::peers::setup::Site;
 use crate::process::affinity::cpus;
 use crate::process::running::Running;
 
@@ -64,11 +66,9 @@ impl Testbed {
         let dir = tempfile::Builder::new().prefix("doxy-bench").tempdir()?;
         let socket = dir.path().join("engine.sock");
         let running = engine(&socket, cpus.driver).await?;
-        let place = Site {
-            engine: &socket,
-            dir: dir.path(),
-            cpu: cpus.proxy,
-        };
+        let certificate = Certificate::make(dir.path())?;
+        let sockets = plan.sizes.sockets;
+        let place = Site::new(&socket, dir.path(), &certificate, sockets, cpus.proxy);
         let Guests {
             mut peers,
             reference,

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a unix socket: as little as the stand-in engine and the load driver need.
+//! HTTP/1.1 on a connection: as little as the stand-in engine and the load driver need.
 //!
 //! It is cheap, so that the proxy between the two is what is measured. It must never judge
 //! requests, and it knows neither proxies nor figures.
@@ -6,4 +6,5 @@
 pub(crate) mod answer;
 pub(crate) mod chunked;
 pub(crate) mod client;
+pub(crate) mod socket;
 pub(crate) mod wire;

@@ -5,10 +5,8 @@
 //! It blocks its thread for the time of the run and at most [`IDLE_TIMEOUT`] more. It never judges
 //! a figure.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
@@ -18,6 +16,7 @@ use rustix::time::{
 };
 
 use crate::http::answer::Expected;
+use crate::http::socket::{Address, Socket};
 use crate::load::pace::{Next, Pace};
 
 /// A run fails after so long without any event.
@@ -39,7 +38,7 @@ pub(crate) struct Ask {
 /// The connections and the state of each.
 #[derive(Debug)]
 pub(crate) struct Flood<'a> {
-    socket: &'a Path,
+    address: &'a Address,
     ask: &'a Ask,
     epoll: OwnedFd,
     timer: OwnedFd,
@@ -51,7 +50,7 @@ pub(crate) struct Flood<'a> {
 
 #[derive(Debug)]
 struct Connection {
-    stream: Option<UnixStream>,
+    stream: Option<Socket>,
     due: Instant,
     /// The beginning of an answer that arrives in pieces.
     part: Vec<u8>,
@@ -59,7 +58,7 @@ struct Connection {
 
 impl<'a> Flood<'a> {
     /// Opens no connection yet.
-    pub(crate) fn new(socket: &'a Path, ask: &'a Ask, connections: usize) -> io::Result<Self> {
+    pub(crate) fn new(address: &'a Address, ask: &'a Ask, connections: usize) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -71,7 +70,7 @@ impl<'a> Flood<'a> {
             part: Vec::new(),
         };
         Ok(Self {
-            socket,
+            address,
             ask,
             epoll,
             timer,
@@ -167,14 +166,14 @@ impl<'a> Flood<'a> {
             Some(stream) => stream,
             None => {
                 // Blocks while the backlog is full, until the peer accepts a connection.
-                let stream = UnixStream::connect(self.socket)?;
-                stream.set_nonblocking(true)?;
+                let stream = Socket::connect(self.address)?;
+                stream.set_nonblocking()?;
                 let data = EventData::new_u64(u64::try_from(index).unwrap_or(TIMER));
                 epoll::add(&self.epoll, &stream, data, EventFlags::IN | EventFlags::ET)?;
                 stream
             }
         };
-        stream.write_all(self.ask.request.as_bytes())?;
+        stream.send(self.ask.request.as_bytes())?;
         connection.stream = Some(stream);
         Ok(())
     }
@@ -185,7 +184,7 @@ impl<'a> Flood<'a> {
             return Ok(None);
         };
         while let Some(stream) = &mut connection.stream {
-            let read = match stream.read(&mut self.room) {
+            let read = match stream.receive(&mut self.room) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read?,
@@ -218,6 +217,7 @@ impl<'a> Flood<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixListener;
     use std::sync::{Arc, Mutex};
     use std::thread;
@@ -266,9 +266,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         server(UnixListener::bind(&path).unwrap(), 0, Duration::ZERO);
+        let address = Address::Unix(path);
         for once in [false, true] {
             let ask = ask(once, 5);
-            let mut flood = Flood::new(&path, &ask, 3).unwrap();
+            let mut flood = Flood::new(&address, &ask, 3).unwrap();
             flood.warm_up().unwrap();
             let pace = Pace::fixed(Instant::now(), 10_000, Duration::from_millis(20));
             assert_eq!(flood.at(pace).unwrap().len(), 200);
@@ -283,8 +284,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         server(UnixListener::bind(&path).unwrap(), 0, Duration::ZERO);
+        let address = Address::Unix(path);
         let ask = ask(false, 6);
-        assert!(Flood::new(&path, &ask, 3).unwrap().warm_up().is_err());
+        assert!(Flood::new(&address, &ask, 3).unwrap().warm_up().is_err());
     }
 
     #[test]
@@ -293,8 +295,9 @@ mod tests {
         let path = dir.path().join("s");
         let still = Duration::from_millis(200);
         server(UnixListener::bind(&path).unwrap(), 100, still);
+        let address = Address::Unix(path);
         let ask = ask(false, 5);
-        let mut flood = Flood::new(&path, &ask, 2).unwrap();
+        let mut flood = Flood::new(&address, &ask, 2).unwrap();
         flood.warm_up().unwrap();
         let pace = Pace::fixed(Instant::now(), 1000, Duration::from_millis(500));
         let took = flood.at(pace).unwrap();

@@ -4,5 +4,7 @@
 //! All of them enforce the same rules. Nothing here knows a workload or a figure.
 
 pub(crate) mod arguments;
+pub(crate) mod certificate;
 pub(crate) mod peer;
 mod rules;
+pub(crate) mod setup;

@@ -3,9 +3,12 @@
 //! They are doxy's ten default patterns and what the streams need besides. Each configuration is
 //! what someone who knows the proxy well would write. Nothing here reads or writes files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use doxy_filter::DEFAULT_PATTERNS;
+
+use crate::http::socket::Address;
+use crate::peers::certificate::Certificate;
 
 /// What the streams need besides the ten patterns, with GET and with POST.
 const GET_TOO: [&str; 2] = [r"^/v1\.41/events$", r"^/v1\.41/containers/big/export$"];
@@ -41,9 +44,57 @@ pub(crate) fn doxy() -> String {
     rules
 }
 
+/// A configuration of doxy with many sockets: each has the default patterns and one of its own, so
+/// that no two share a policy.
+pub(crate) fn doxy_sockets(engine: &Path, sockets: impl Iterator<Item = PathBuf>) -> String {
+    let mut text = format!("docker-socket = \"{}\"\n", engine.display());
+    for (number, socket) in sockets.enumerate() {
+        text.push_str(&format!(
+            "[socket.s{number}]
+proxy-socket = \"{socket}\"
+patterns = '''
+{DEFAULT_PATTERNS}
+POST /v1\\.41/containers/project-{number}-\\w+/restart
+'''
+",
+            socket = socket.display()
+        ));
+    }
+    text
+}
+
+/// What HAProxy's `bind` says about an address.
+pub(crate) fn haproxy_bind(address: &Address, certificate: &Certificate) -> String {
+    match address {
+        Address::Unix(path) => path.display().to_string(),
+        Address::Tcp(address) => address.to_string(),
+        Address::Tls(address, _) => format!(
+            "{address} ssl crt {} ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3",
+            certificate.both.display()
+        ),
+    }
+}
+
+/// What nginx's server says about an address.
+pub(crate) fn nginx_listen(address: &Address, certificate: &Certificate) -> String {
+    match address {
+        Address::Unix(path) => format!("        listen unix:{} backlog=4096;\n", path.display()),
+        Address::Tcp(address) => format!("        listen {address} backlog=4096;\n"),
+        Address::Tls(address, _) => format!(
+            "        listen {address} ssl backlog=4096;
+        ssl_certificate {};
+        ssl_certificate_key {};
+        ssl_protocols TLSv1.2 TLSv1.3;
+",
+            certificate.chain.display(),
+            certificate.key.display()
+        ),
+    }
+}
+
 /// HAProxy with its fastest settings: one thread, kept connections, `splice(2)`, no log, all
 /// patterns in one condition.
-pub(crate) fn haproxy(engine: &Path, socket: &Path, get: &Path, post: &Path) -> String {
+pub(crate) fn haproxy(engine: &Path, bind: &str, get: &Path, post: &Path) -> String {
     format!(
         "global
     nbthread 1
@@ -59,7 +110,7 @@ defaults
     timeout tunnel 1h
     timeout http-keep-alive 1h
 frontend docker
-    bind {socket}
+    bind {bind}
     acl get path -m reg -f {get}
     acl post path -m reg -f {post}
     http-request deny unless METH_GET get or METH_POST post
@@ -67,7 +118,6 @@ frontend docker
 backend engine
     server engine unix@{engine}
 ",
-        socket = socket.display(),
         engine = engine.display(),
         get = get.display(),
         post = post.display(),
@@ -116,7 +166,8 @@ backend engine
 
 /// nginx with its fastest settings: one process, kept connections on both sides, no log, nothing on
 /// disk, bodies streamed.
-pub(crate) fn nginx(engine: &Path, socket: &Path, dir: &Path) -> String {
+/// `listen` is what its server has to say about that.
+pub(crate) fn nginx(engine: &Path, listen: &str, dir: &Path) -> String {
     let location = |pattern: &str, more: &str| {
         format!("        location ~ \"{pattern}\" {{ {more} proxy_pass http://engine; }}\n")
     };
@@ -182,18 +233,17 @@ http {{
         keepalive_timeout 1h;
     }}
     server {{
-        listen unix:{socket} backlog=4096;
-{locations}        location / {{ return 403; }}
+{listen}{locations}        location / {{ return 403; }}
     }}
 }}
 ",
         dir = dir.display(),
-        socket = socket.display(),
         engine = engine.display(),
     )
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -206,9 +256,12 @@ mod tests {
 
     #[test]
     fn all_in_the_language_of_each() {
+        let folder = tempfile::tempdir().unwrap();
         let (engine, socket, dir) = (Path::new("/e"), Path::new("/s"), Path::new("/d"));
+        let certificate = Certificate::make(folder.path()).unwrap();
+        let unix = Address::Unix(socket.to_owned());
         let deployed = haproxy_deployed(engine, socket);
-        let nginx = nginx(engine, socket, dir);
+        let nginx = nginx(engine, &nginx_listen(&unix, &certificate), dir);
         let doxy = doxy();
         for pattern in get().chain(POST) {
             assert!(deployed.contains(&format!("-m reg -i {pattern} }}")));
@@ -219,14 +272,48 @@ mod tests {
         }
         assert!(doxy.contains("POST /v1\\.41/images/load\n"));
         assert!(nginx.contains("server unix:/e;") && nginx.contains("listen unix:/s "));
-        let haproxy = haproxy(engine, socket, Path::new("/g"), Path::new("/p"));
+        let bind = haproxy_bind(&unix, &certificate);
+        let haproxy = haproxy(engine, &bind, Path::new("/g"), Path::new("/p"));
         assert!(haproxy.contains("path -m reg -f /g") && haproxy.contains("path -m reg -f /p"));
         assert!(haproxy.contains("unix@/e") && haproxy.contains("bind /s"));
     }
 
     #[test]
+    fn tcp_and_tls_with_the_same_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = Certificate::make(folder.path()).unwrap();
+        let at = "127.0.0.2:2376".parse().unwrap();
+        let (tcp, tls) = (
+            Address::Tcp(at),
+            Address::Tls(at, certificate.client.clone()),
+        );
+        assert_eq!(haproxy_bind(&tcp, &certificate), "127.0.0.2:2376");
+        assert!(!nginx_listen(&tcp, &certificate).contains("ssl"));
+        let bind = haproxy_bind(&tls, &certificate);
+        assert!(bind.starts_with("127.0.0.2:2376 ssl crt "), "{bind}");
+        assert!(bind.contains("/both.pem ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.3"));
+        let listen = nginx_listen(&tls, &certificate);
+        assert!(listen.contains("/certificate.pem;") && listen.contains("/key.pem;"));
+        assert!(listen.contains("ssl_protocols TLSv1.2 TLSv1.3;"));
+        let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        let both = format!("{}{}", read("certificate.pem"), read("key.pem"));
+        assert_eq!(both, read("both.pem"));
+    }
+
+    #[test]
+    fn many_sockets_share_no_rules() {
+        let sockets = ["/s/1", "/s/2"].map(PathBuf::from);
+        let text = doxy_sockets(Path::new("/e"), sockets.into_iter());
+        assert_eq!(text.matches("[socket.").count(), 2);
+        assert_eq!(text.matches(DEFAULT_PATTERNS).count(), 2);
+        for own in ["/containers/project-0-", "/containers/project-1-"] {
+            assert_eq!(text.matches(own).count(), 1, "{text}");
+        }
+    }
+
+    #[test]
     fn only_what_changes_its_protocol_is_told_so() {
-        let nginx = nginx(Path::new("/e"), Path::new("/s"), Path::new("/d"));
+        let nginx = nginx(Path::new("/e"), "", Path::new("/d"));
         let upgrades = nginx.matches("Upgrade $http_upgrade").count();
         assert_eq!(upgrades, 1);
         assert_eq!(nginx.matches("proxy_buffering off").count(), 1);

@@ -6,7 +6,8 @@ use std::io;
 
 use crate::figure::Figures;
 use crate::peers::peer::Peer;
-use crate::workloads::memory::{Idle, growth, idle};
+use crate::peers::setup::Setup;
+use crate::workloads::memory::{Idle, growth, idle, idle_tls};
 use crate::workloads::requests::{self, LIST, Shape, Speed};
 use crate::workloads::sizes::Sizes;
 use crate::workloads::streams::{down, echo, tunnel_down, tunnel_up, up};
@@ -37,6 +38,14 @@ pub(crate) enum Workload {
     IdleEvents,
     Growth,
     Start,
+    TcpKeep32,
+    TcpDenied32,
+    TcpClose8,
+    TlsKeep32,
+    TlsClose8,
+    TlsIdle1000,
+    TlsIdle2000,
+    Sockets1000,
 }
 
 /// A group of workloads.
@@ -46,10 +55,19 @@ pub(crate) enum Group {
     Streams,
     Memory,
     Start,
+    Tcp,
+    Tls,
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 4] = [Self::Requests, Self::Streams, Self::Memory, Self::Start];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Requests,
+        Self::Streams,
+        Self::Memory,
+        Self::Start,
+        Self::Tcp,
+        Self::Tls,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -57,12 +75,14 @@ impl Group {
             Self::Streams => "streams",
             Self::Memory => "memory",
             Self::Start => "start",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 }
 
 impl Workload {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Keep1,
         Self::Keep32,
         Self::Keep256,
@@ -85,6 +105,14 @@ impl Workload {
         Self::IdleEvents,
         Self::Growth,
         Self::Start,
+        Self::TcpKeep32,
+        Self::TcpDenied32,
+        Self::TcpClose8,
+        Self::TlsKeep32,
+        Self::TlsClose8,
+        Self::TlsIdle1000,
+        Self::TlsIdle2000,
+        Self::Sockets1000,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -111,6 +139,14 @@ impl Workload {
             Self::IdleEvents => "idle-events",
             Self::Growth => "growth",
             Self::Start => "start",
+            Self::TcpKeep32 => "tcp-keep-32",
+            Self::TcpDenied32 => "tcp-denied-32",
+            Self::TcpClose8 => "tcp-close-8",
+            Self::TlsKeep32 => "tls-keep-32",
+            Self::TlsClose8 => "tls-close-8",
+            Self::TlsIdle1000 => "tls-idle-1000",
+            Self::TlsIdle2000 => "tls-idle-2000",
+            Self::Sockets1000 => "sockets-1000",
         }
     }
 
@@ -137,7 +173,9 @@ impl Workload {
             | Self::UsedTunnels
             | Self::IdleEvents
             | Self::Growth => Group::Memory,
-            Self::Start => Group::Start,
+            Self::Start | Self::Sockets1000 => Group::Start,
+            Self::TcpKeep32 | Self::TcpDenied32 | Self::TcpClose8 => Group::Tcp,
+            Self::TlsKeep32 | Self::TlsClose8 | Self::TlsIdle1000 | Self::TlsIdle2000 => Group::Tls,
         }
     }
 
@@ -159,7 +197,18 @@ impl Workload {
     /// would make the next run look free. And HAProxy goes on serving silent event streams whose
     /// clients are gone.
     const fn wants_fresh(self) -> bool {
-        matches!(self.group(), Group::Memory) || matches!(self, Self::Crowd)
+        matches!(self.group(), Group::Memory)
+            || matches!(self, Self::Crowd | Self::TlsIdle1000 | Self::TlsIdle2000)
+    }
+
+    /// What a proxy has to listen on.
+    const fn setup(self) -> Setup {
+        match (self, self.group()) {
+            (Self::Sockets1000, _) => Setup::Sockets,
+            (_, Group::Tcp) => Setup::Tcp,
+            (_, Group::Tls) => Setup::Tls,
+            _ => Setup::Unix,
+        }
     }
 
     /// How many of `reps` repetitions it takes part in.
@@ -171,8 +220,9 @@ impl Workload {
     }
 
     /// Why a peer skips it, if it does.
-    pub(crate) const fn skipped(self, peer: &Peer) -> Option<&'static str> {
+    pub(crate) fn skipped(self, peer: &Peer) -> Option<&'static str> {
         match (self, self.group()) {
+            _ if !peer.has(self.setup()) => Some("it is not set up for that here"),
             (Self::Denied32, _) if peer.is_direct() => Some("the engine denies nothing"),
             (_, Group::Memory | Group::Start) if peer.is_direct() => {
                 Some("the engine is not measured")
@@ -183,6 +233,7 @@ impl Workload {
     }
 
     pub(crate) async fn run(self, peer: &mut Peer, sizes: &Sizes) -> io::Result<Figures> {
+        peer.set_up(self.setup()).await?;
         if self.wants_fresh() {
             peer.restart().await?;
         }
@@ -200,7 +251,9 @@ impl Workload {
                 };
                 requests::run(peer, shape, flat).await
             }
-            Self::Keep32 => requests::run(peer, LIST, flat).await,
+            Self::Keep32 | Self::TcpKeep32 | Self::TlsKeep32 => {
+                requests::run(peer, LIST, flat).await
+            }
             Self::Keep256 => {
                 let shape = Shape {
                     connections: 256,
@@ -222,7 +275,7 @@ impl Workload {
                 };
                 requests::run(peer, shape, flat).await
             }
-            Self::Close8 => {
+            Self::Close8 | Self::TcpClose8 | Self::TlsClose8 => {
                 let shape = Shape {
                     connections: 8,
                     once: true,
@@ -230,7 +283,7 @@ impl Workload {
                 };
                 requests::run(peer, shape, flat).await
             }
-            Self::Denied32 => {
+            Self::Denied32 | Self::TcpDenied32 => {
                 let shape = Shape {
                     path: "/v1.41/secrets",
                     denied: true,
@@ -259,6 +312,9 @@ impl Workload {
             Self::IdleEvents => idle(peer, Idle::Events, sizes.idle, settle).await,
             Self::Growth => growth(peer, sizes.growth).await,
             Self::Start => start::run(peer).await,
+            Self::Sockets1000 => start::sockets(peer).await,
+            Self::TlsIdle1000 => idle_tls(peer, sizes.idle, settle).await,
+            Self::TlsIdle2000 => idle_tls(peer, sizes.idle_tls, settle).await,
         }
     }
 }
@@ -273,7 +329,7 @@ mod tests {
         names.extend(Group::ALL.map(Group::name));
         names.sort_unstable();
         names.dedup();
-        // `start` is the name of a group and of its only workload.
+        // `start` is the name of a group and of a workload of it.
         assert_eq!(names.len(), Workload::ALL.len() + Group::ALL.len() - 1);
     }
 
@@ -281,9 +337,9 @@ mod tests {
     fn groups_and_names() {
         let count = |name| Workload::named(name).map(|found| found.len());
         assert_eq!(count("keep-1"), Ok(1));
-        assert_eq!(count("start"), Ok(1));
+        assert_eq!(count("start"), Ok(2));
         let groups = Group::ALL.map(|group| count(group.name()).unwrap_or(0));
-        assert_eq!(groups, [8, 7, 6, 1]);
+        assert_eq!(groups, [8, 7, 6, 2, 3, 4]);
         assert!(count("keep").is_err());
     }
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::engine;
 use crate::figure::{Better, Figure, Figures, figure};
+use crate::http::answer::Expected;
 use crate::http::client::Client;
+use crate::http::socket::Socket;
 use crate::http::wire::{READ_SIZE, Wire, to_u64};
 use crate::peers::peer::Peer;
 use crate::process::usage::{descriptors, resident};
@@ -15,6 +18,8 @@ use crate::workloads::streams::{ECHO, MESSAGE};
 
 /// How many bytes a used tunnel transfers before it is idle.
 const BUSY: u64 = 256 * 1024;
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) const EACH: Figure = figure("kib_each", "KiB each", Better::Lower, 2);
 const LEFT: Figure = figure("kib_left", "KiB left when closed", Better::Lower, 0);
@@ -45,20 +50,46 @@ pub(crate) async fn idle(
     count: u32,
     settle: Duration,
 ) -> io::Result<Figures> {
+    grown(peer, count, settle, async || open(&peer.socket, idle).await).await
+}
+
+/// The same of connections with TLS, each after one request.
+pub(crate) async fn idle_tls(peer: &Peer, count: u32, settle: Duration) -> io::Result<Figures> {
+    let address = peer.address();
+    let wanted = Expected {
+        status: 200,
+        size: Some(to_u64(engine::LIST)),
+    };
+    let request = b"GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\n\r\n";
+    grown(peer, count, settle, async || {
+        let mut socket = Socket::connect(&address)?;
+        socket.ask(request, wanted, PATIENCE)?;
+        Ok(socket)
+    })
+    .await
+}
+
+/// How memory grows with open connections.
+async fn grown<T>(
+    peer: &Peer,
+    count: u32,
+    settle: Duration,
+    open: impl AsyncFn() -> io::Result<T>,
+) -> io::Result<Figures> {
     let pid = own(peer)?;
     for _ in 0..2 {
-        drop(open(&peer.socket, idle).await?);
+        drop(open().await?);
     }
     sleep(settle / 5).await;
     let open_before = descriptors(pid);
     let before = resident(pid)?;
-    let mut wires = Vec::new();
+    let mut opened = Vec::new();
     for _ in 0..count {
-        wires.push(open(&peer.socket, idle).await?);
+        opened.push(open().await?);
     }
     sleep(settle).await;
     let during = resident(pid)?;
-    drop(wires);
+    drop(opened);
     sleep(settle).await;
     let after = resident(pid)?;
     Ok(vec![

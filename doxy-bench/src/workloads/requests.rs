@@ -74,7 +74,8 @@ pub(crate) async fn run(peer: &Peer, shape: Shape, speed: Speed) -> io::Result<F
         (true, Some(pid)) => Some(move_here(pid)?),
         _ => None,
     };
-    let mut flood = Flood::new(&peer.socket, &ask, shape.connections)?;
+    let address = peer.address();
+    let mut flood = Flood::new(&address, &ask, shape.connections)?;
     flood.warm_up()?;
     let (took, wall, used) = metered(peer, async {
         let now = Instant::now();

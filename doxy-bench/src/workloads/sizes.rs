@@ -14,6 +14,9 @@ pub(crate) struct Sizes {
     pub(crate) trips: usize,
     pub(crate) idle: u32,
     pub(crate) idle_many: u32,
+    pub(crate) idle_tls: u32,
+    /// Sockets of one process.
+    pub(crate) sockets: usize,
     pub(crate) crowd: usize,
     /// How long a crowd runs before it is measured.
     pub(crate) crowd_warm: Duration,
@@ -32,6 +35,8 @@ impl Sizes {
         trips: 10_000,
         idle: 1000,
         idle_many: 5000,
+        idle_tls: 2000,
+        sockets: 1000,
         crowd: 1000,
         crowd_warm: Duration::from_secs(2),
         crowd_time: Duration::from_secs(3),
@@ -46,6 +51,8 @@ impl Sizes {
         trips: 20,
         idle: 8,
         idle_many: 16,
+        idle_tls: 12,
+        sockets: 10,
         crowd: 8,
         crowd_warm: Duration::from_millis(100),
         crowd_time: Duration::from_millis(700),

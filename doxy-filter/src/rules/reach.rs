@@ -158,6 +158,15 @@ impl Language {
         self.dfa.next_state(&mut self.cache, state, byte).ok()
     }
 
+    /// Whether a path is in it.
+    pub(super) fn has(&mut self, path: &str) -> Option<bool> {
+        let mut state = self.start()?;
+        for byte in path.bytes() {
+            state = self.next(state, byte)?;
+        }
+        self.matches(state)
+    }
+
     fn matches(&mut self, state: LazyStateID) -> Option<bool> {
         let end = self.dfa.next_eoi_state(&mut self.cache, state).ok()?;
         Some(end.is_match())

@@ -76,7 +76,10 @@ fn answered(address: &Address) -> io::Result<()> {
     loop {
         match ping(address, PATIENCE) {
             Ok(()) => return Ok(()),
-            Err(error) if since.elapsed() > PATIENCE => return Err(error),
+            Err(error) if since.elapsed() > PATIENCE => {
+                let text = format!("no answer within {} s: {error}", PATIENCE.as_secs());
+                return Err(io::Error::other(text));
+            }
             Err(_) => thread::sleep(EVERY),
         }
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{CertificateError, OtherError, RootCertStore};
 
 use crate::net::reason::io_reason;
 use crate::net::tls::der;
@@ -142,10 +142,15 @@ pub(super) fn mismatch(error: &rustls::Error) -> TlsFileError {
             "this key does not belong to the certificate",
             "name the key that the certificate was made for; the certificate comes first in its file",
         ),
+        rustls::Error::InvalidCertificate(bad) if is_of_old_version(bad) => TlsFileError::new(
+            TlsFile::Certificate,
+            "the certificate is of version 1",
+            "make it version 3: openssl x509 -req with -extfile",
+        ),
         rustls::Error::InvalidCertificate(_) => TlsFileError::new(
             TlsFile::Certificate,
             format!("the certificate cannot be used: {}", words(error)),
-            "name a certificate of version 3 (X.509)",
+            "name a certificate in PEM, with those that lead to its authority",
         ),
         _ => TlsFileError::new(
             TlsFile::Key,
@@ -175,6 +180,17 @@ pub(super) fn not_valid_now(
     }
 }
 
+/// OpenSSL makes such certificates unless it is given extensions.
+fn is_of_old_version(bad: &CertificateError) -> bool {
+    let CertificateError::Other(OtherError(error)) = bad else {
+        return false;
+    };
+    matches!(
+        error.downcast_ref(),
+        Some(webpki::Error::UnsupportedCertVersion)
+    )
+}
+
 /// An error of rustls in words.
 pub(crate) fn words(error: &rustls::Error) -> String {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
@@ -194,6 +210,13 @@ pub(crate) fn words(error: &rustls::Error) -> String {
         }
         Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. }) => {
             "its certificate is for another purpose"
+        }
+        Error::InvalidCertificate(bad) if is_of_old_version(bad) => {
+            "its certificate is of version 1; make it version 3 (openssl x509 -req with -extfile)"
+        }
+        Error::InvalidCertificate(Bad::BadEncoding) => "its certificate cannot be read",
+        Error::InvalidCertificate(Bad::Other(OtherError(error))) => {
+            return format!("its certificate cannot be used: {error}");
         }
         Error::AlertReceived(
             Alert::UnknownCA

@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::server::ParsedCertificate;
 
 use super::client::{TlsClient, TlsClientFiles};
-use super::files::{TlsFile, TlsFileError};
+use super::files::{TlsFile, TlsFileError, words};
 use super::server::{TlsServer, TlsServerFiles};
 
 type Tried<T> = Result<T, Box<dyn Error>>;
@@ -172,6 +175,44 @@ fn what_is_wrong_with_a_file_is_said_in_words() -> Tried<()> {
     }
     assert!(files.client(None, "no name at all:1").is_err());
     assert_eq!(TlsServer::read(&good)?.warning(), None);
+    Ok(())
+}
+
+/// Made by `openssl x509 -req` without extensions.
+const VERSION_1: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBHzCBxwIUA3M+zhNqGVRKlpn++NPwrokZd5QwCgYIKoZIzj0EAwIwFzEVMBMG\n\
+A1UEAwwMZG94eS1jbGllbnRzMCAXDTI2MTEyNzEwMDgyNFoYDzIxMjYxMTAzMTAw\n\
+ODI0WjANMQswCQYDVQQDDAJjaTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMpa\n\
+lTxEaVHFLmOuO65zUJ/nFAVIZEQuwBslpdWbFDbSC/mwQZ+9K3+UkGr3hB2kPC3k\n\
+NSoQpD8OY3ut011TWD4wCgYIKoZIzj0EAwIDRwAwRAIgUAllNVqc0wWsm70HtRVP\n\
+dP8OVibDlv8GuYrn53qaoQYCID8YkRJPRUuigwLEQvs3esGb5v2OZDOgw/mDiP8K\n\
+fb7y\n\
+-----END CERTIFICATE-----\n";
+
+#[test]
+fn a_certificate_of_version_1_is_called_that() -> Tried<()> {
+    let files = Files::new()?;
+    files.certify("old.test", |_| {})?;
+    fs::write(files.path("old.test"), VERSION_1)?;
+    let expected = "the certificate is of version 1\n\
+                    help: make it version 3: openssl x509 -req with -extfile";
+    let server = TlsServer::read(&files.server_files("old.test", None));
+    let client = files.client(Some("old.test"), "localhost:1");
+    for error in [server.err(), client.err()] {
+        let error = error.ok_or("it was taken")?;
+        assert_eq!(
+            (error.file, error.to_string().as_str()),
+            (TlsFile::Certificate, expected)
+        );
+    }
+    // What a server says of a client's.
+    let certificate = CertificateDer::from_pem_slice(VERSION_1.as_bytes())?;
+    let error = ParsedCertificate::try_from(&certificate).err();
+    assert_eq!(
+        words(&error.ok_or("it was taken")?),
+        "its certificate is of version 1; make it version 3 (openssl x509 -req with -extfile)"
+    );
     Ok(())
 }
 

@@ -142,6 +142,11 @@ impl<'t> Text<'t> {
         let line = self.text.lines().nth(place.line - 1).unwrap_or_default();
         let help = if line.trim_start().starts_with("socket-mode") {
             "write a mode as \"0660\" or 0o660"
+        } else if ["escape", "unicode"]
+            .iter()
+            .any(|word| error.message().contains(word))
+        {
+            "write patterns between `'''`, in which a backslash is a backslash"
         } else {
             EXAMPLE
         };

@@ -26,6 +26,8 @@ use crate::config::{users, values};
 pub(crate) struct SocketConfig {
     /// What scripts and logs call the socket.
     pub(crate) name: String,
+    /// Whether it is called by its table in the file, not by its address.
+    pub(crate) has_table: bool,
     /// At least one.
     pub(crate) binds: Vec<Bind>,
     pub(crate) engine: UpstreamAddr,
@@ -108,6 +110,7 @@ pub(super) fn check(
             (None, Some(bind)) => bind.listen.to_string(),
             (None, None) => String::new(),
         },
+        has_table: name.is_some(),
         binds,
         engine_tls: tls::of_engine(layers)?.filter(|_| tcp_engine),
         engine,
@@ -186,7 +189,7 @@ impl SocketConfig {
     ) -> Result<(), ConfigError> {
         let address = setting.value().display();
         let apart = format!("give {address} a table of its own, without this condition");
-        let client_certs = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let client_certs = self.asks_for_certificates();
         if let Some(cert) = &self.conditions.cert
             && (tcp.is_none() || !client_certs)
         {
@@ -215,11 +218,18 @@ impl SocketConfig {
                 "set tls-client-ca, with tls-cert and tls-key, or try the policy on a unix socket",
             ));
         }
-        let guarded = client_certs
-            || peers::restrict(&self.peers.networks)
-            || !self.peers.containers.is_empty()
-            || self.conditions.insecure_tcp;
-        if !ip.is_loopback() && !guarded {
+        if !ip.is_loopback() && !self.is_guarded() && !self.conditions.insecure_tcp {
+            if let Some(from) = &self.conditions.from {
+                let what = match self.peers.networks.len() {
+                    1 => "this is every address, no restriction",
+                    _ => "together these are every address, no restriction",
+                };
+                return Err(from.wrong(
+                    what,
+                    "name networks, or set tls-client-ca with tls-cert and tls-key, or \
+                     allow-container; insecure-tcp lets everyone in",
+                ));
+            }
             return Err(setting.wrong(
                 "everyone in the network could connect",
                 "set tls-client-ca with tls-cert and tls-key, or allow-from with networks, or \
@@ -227,6 +237,18 @@ impl SocketConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Whether clients of TLS need certificates.
+    pub(crate) fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+    }
+
+    /// Whether something says who may connect over TCP.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.asks_for_certificates()
+            || peers::restrict(&self.peers.networks)
+            || !self.peers.containers.is_empty()
     }
 
     /// Whether an address may be TCP.

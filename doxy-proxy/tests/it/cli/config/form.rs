@@ -72,6 +72,16 @@ proxy_socket = "a"
 doxy.toml:2:1: unknown key `proxy_socket`
 help: is `proxy-socket` meant?
 
+patterns = "(/v[\d.]+)?/_ping"
+=>
+doxy.toml:1:18: missing escaped value, expected `b`, `e`, `f`, `n`, `r`, `\`, `"`, `x`, `u`, `U`
+help: write patterns between `'''`, in which a backslash is a backslash
+
+patterns = "/a\u12"
+=>
+doxy.toml:1:19: too few unicode value digits, expected unicode hexadecimal value
+help: write patterns between `'''`, in which a backslash is a backslash
+
 colour = "red"
 =>
 doxy.toml:1:1: unknown key `colour`

@@ -114,8 +114,14 @@ help: set tls-client-ca with tls-cert and tls-key, or allow-from with networks, 
 proxy-socket = "tcp://10.0.0.1:2375"
 allow-from = ["0.0.0.0/1", "128.0.0.0/1"]
 =>
-doxy.toml:1:16: proxy-socket = "tcp://10.0.0.1:2375": everyone in the network could connect
-help: set tls-client-ca with tls-cert and tls-key, or allow-from with networks, or allow-container; insecure-tcp lets everyone in
+doxy.toml:2:15: allow-from = "0.0.0.0/1": together these are every address, no restriction
+help: name networks, or set tls-client-ca with tls-cert and tls-key, or allow-container; insecure-tcp lets everyone in
+
+proxy-socket = "tcp://10.0.0.1:2375"
+allow-from = "0.0.0.0/0"
+=>
+doxy.toml:2:14: allow-from = "0.0.0.0/0": this is every address, no restriction
+help: name networks, or set tls-client-ca with tls-cert and tls-key, or allow-container; insecure-tcp lets everyone in
 
 proxy-socket = "tcp://[::]:2375"
 insecure-tcp = false

@@ -323,6 +323,26 @@ fn warnings(given: &Layer, contents: &Contents, sockets: &[SocketConfig]) -> Vec
                 socket.name
             ));
         }
+        for bind in &socket.binds {
+            let ListenConfig::Tcp(address) = &bind.listen else {
+                continue;
+            };
+            if address.ip().is_loopback() {
+                continue;
+            }
+            let listen = &bind.listen;
+            if !socket.is_guarded() {
+                warnings.push(format!(
+                    "everyone who reaches {listen} may do what the policy allows, because of \
+                     insecure-tcp"
+                ));
+            } else if plain_tcp && socket.peers.containers.is_empty() {
+                warnings.push(format!(
+                    "{listen} has no TLS: everyone on the way can read and change what goes \
+                     over it, and allow-from goes by addresses, which others in the network can take"
+                ));
+            }
+        }
     }
     warnings
 }

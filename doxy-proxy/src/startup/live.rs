@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use doxy_proxy::privilege::Credentials;
-use doxy_proxy::{DryRun, ListenerId, Server, SocketId, Upstream, UpstreamAddr};
+use doxy_proxy::{DryRun, Listener, ListenerId, Server, SocketId, Upstream, UpstreamAddr};
 
 use crate::config::{ConfigError, ListenConfig, Shared, SocketConfig, Source};
 use crate::startup::engine;
@@ -139,14 +139,10 @@ impl Live {
             let dry_run = service.dry_run;
             let id = live.server.add(service);
             for (at, listener) in listeners {
-                let mode = match &at {
-                    ListenConfig::Unix(unix) => format!(" (mode {:04o})", unix.mode),
-                    ListenConfig::Inherited(_) => format!(" ({at})"),
-                    ListenConfig::Tcp(_) => String::new(),
-                };
                 tracing::info!(
-                    "doxy {} listening on {listener}{mode}, Docker engine at {}, {}",
+                    "doxy {} listening on {listener}{}, Docker engine at {}, {}",
                     env!("CARGO_PKG_VERSION"),
+                    about(&config, &at, &listener),
                     config.engine,
                     config.policy.described,
                 );
@@ -210,7 +206,9 @@ impl Live {
                 }
                 Some(dry_run) => {
                     let end = match dry_run.time() {
-                        Some(time) => format!("for {time:?} from its start"),
+                        Some(time) => {
+                            format!("for {} from its start", humantime::format_duration(time))
+                        }
                         None => "until the setting is removed".to_owned(),
                     };
                     tracing::warn!(
@@ -250,6 +248,35 @@ impl InForce {
             told_over: false,
         }
     }
+}
+
+/// What the log says of an address beside the address: for what it is, and how clients get in.
+fn about(config: &SocketConfig, at: &ListenConfig, listener: &Listener) -> String {
+    let mut notes = vec![];
+    match at {
+        ListenConfig::Unix(unix) => notes.push(format!("mode {:04o}", unix.mode)),
+        ListenConfig::Inherited(_) => notes.push(at.to_string()),
+        ListenConfig::Tcp(_) => {}
+    }
+    if matches!(listener, Listener::Tcp(_)) && config.tls.is_some() {
+        let asks = config.asks_for_certificates();
+        notes.push(
+            if asks {
+                "TLS, client certificates"
+            } else {
+                "TLS"
+            }
+            .to_owned(),
+        );
+    }
+    let mut about = match notes.as_slice() {
+        [] => String::new(),
+        notes => format!(" ({})", notes.join(", ")),
+    };
+    if config.has_table {
+        about.push_str(&format!(" for [socket.{}]", config.name));
+    }
+    about
 }
 
 /// Runs beside the first requests: an engine that does not answer must not delay the start.

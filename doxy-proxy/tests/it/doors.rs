@@ -90,7 +90,16 @@ impl Doors {
             fs::copy(certificates.path(name), setup.path(name)).unwrap();
         }
         let doxy = setup.start();
-        doxy.logged(&format!("listening on tcp://{}", self.tls));
+        for told in [
+            "listening on cli.sock (mode 0660) for [socket.cli], ".to_owned(),
+            format!("listening on tcp://{} for [socket.metrics], ", self.tcp),
+            format!(
+                "listening on tcp://{} (TLS, client certificates) for [socket.ci], ",
+                self.tls
+            ),
+        ] {
+            doxy.logged(&told);
+        }
         doxy
     }
 

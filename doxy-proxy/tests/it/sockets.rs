@@ -368,9 +368,14 @@ fn a_dry_run_is_told_at_the_start_and_ends_by_itself() {
         [socket.b]
         proxy-socket = "b.sock"
         patterns = "/one"
-        dry-run = "1ms""#;
+        dry-run = "1ms"
+        [socket.c]
+        proxy-socket = "c.sock"
+        patterns = "/one"
+        dry-run = "36h""#;
     let doxy = with(&fake, toml, &[]).start();
     doxy.logged("dry run on a: ");
+    doxy.logged("forwarded, for 1day 12h from its start");
     assert_eq!(at(&doxy, "a.sock").ask(get("/two")).status(), 200);
     doxy.logged("would_deny GET /two");
     wait::until("the end of the dry run", || {

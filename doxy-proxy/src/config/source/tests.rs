@@ -124,6 +124,36 @@ fn addresses_over_tcp_say_so() {
     assert_eq!(warned(&format!("{tcp}{tls}")), <[String; 0]>::default());
     let unix = "proxy-socket = \"a.sock\"\nallow-container = \"x\"\n";
     assert_eq!(warned(unix), <[String; 0]>::default());
+    for (address, keys, expected) in [
+        (
+            "10.0.0.1",
+            "insecure-tcp = true\n",
+            Some("everyone who reaches tcp://10.0.0.1:1 "),
+        ),
+        (
+            "10.0.0.1",
+            "insecure-tcp = true\nallow-from = \"0.0.0.0/0\"\n",
+            Some("everyone "),
+        ),
+        (
+            "10.0.0.1",
+            "allow-from = \"10.0.0.0/8\"\n",
+            Some("tcp://10.0.0.1:1 has no TLS"),
+        ),
+        ("127.0.0.1", "insecure-tcp = true\n", None),
+        ("127.0.0.1", "allow-from = \"10.0.0.0/8\"\n", None),
+    ] {
+        let tcp = format!("proxy-socket = \"tcp://{address}:1\"\n{keys}");
+        match (warned(&tcp).as_slice(), expected) {
+            ([], None) => {}
+            ([said], Some(words)) => assert!(said.contains(words), "{said}"),
+            (said, _) => assert_eq!(said, <[String; 0]>::default(), "{address} {keys}"),
+        }
+    }
+    let from = "proxy-socket = \"tcp://10.0.0.1:1\"\nallow-from = \"10.0.0.0/8\"\n";
+    assert_eq!(warned(&format!("{from}{tls}")), <[String; 0]>::default());
+    let everyone = "proxy-socket = \"tcp://10.0.0.1:1\"\ninsecure-tcp = true\n";
+    assert_eq!(warned(&format!("{everyone}{tls}")).len(), 1);
 }
 
 /// What stands at the top is for those sockets that can use it.

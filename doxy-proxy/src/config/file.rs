@@ -3,8 +3,6 @@
 //! It knows the form of a file and the names of the keys. What a value means is for others to check.
 //! Nothing in a file is passed over: what is not known is an error.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::error::ConfigError;
 use crate::config::keys::{self, Key, Kind, Scope};
 use crate::config::layers::Layer;
+use crate::config::read::read as bytes_of;
 use crate::config::settings::{Place, Setting, Spelled, on_one_line};
 
 /// More than a file for ten thousand sockets has.
@@ -45,16 +44,12 @@ pub(super) fn read(setting: &Setting) -> Result<Contents, ConfigError> {
         return Err(setting.wrong("the path is empty", "name a file, or leave it out"));
     }
     let path = setting.path();
-    let mut bytes = Vec::new();
-    // A device would never end.
-    File::open(&path)
-        .and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut bytes))
-        .map_err(|error| {
-            setting.wrong(
-                format_args!("cannot read the configuration: {}", io_reason(&error)),
-                "name a readable file",
-            )
-        })?;
+    let bytes = bytes_of(&path, MAX_SIZE).map_err(|error| {
+        setting.wrong(
+            format_args!("cannot read the configuration: {}", io_reason(&error)),
+            "name a readable file",
+        )
+    })?;
     if bytes.len() as u64 > MAX_SIZE {
         return Err(setting.wrong(
             "the file has more than 16 MiB",

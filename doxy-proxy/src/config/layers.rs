@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::config::keys;
 use crate::config::settings::Setting;
+use crate::config::users::Users;
 
 /// What was given in one place: on the command line and in variables, at the top of the file, or in
 /// the table of a socket.
@@ -38,6 +39,8 @@ pub(super) struct Layers<'a> {
     pub(super) given: &'a Layer,
     /// The top of the file.
     pub(super) top: Option<&'a Layer>,
+    /// Who is meant by a name.
+    pub(super) users: &'a Users,
 }
 
 impl<'a> Layers<'a> {
@@ -93,6 +96,7 @@ mod tests {
                 table: Some(&table),
                 given: &given,
                 top: Some(&top),
+                users: &Users::default(),
             };
             assert_eq!(layers.value("threads").value(), expected);
         }

@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod peers;
 mod policy_files;
+mod read;
 mod same_address;
 mod settings;
 mod show;

@@ -18,8 +18,8 @@ use crate::config::peers;
 use crate::config::policy_files::{LoadedPolicy, Policies};
 use crate::config::settings::Setting;
 use crate::config::tls::{self, EngineTls, TlsFiles};
+use crate::config::values;
 use crate::config::values::DryRun;
-use crate::config::{users, values};
 
 /// One socket of doxy, and what is served there.
 #[derive(Debug)]
@@ -118,10 +118,10 @@ pub(super) fn check(
         policy,
         peers: PeerAcl {
             uids: each("allow-uid")
-                .map(users::user)
+                .map(|it| layers.users.user(it))
                 .collect::<Result<_, _>>()?,
             gids: each("allow-gid")
-                .map(users::group)
+                .map(|it| layers.users.group(it))
                 .collect::<Result<_, _>>()?,
             networks: each("allow-from")
                 .map(peers::network)
@@ -282,11 +282,11 @@ fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
     let mode = values::mode(&layers.value("socket-mode"))?;
     let owner = layers
         .optional("socket-owner")
-        .map(users::user)
+        .map(|it| layers.users.user(it))
         .transpose()?;
     let group = layers
         .optional("socket-group")
-        .map(users::group)
+        .map(|it| layers.users.group(it))
         .transpose()?;
     let given = layers.all("proxy-socket");
     let default = [layers.value("proxy-socket")];

@@ -18,7 +18,8 @@ use crate::config::layers::{Layer, Layers};
 use crate::config::policy_files::Policies;
 use crate::config::settings::Setting;
 use crate::config::socket::{self, ListenConfig, SocketConfig};
-use crate::config::{same_address, users, values};
+use crate::config::users::Users;
+use crate::config::{same_address, values};
 
 /// More threads than the machines doxy runs on have processors.
 const MAX_THREADS: usize = 1024;
@@ -65,6 +66,7 @@ pub(crate) struct Source {
     /// Whether rules in force have come from the default pattern file, the only one that may be
     /// missing.
     default_in_force: Cell<bool>,
+    users: Users,
 }
 
 impl Source {
@@ -73,6 +75,7 @@ impl Source {
         Self {
             given,
             default_in_force: Cell::new(false),
+            users: Users::read(),
         }
     }
 
@@ -134,7 +137,9 @@ impl Source {
         files.sort();
         files.dedup();
         let flag = |key| process.flag(key).then(|| process.value(key));
-        let run_as = users::run_as(process.optional("user"), process.optional("group"))?;
+        let run_as = self
+            .users
+            .run_as(process.optional("user"), process.optional("group"))?;
         let shared = Shared {
             threads: values::number(&process.value("threads"), MAX_THREADS)?,
             connections,
@@ -167,6 +172,7 @@ impl Source {
             table,
             given: &self.given,
             top: Some(&contents.top),
+            users: &self.users,
         }
     }
 

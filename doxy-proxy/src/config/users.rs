@@ -13,58 +13,77 @@ use crate::config::settings::Setting;
 
 const HELP: &str = "use a name from there, or a number";
 
-/// The number of a user.
-pub(super) fn user(setting: &Setting) -> Result<u32, ConfigError> {
-    id(setting.text()?, "/etc/passwd")
-        .ok_or_else(|| setting.wrong("no such user in /etc/passwd", HELP))
+/// Users and groups as the system had them when doxy started: in the sandbox it cannot ask again.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    passwd: String,
+    group: String,
 }
 
-/// The number of a group.
-pub(super) fn group(setting: &Setting) -> Result<u32, ConfigError> {
-    id(setting.text()?, "/etc/group")
-        .ok_or_else(|| setting.wrong("no such group in /etc/group", HELP))
-}
+impl Users {
+    /// Reads both files. One that cannot be read names nobody.
+    pub(super) fn read() -> Self {
+        let read = |file| fs::read_to_string(file).unwrap_or_default();
+        Self {
+            passwd: read("/etc/passwd"),
+            group: read("/etc/group"),
+        }
+    }
 
-/// The user that `--user` and `--group` name.
-pub(super) fn run_as(
-    name: Option<&Setting>,
-    group_name: Option<&Setting>,
-) -> Result<Option<RunAs>, ConfigError> {
-    let Some(setting) = name else {
-        return match group_name {
-            Some(group) => Err(group.wrong(
-                "this is the group of --user, which is not given",
-                "name the user as well, or leave it out",
-            )),
-            None => Ok(None),
+    /// The number of a user.
+    pub(super) fn user(&self, setting: &Setting) -> Result<u32, ConfigError> {
+        id(setting.text()?, &self.passwd)
+            .ok_or_else(|| setting.wrong("no such user in /etc/passwd", HELP))
+    }
+
+    /// The number of a group.
+    pub(super) fn group(&self, setting: &Setting) -> Result<u32, ConfigError> {
+        id(setting.text()?, &self.group)
+            .ok_or_else(|| setting.wrong("no such group in /etc/group", HELP))
+    }
+
+    /// The user that `--user` and `--group` name.
+    pub(super) fn run_as(
+        &self,
+        name: Option<&Setting>,
+        group_name: Option<&Setting>,
+    ) -> Result<Option<RunAs>, ConfigError> {
+        let Some(setting) = name else {
+            return match group_name {
+                Some(group) => Err(group.wrong(
+                    "this is the group of --user, which is not given",
+                    "name the user as well, or leave it out",
+                )),
+                None => Ok(None),
+            };
         };
-    };
-    let name = setting.text()?;
-    let uid = user(setting)?;
-    let gid = match group_name {
-        Some(setting) => group(setting)?,
-        None => own_group(name, uid).ok_or_else(|| {
-            setting.wrong(
-                "/etc/passwd does not say what group this user has",
-                "name the group with --group",
-            )
-        })?,
-    };
-    Ok(Some(RunAs {
-        setting: setting.to_string(),
-        name: name.to_owned(),
-        uid: Uid::from_raw(uid),
-        gid: Gid::from_raw(gid),
-        group_named: group_name.is_some(),
-    }))
+        let name = setting.text()?;
+        let uid = self.user(setting)?;
+        let gid = match group_name {
+            Some(setting) => self.group(setting)?,
+            None => own_group(name, uid, &self.passwd).ok_or_else(|| {
+                setting.wrong(
+                    "/etc/passwd does not say what group this user has",
+                    "name the group with --group",
+                )
+            })?,
+        };
+        Ok(Some(RunAs {
+            setting: setting.to_string(),
+            name: name.to_owned(),
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+            group_named: group_name.is_some(),
+        }))
+    }
 }
 
-/// A number, or the third field of the name's line in `file`.
+/// A number, or the third field of the name's line.
 ///
 /// The highest number belongs to nobody: it means "do not change" to the kernel.
-fn id(name: &str, file: &str) -> Option<u32> {
+fn id(name: &str, lines: &str) -> Option<u32> {
     let number = name.parse().ok().or_else(|| {
-        fs::read_to_string(file).ok()?.lines().find_map(|line| {
+        lines.lines().find_map(|line| {
             let mut fields = line.split(':');
             (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
         })
@@ -73,8 +92,7 @@ fn id(name: &str, file: &str) -> Option<u32> {
 }
 
 /// The fourth field of the user's line.
-fn own_group(name: &str, uid: u32) -> Option<u32> {
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+fn own_group(name: &str, uid: u32, passwd: &str) -> Option<u32> {
     let gid = passwd.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();
         let [other, _, number, group, ..] = fields[..] else {
@@ -92,9 +110,10 @@ mod tests {
 
     #[test]
     fn names_and_numbers_of_users() {
-        assert_eq!(id("root", "/etc/passwd"), Some(0));
-        assert_eq!(id("1234", "/etc/passwd"), Some(1234));
-        assert_eq!(id("4294967295", "/etc/passwd"), None);
-        assert_eq!(id("no such user", "/etc/passwd"), None);
+        let passwd = Users::read().passwd;
+        assert_eq!(id("root", &passwd), Some(0));
+        assert_eq!(id("1234", &passwd), Some(1234));
+        assert_eq!(id("4294967295", &passwd), None);
+        assert_eq!(id("no such user", &passwd), None);
     }
 }

@@ -24,14 +24,15 @@ pub(crate) enum FromWeb {
 }
 
 /// Refuses what a web page may have had a browser ask. `known` are names by which clients call doxy.
-pub(crate) fn check(lines: &[Line<'_>], known: &[String]) -> Result<(), FromWeb> {
+pub(crate) fn check(target: &str, lines: &[Line<'_>], known: &[String]) -> Result<(), FromWeb> {
     for name in ["Origin", "Sec-Fetch-Site"] {
         if values(lines, name).next().is_some() {
             return Err(FromWeb::Header(name));
         }
     }
     // Without any, no browser has sent it.
-    match values(lines, "Host").all(|host| is_known(host, known)) {
+    let hosts = values(lines, "Host").chain(authority(target).map(str::as_bytes));
+    match hosts.into_iter().all(|host| is_known(host, known)) {
         true => Ok(()),
         false => Err(FromWeb::Host),
     }
@@ -46,9 +47,17 @@ fn is_known(host: &[u8], known: &[String]) -> bool {
         let Some((address, port)) = host.split_once(']') else {
             return false;
         };
-        return address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':'));
+        let port = port.strip_prefix(':').unwrap_or(match port {
+            "" => "",
+            _ => "?",
+        });
+        return address.parse::<Ipv6Addr>().is_ok() && is_port(port);
     }
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !is_port(port) || !name.bytes().all(plain) {
+        return false;
+    }
     let name = name.strip_suffix('.').unwrap_or(name);
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     let below = |parent: &str| {
@@ -64,6 +73,18 @@ fn is_known(host: &[u8], known: &[String]) -> bool {
         // The docker CLI sends it to a unix socket, and some clients everywhere.
         || is("api.moby.localhost")
         || known.iter().any(|known| is(known))
+}
+
+fn is_port(port: &str) -> bool {
+    port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The host that an absolute target names, as `Host` would.
+fn authority(target: &str) -> Option<&str> {
+    let (_, rest) = target
+        .split_once("://")
+        .filter(|_| !target.starts_with('/'))?;
+    rest.split(['/', '?', '#']).next()
 }
 
 #[cfg(test)]
@@ -96,6 +117,12 @@ mod tests {
             ("[::1]x", false),
             ("[::1", false),
             ("a.doxy.example", false),
+            ("localhost:abc", false),
+            ("localhost:2375:2375", false),
+            ("127.0.0.1:80.evil.example", false),
+            ("evil%2eexample", false),
+            ("user@localhost", false),
+            ("[::1]:x", false),
         ] {
             let line = Line {
                 name: "HOST",
@@ -103,12 +130,24 @@ mod tests {
             };
             let expected = if known { Ok(()) } else { Err(FromWeb::Host) };
             assert_eq!(
-                check(&[line], &["Doxy.Example".to_owned()]),
+                check("/info", &[line], &["Doxy.Example".to_owned()]),
                 expected,
                 "{host}"
             );
         }
-        assert_eq!(check(&[], &[]), Ok(()));
+        assert_eq!(check("/info?http://x.example", &[], &[]), Ok(()));
+    }
+
+    #[test]
+    fn absolute_targets() {
+        for (target, expected) in [
+            ("http://localhost:2375/info", Ok(())),
+            ("http://docker", Ok(())),
+            ("http://rebind.example/info", Err(FromWeb::Host)),
+            ("http://localhost@rebind.example/", Err(FromWeb::Host)),
+        ] {
+            assert_eq!(check(target, &[], &[]), expected, "{target}");
+        }
     }
 
     #[test]
@@ -120,7 +159,7 @@ mod tests {
                     name: &lower,
                     value: value.as_bytes(),
                 };
-                assert_eq!(check(&[line], &[]), Err(FromWeb::Header(name)));
+                assert_eq!(check("/", &[line], &[]), Err(FromWeb::Header(name)));
             }
         }
     }

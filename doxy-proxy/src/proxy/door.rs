@@ -135,8 +135,15 @@ impl Door {
         self.guard_anew();
     }
 
-    /// Says anew who may connect where.
+    /// Says anew who may connect where, if anybody asks. Else that is said when a crowd comes: a
+    /// thousand sockets are opened one after the other.
     pub(super) fn guard_anew(&self) {
+        if self.overflow.is_started() {
+            self.say_who_may_connect();
+        }
+    }
+
+    fn say_who_may_connect(&self) {
         let guarded = self.guarded.values().filter_map(|(listener, socket)| {
             let number = socket.load(Relaxed);
             let service = self.sockets.get(&SocketId(number))?.services.first()?;
@@ -165,6 +172,15 @@ impl Door {
 
     /// Gives a connection to a thread, or turns it away. `strangers` counts peers that may not connect.
     pub(super) fn admit(&mut self, stream: DetachedStream, socket: usize, strangers: &mut usize) {
+        let before = *strangers;
+        self.admit_one(stream, socket, strangers);
+        if before < CROWD && *strangers == CROWD {
+            self.say_who_may_connect();
+            self.overflow.call();
+        }
+    }
+
+    fn admit_one(&mut self, stream: DetachedStream, socket: usize, strangers: &mut usize) {
         let workers = self.workers.iter().enumerate();
         let Some((index, worker)) = workers.min_by_key(|(_, worker)| worker.load()) else {
             return;
@@ -192,9 +208,6 @@ impl Door {
             Error::ConnectionLimit { limit }
         } else {
             *strangers += 1;
-            if *strangers == CROWD {
-                self.overflow.call();
-            }
             Error::PeerNotAllowed { peer: peer.named() }
         };
         let Some(answer) = self.answers.one_more() else {

@@ -244,7 +244,7 @@ fn parse<'s, 'b>(
     let request = head.validate().map_err(refused)?;
     record.judged(&request.judged());
     if let Peer::Net(_) = peer
-        && let Err(error) = browser::check(&request.head.lines, &service.hosts)
+        && let Err(error) = browser::check(request.head.target, &request.head.lines, &service.hosts)
     {
         return Err(Refused {
             error: error.into(),

@@ -81,6 +81,11 @@ impl Overflow {
         (overflow, handed)
     }
 
+    /// Whether there are threads, which have to know of every change.
+    pub(crate) fn is_started(&self) -> bool {
+        !self.threads.is_empty()
+    }
+
     /// Says anew which listeners there are.
     pub(crate) fn guard(&self, guarded: Vec<Guarded>) {
         *self.accepting.guarded() = guarded.into();

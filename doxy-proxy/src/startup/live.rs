@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use doxy_proxy::privilege::Credentials;
@@ -42,7 +42,8 @@ impl From<io::Error> for Failure {
 /// A running proxy, and all that a reload compares with.
 pub(super) struct Live {
     pub(super) server: Server,
-    pub(super) source: Source,
+    /// A reload reads it on a thread of its own.
+    pub(super) source: Arc<Mutex<Source>>,
     pub(super) shared: Shared,
     pub(super) credentials: Option<Credentials>,
     pub(super) logs: AccessLogs,
@@ -123,7 +124,7 @@ impl Live {
         })?;
         let mut live = Self {
             server,
-            source,
+            source: Arc::new(Mutex::new(source)),
             credentials,
             logs,
             sockets: BTreeMap::new(),

@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::{Arc, PoisonError};
+use std::thread;
+
 use doxy_proxy::{Listener, Service, UpstreamAddr};
 
 use crate::config::{Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
@@ -14,6 +17,8 @@ use crate::startup::services::{self, AccessLogs, Tls};
 use crate::startup::watched::Watched;
 use crate::startup::{engine, sockets};
 
+/// The keys that name a policy.
+const OF_POLICY: [&str; 3] = ["pattern-file", "patterns", "script"];
 const RESTART: &str = "doxy gives the right to do this up when it has started; restart it";
 
 /// Reads the configuration and puts it in force, or keeps the one in force and says why.
@@ -35,7 +40,7 @@ pub(super) async fn reload(live: &mut Live) {
 
 /// Says in a few words what has changed.
 async fn replace(live: &mut Live) -> Result<String, ConfigError> {
-    let mut config = live.source.load().map_err(in_the_sandbox)?;
+    let mut config = load(live).await?.map_err(in_the_sandbox)?;
     for bind in config
         .sockets
         .iter_mut()
@@ -46,6 +51,7 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     check_process(&live.shared, &config.shared)?;
     engine::check_all(&config.sockets)?;
     check_engines(live, &config.sockets)?;
+    check_policies(live, &config.sockets)?;
     let mut logs = live.logs.clone();
     let mut tls = Tls::default();
     let services = config.sockets.iter();
@@ -60,6 +66,23 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
         created.map(|(name, bind, listener)| (name.to_owned(), bind.listen.clone(), listener));
     let created: Vec<_> = created.collect();
     Ok(apply(live, config, services, created, logs).await)
+}
+
+/// Reads and compiles beside what is served: many rules take seconds.
+async fn load(live: &mut Live) -> Result<Result<Config, ConfigError>, ConfigError> {
+    let (send, loaded) = tokio::sync::oneshot::channel();
+    let source = Arc::clone(&live.source);
+    let thread = thread::Builder::new().name("reload".to_owned());
+    // As much as for the scripts of a request.
+    let started = thread.stack_size(16 << 20).spawn(move || {
+        // The other end is dropped only when doxy ends.
+        let _ = send.send(source.lock().unwrap_or_else(PoisonError::into_inner).load());
+    });
+    let failed = |why: &dyn std::fmt::Display| {
+        ConfigError::new("cannot read the configuration", why, "try again")
+    };
+    started.map_err(|error| failed(&error))?;
+    loaded.await.map_err(|error| failed(&error))
 }
 
 /// A file that cannot be read may be outside of what the sandbox lets doxy read.
@@ -95,6 +118,24 @@ fn check_process(old: &Shared, new: &Shared) -> Result<(), ConfigError> {
     }
 }
 
+/// Refuses a socket that names no policy any more: half a file must not bring the embedded rules in.
+fn check_policies(live: &Live, sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    let names_one = |given: &BTreeMap<&'static str, String>| {
+        OF_POLICY.iter().any(|key| given.contains_key(key))
+    };
+    for socket in sockets {
+        let before = live.sockets.get(&socket.name);
+        if before.is_some_and(|before| names_one(&before.given)) && !names_one(&socket.given) {
+            return Err(ConfigError::new(
+                &socket.name,
+                "the socket has no rules and no script any more",
+                "name some, remove the socket, or restart doxy to have the embedded rules",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses engines on networks that doxy did not know when it started.
 fn check_engines(live: &Live, sockets: &[SocketConfig]) -> Result<(), ConfigError> {
     for (setting, address) in engine::distinct(sockets) {
@@ -125,6 +166,14 @@ fn create<'c>(
                     RESTART,
                 ));
             }
+            let own =
+                |one: &Listening| matches!(&one.at, ListenConfig::Unix(unix) if unix.path == path);
+            if !live.listening.iter().any(own) && sockets::is_live(path) {
+                return Err(bind.setting.wrong(
+                    "another process is listening there already",
+                    "stop the other process, or choose another path",
+                ));
+            }
             let listener = sockets::prepare(bind).map_err(|error| {
                 let help = "if doxy may no longer do this, restart it";
                 ConfigError::of(format!("{error}; {help}"))
@@ -149,7 +198,21 @@ async fn apply(
     let mut belongs = BTreeMap::new();
     for (socket, service) in config.sockets.iter().zip(services) {
         socket.policy.warn();
-        let before = old.remove(&socket.name);
+        // Whoever came in at an address that goes elsewhere must not stay with this policy: then the
+        // socket is another one, and the connections of the old one end.
+        let stays = old.get(&socket.name).is_some_and(|before| {
+            let mut at = live.listening.iter().filter(|one| one.socket == before.id);
+            at.all(|one| {
+                socket
+                    .binds
+                    .iter()
+                    .any(|bind| bind.listen.to_string() == one.at.to_string())
+            })
+        });
+        let before = match stays {
+            true => old.remove(&socket.name),
+            false => None,
+        };
         let dry_run = match (service.dry_run, before.as_ref().and_then(|it| it.dry_run)) {
             // It goes on, and ends when it was to end.
             (Some(new), Some(old)) if new.time() == old.time() => Some(old),
@@ -162,7 +225,10 @@ async fn apply(
                 before.id
             }
             None => {
-                added.push(socket.name.clone());
+                match old.get(&socket.name) {
+                    Some(before) => changed.extend(differences(before, socket)),
+                    None => added.push(socket.name.clone()),
+                }
                 live.server.add(service)
             }
         };
@@ -208,6 +274,7 @@ async fn apply(
     }
     live.logs = logs;
     live.shared = config.shared;
+    old.retain(|name, _| !live.sockets.contains_key(name));
     changes(&config.sockets, &added, &old, &changed)
 }
 
@@ -218,7 +285,7 @@ fn differences(before: &InForce, now: &SocketConfig) -> Option<String> {
         words.push(now.policy.described.clone());
     }
     // What these name has been looked at.
-    let of_policy = |key: &&str| ["pattern-file", "patterns", "script"].contains(key);
+    let of_policy = |key: &&str| OF_POLICY.contains(key);
     let keys = before.given.keys().chain(now.given.keys());
     let keys: BTreeSet<_> = keys.copied().filter(|key| !of_policy(key)).collect();
     for key in keys {

@@ -118,6 +118,14 @@ pub(super) fn folder(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()
 }
 
+/// Whether a process listens at a path.
+pub(super) fn is_live(path: &Path) -> bool {
+    match doxy_proxy::try_connect(path) {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Whether others than doxy's user may replace the sockets in a folder. In a sticky one such as /tmp they
 /// may not.
 pub(super) fn others_may_write(folder: &Path) -> bool {

@@ -69,7 +69,7 @@ fn each_socket_has_its_own_rules_at_all_its_addresses() {
 }
 
 #[test]
-fn sockets_come_go_and_change_and_no_connection_is_dropped() {
+fn sockets_come_go_and_change_and_those_that_stay_keep_their_connections() {
     let fake = Fake::start();
     let toml = TWO.replace(r#""tcp://127.0.0.1:0", "#, "");
     let doxy = with(&fake, &toml, &[]).start();
@@ -97,6 +97,9 @@ fn sockets_come_go_and_change_and_no_connection_is_dropped() {
     doxy.logged("socket-mode changed; two: proxy-socket changed");
     assert_eq!(one.ask(get("/one")).status(), 403);
     assert_eq!(one.ask(get("/three")).status(), 200);
+    // It has lost an address, by which this connection may have come.
+    assert!(two.rest().is_empty());
+    let mut two = at(&doxy, "two.sock");
     assert_eq!(two.ask(get("/two")).status(), 200);
     assert_eq!(at(&doxy, "too.sock").ask(get("/three")).status(), 200);
     assert_eq!(at(&doxy, "one.sock").ask(get("/three")).status(), 200);
@@ -148,6 +151,99 @@ fn sockets_are_added_by_their_whole_paths() {
     let other = toml(&["one"]).replace("socket.one", "socket.x");
     let twice = format!("{}{}", toml(&["one"]), other.replace("link", "real"));
     reload(&doxy, &twice, "the socket one listens there already");
+    doxy.stop();
+}
+
+/// A connection came in at an address. When that belongs to another table, with another policy and other
+/// peers, the connection does not get what it may not ask for there, nor what it might at its own.
+#[test]
+fn who_came_in_at_an_address_never_gets_the_policy_of_another() {
+    let fake = Fake::start();
+    let toml = |weak: &str, strong: &str| {
+        format!(
+            "[socket.{weak}]\nproxy-socket = \"weak.sock\"\npatterns = \"/weak\"\n\
+             [socket.{strong}]\nproxy-socket = \"strong.sock\"\npatterns = \"/strong\"\n\
+             allow-uid = [4242]\n"
+        )
+    };
+    let doxy = with(&fake, &toml("a", "b"), &[]).start();
+    doxy.logged("strong.sock");
+    let mut weak = at(&doxy, "weak.sock");
+    assert_eq!(weak.ask(get("/weak")).status(), 200);
+    // The names change their places.
+    reload(&doxy, &toml("b", "a"), "reloaded: 2 sockets; b: ");
+    assert!(weak.rest().is_empty(), "its connection has ended");
+    let mut weak = at(&doxy, "weak.sock");
+    assert_eq!(weak.ask(get("/weak")).status(), 200);
+    assert_eq!(weak.ask(get("/strong")).status(), 403);
+    assert_eq!(at(&doxy, "strong.sock").ask(get("/strong")).status(), 403);
+    assert!(
+        fake.requests()
+            .iter()
+            .all(|request| request.target() == "/weak")
+    );
+    // An address that is gone takes its connections with it.
+    let two = "[socket.c]\nproxy-socket = [\"c.sock\", \"d.sock\"]\npatterns = \"/c\"\n";
+    reload(&doxy, two, "added c");
+    let mut gone = at(&doxy, "d.sock");
+    assert_eq!(gone.ask(get("/c")).status(), 200);
+    reload(
+        &doxy,
+        &two.replace(", \"d.sock\"", ""),
+        "c: proxy-socket changed",
+    );
+    assert!(gone.rest().is_empty());
+    assert_eq!(at(&doxy, "c.sock").ask(get("/c")).status(), 200);
+    doxy.stop();
+}
+
+#[test]
+fn a_reload_takes_nothing_that_is_anothers_and_falls_back_to_nothing() {
+    let fake = Fake::start();
+    let toml = "[socket.a]\nproxy-socket = \"a.sock\"\nallow-uid = [\"root\"]\npatterns = \"/a\"\n";
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let doxy = with(&fake, toml, &["--sandbox", "require"]).start();
+    let other = std::os::unix::net::UnixListener::bind(doxy.path("other.sock")).unwrap();
+    for (toml, words) in [
+        (
+            format!("{toml}[socket.x]\nproxy-socket = \"other.sock\"\npatterns = \"/x\""),
+            "another process is listening there already",
+        ),
+        (
+            toml.replace("patterns = \"/a\"", ""),
+            "the socket has no rules and no script any more",
+        ),
+    ] {
+        fs::write(doxy.path("doxy.toml"), &toml).unwrap();
+        doxy.process.signal(Signal::HUP);
+        let kept = "not reloaded, the configuration in force stays: ";
+        doxy.process.logged_all(&[kept, words]);
+        assert_eq!(at(&doxy, "a.sock").ask(get("/a")).status(), 200);
+    }
+    drop(other);
+    // A pipe in a file's place is not waited for, and names are known in the sandbox too.
+    let rules = doxy.path("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &rules,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    reload(
+        &doxy,
+        &toml.replace("patterns = \"/a\"", "pattern-file = \"pipe\""),
+        "this is a pipe, not a file",
+    );
+    reload(
+        &doxy,
+        &toml.replace("\"/a\"", "\"/b\""),
+        "reloaded: 1 rule from ",
+    );
+    assert_eq!(at(&doxy, "a.sock").ask(get("/b")).status(), 200);
     doxy.stop();
 }
 

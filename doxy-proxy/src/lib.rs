@@ -73,6 +73,7 @@ pub use crate::net::listener::tcp::TcpListener;
 pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixListener};
 pub use crate::net::listener::{ListenConfig, Listener};
 pub use crate::net::peer::PeerAcl;
+pub use crate::net::read::read_file;
 pub use crate::net::reason::io_reason;
 pub use crate::net::tls::certificate::{Certificate, CertificateRule};
 pub use crate::net::tls::client::{TlsClient, TlsClientFiles};

@@ -40,7 +40,8 @@ impl Notifier {
         let socket = rustix::net::socket_with(
             AddressFamily::UNIX,
             SocketType::DGRAM,
-            SocketFlags::CLOEXEC,
+            // A service manager that does not read must not keep doxy waiting.
+            SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
             None,
         )?;
         rustix::net::connect(&socket, &address)?;

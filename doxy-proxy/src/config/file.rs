@@ -6,14 +6,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use doxy_proxy::io_reason;
+use doxy_proxy::{io_reason, read_file};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::error::ConfigError;
 use crate::config::keys::{self, Key, Kind, Scope};
 use crate::config::layers::Layer;
-use crate::config::read::read as bytes_of;
 use crate::config::settings::{Place, Setting, Spelled, on_one_line};
 
 /// More than a file for ten thousand sockets has.
@@ -44,18 +43,12 @@ pub(super) fn read(setting: &Setting) -> Result<Contents, ConfigError> {
         return Err(setting.wrong("the path is empty", "name a file, or leave it out"));
     }
     let path = setting.path();
-    let bytes = bytes_of(&path, MAX_SIZE).map_err(|error| {
+    let bytes = read_file(&path, MAX_SIZE).map_err(|error| {
         setting.wrong(
             format_args!("cannot read the configuration: {}", io_reason(&error)),
             "name a readable file",
         )
     })?;
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(setting.wrong(
-            "the file has more than 16 MiB",
-            "name a configuration of doxy",
-        ));
-    }
     parse(&path, &bytes)
 }
 

@@ -12,7 +12,6 @@ mod keys;
 mod layers;
 mod peers;
 mod policy_files;
-mod read;
 mod same_address;
 mod settings;
 mod show;

@@ -67,6 +67,10 @@ pub(super) fn certificate(setting: &Setting) -> Result<CertificateRule, ConfigEr
                 "write spki: and 64 hexadecimal digits; the log has it for each client",
             )
         }),
+        Some(("dns", name)) if name.contains('*') => Err(setting.wrong(
+            "a rule names one host; a `*` in it would match nothing",
+            "write each name, or narrow by the authority in tls-client-ca",
+        )),
         Some(("dns", name)) if visible(name) => Ok(CertificateRule::Dns(name.to_ascii_lowercase())),
         Some(("uri", uri)) if visible(uri) && uri.contains(':') => {
             Ok(CertificateRule::Uri(uri.to_owned()))
@@ -191,6 +195,7 @@ mod tests {
             ("spki:é".repeat(16), None),
             ("dns:".to_owned(), None),
             ("dns:a b".to_owned(), None),
+            ("dns:*.example".to_owned(), None),
             ("uri:x".to_owned(), None),
             ("cn:x".to_owned(), None),
             (hash, None),

@@ -14,13 +14,12 @@ use std::sync::Arc;
 use doxy_filter::{RuleSet, RuleText};
 #[cfg(feature = "script")]
 use doxy_proxy::log::limit::LineLimit;
-use doxy_proxy::{Policy, io_reason};
+use doxy_proxy::{Policy, io_reason, read_file};
 #[cfg(feature = "script")]
 use doxy_proxy::{Script, ScriptError};
 
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
-use crate::config::read::read;
 use crate::config::settings::{Origin, Setting};
 
 /// How many warnings about a policy are logged.
@@ -138,7 +137,7 @@ impl Policies {
 
     fn default_rules(&mut self) -> Result<Rules, ConfigError> {
         let path = Path::new(DEFAULT_PATTERN_FILE);
-        let error = match whole(path) {
+        let error = match read_file(path, MAX_SIZE) {
             Ok(text) => {
                 self.default_read = true;
                 return compile(&[(DEFAULT_PATTERN_FILE.to_owned(), 1, text)]);
@@ -190,7 +189,7 @@ fn named_rules(given: (Option<&Setting>, Option<&Setting>)) -> Result<Rules, Con
     let mut texts = vec![];
     if let Some(setting) = given.0 {
         let path = file(setting)?;
-        let text = whole(&path).map_err(|error| {
+        let text = read_file(&path, MAX_SIZE).map_err(|error| {
             let why = cannot_read("pattern file", &error);
             match setting.place() {
                 Some(_) => setting.wrong(why, "name a readable file"),
@@ -230,15 +229,6 @@ fn in_line(setting: &Setting) -> Result<Text, ConfigError> {
             Ok((place.file.display().to_string(), place.line, padded))
         }
         None => Ok((setting.name(), 1, text.to_owned())),
-    }
-}
-
-/// A file of a policy.
-fn whole(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = read(path, MAX_SIZE)?;
-    match bytes.len() as u64 > MAX_SIZE {
-        true => Err(io::Error::other("the file has more than 16 MiB")),
-        false => Ok(bytes),
     }
 }
 
@@ -283,7 +273,7 @@ pub(super) fn file(setting: &Setting) -> Result<PathBuf, ConfigError> {
 fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigError> {
     let path = file(setting)?;
     let name = path.display().to_string();
-    let source = whole(&path).map_err(|error| {
+    let source = read_file(&path, MAX_SIZE).map_err(|error| {
         let why = cannot_read("policy script", &error);
         match setting.place() {
             Some(_) => setting.wrong(why, "name a readable file"),

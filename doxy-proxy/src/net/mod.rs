@@ -11,6 +11,7 @@ pub(crate) mod handshake;
 pub(crate) mod listener;
 pub(crate) mod peer;
 pub(crate) mod process;
+pub(crate) mod read;
 pub(crate) mod reason;
 pub(crate) mod socket;
 pub(crate) mod splice;

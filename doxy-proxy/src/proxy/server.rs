@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::net::listener::Listener;
@@ -28,6 +28,8 @@ pub struct Server {
     next: usize,
     /// Admits what the threads of a crowd hand on.
     handed: JoinHandle<()>,
+    /// Removed sockets whose connections have not ended yet.
+    ending: JoinSet<()>,
 }
 
 /// A listener, and the task that accepts.
@@ -54,6 +56,7 @@ impl Server {
             door,
             listening: BTreeMap::new(),
             next: 0,
+            ending: JoinSet::new(),
         })
     }
 
@@ -76,7 +79,8 @@ impl Server {
         let removed = self.door().remove(socket);
         if let Some(connections) = removed {
             connections.stop();
-            tokio::spawn(async move {
+            while self.ending.try_join_next().is_some() {}
+            self.ending.spawn(async move {
                 if timeout(grace, connections.ended()).await.is_err() {
                     connections.cut();
                 }
@@ -142,6 +146,7 @@ impl Server {
             for socket in &sockets {
                 socket.ended().await;
             }
+            while self.ending.join_next().await.is_some() {}
         });
         if drained.await.is_err() {
             let open: usize = sockets.iter().map(|socket| socket.count()).sum();

@@ -115,15 +115,10 @@ impl Service {
     }
 
     /// Takes over what goes on when another service takes the place of `old` on the same thread: the
-    /// policy's handle, what is counted, the end of a dry run, and the connections to the engine if that is the same.
+    /// policy's handle, what is counted, and the connections to the engine if that is the same.
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.policy = old.policy.clone();
         self.denials = Arc::clone(&old.denials);
-        if let (Some(new), Some(old)) = (&mut self.dry_run, &old.dry_run)
-            && new.time() == old.time()
-        {
-            *new = *old;
-        }
         if self.upstream.is_same(&old.upstream) {
             self.upstream = Arc::clone(&old.upstream);
         }

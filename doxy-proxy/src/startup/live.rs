@@ -90,7 +90,8 @@ impl Live {
         credentials: Option<Credentials>,
     ) -> Result<Self, Failure> {
         let mut logs = AccessLogs::default();
-        let mut tls = Tls::default();
+        // As the user that doxy has become, who has to read them again at a reload.
+        let mut tls = Tls::read(created.iter().map(|created| &created.config))?;
         let mut services = vec![];
         for Created { config, .. } in &created {
             services.push(services::service(config, &mut logs, &mut tls)?);

@@ -12,7 +12,7 @@ mod services;
 mod sockets;
 mod watched;
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use doxy_proxy::privilege::{Credentials, drop_privileges};
@@ -149,10 +149,9 @@ impl Serving {
                 }
                 () = watchdog.as_mut() => false,
             };
-            if reload {
-                notifier.reloading();
-                reload::reload(&mut live).await;
-                notifier.ready(&live.status());
+            if reload && reload_or_stop(&mut live, &mut signals, notifier, watchdog.as_mut()).await
+            {
+                break;
             }
         }
         notifier.stopping();
@@ -164,4 +163,31 @@ impl Serving {
             }
         }
     }
+}
+
+/// Reloads, and again if that is asked for meanwhile. Says whether doxy is to stop: reading may take long,
+/// and does not keep it from that.
+async fn reload_or_stop(
+    live: &mut Live,
+    signals: &mut Signals,
+    notifier: &Notifier,
+    mut watchdog: Pin<&mut impl Future<Output = ()>>,
+) -> bool {
+    let mut again = true;
+    while std::mem::take(&mut again) {
+        notifier.reloading();
+        let mut reloading = pin!(reload::reload(live));
+        loop {
+            tokio::select! {
+                () = reloading.as_mut() => break,
+                signal = signals.next() => match signal {
+                    Told::Stop => return true,
+                    Told::Reload => again = true,
+                },
+                () = watchdog.as_mut() => {}
+            }
+        }
+    }
+    notifier.ready(&live.status());
+    false
 }

@@ -5,11 +5,12 @@
 //! sockets that are gone too.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::sync::{Arc, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use doxy_proxy::{Listener, Service, UpstreamAddr};
+use tokio::time::timeout;
 
 use crate::config::{Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
 use crate::startup::live::{InForce, Listening, Live};
@@ -19,6 +20,8 @@ use crate::startup::{engine, sockets};
 
 /// The keys that name a policy.
 const OF_POLICY: [&str; 3] = ["pattern-file", "patterns", "script"];
+/// How long reading may take before the log says so.
+const LONG: Duration = Duration::from_secs(10);
 const RESTART: &str = "doxy gives the right to do this up when it has started; restart it";
 
 /// Reads the configuration and puts it in force, or keeps the one in force and says why.
@@ -40,7 +43,7 @@ pub(super) async fn reload(live: &mut Live) {
 
 /// Says in a few words what has changed.
 async fn replace(live: &mut Live) -> Result<String, ConfigError> {
-    let mut config = load(live).await?.map_err(in_the_sandbox)?;
+    let (mut config, mut tls) = load(live).await?.map_err(in_the_sandbox)?;
     for bind in config
         .sockets
         .iter_mut()
@@ -53,7 +56,7 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     check_engines(live, &config.sockets)?;
     check_policies(live, &config.sockets)?;
     let mut logs = live.logs.clone();
-    let mut tls = Tls::default();
+    logs.retain(&config.sockets);
     let services = config.sockets.iter();
     let services = services.map(|socket| services::service(socket, &mut logs, &mut tls));
     let services: Vec<_> = services.collect::<Result<_, _>>()?;
@@ -69,20 +72,33 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
 }
 
 /// Reads and compiles beside what is served: many rules take seconds.
-async fn load(live: &mut Live) -> Result<Result<Config, ConfigError>, ConfigError> {
-    let (send, loaded) = tokio::sync::oneshot::channel();
+async fn load(live: &Live) -> Result<Result<(Config, Tls), ConfigError>, ConfigError> {
+    let (send, mut loaded) = tokio::sync::oneshot::channel();
     let source = Arc::clone(&live.source);
     let thread = thread::Builder::new().name("reload".to_owned());
     // As much as for the scripts of a request.
     let started = thread.stack_size(16 << 20).spawn(move || {
+        let source = source.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = source
+            .load()
+            .and_then(|config| Ok((Tls::read(&config.sockets)?, config)));
         // The other end is dropped only when doxy ends.
-        let _ = send.send(source.lock().unwrap_or_else(PoisonError::into_inner).load());
+        let _ = send.send(loaded.map(|(tls, config)| (config, tls)));
     });
     let failed = |why: &dyn std::fmt::Display| {
         ConfigError::new("cannot read the configuration", why, "try again")
     };
     started.map_err(|error| failed(&error))?;
-    loaded.await.map_err(|error| failed(&error))
+    let loaded = match timeout(LONG, &mut loaded).await {
+        Ok(loaded) => loaded,
+        Err(_) => {
+            tracing::warn!(
+                "reading the configuration takes long; the one in force stays until then"
+            );
+            loaded.await
+        }
+    };
+    loaded.map_err(|error| failed(&error))
 }
 
 /// A file that cannot be read may be outside of what the sandbox lets doxy read.
@@ -196,8 +212,16 @@ async fn apply(
     let mut added = vec![];
     let mut changed = vec![];
     let mut belongs = BTreeMap::new();
-    for (socket, service) in config.sockets.iter().zip(services) {
+    for (socket, mut service) in config.sockets.iter().zip(services) {
         socket.policy.warn();
+        // A dry run goes on, and ends when it was to end.
+        let before = old.get(&socket.name).and_then(|before| before.dry_run);
+        if let (Some(new), Some(before)) = (service.dry_run, before)
+            && new.time() == before.time()
+        {
+            service.dry_run = Some(before);
+        }
+        let dry_run = service.dry_run;
         // Whoever came in at an address that goes elsewhere must not stay with this policy: then the
         // socket is another one, and the connections of the old one end.
         let stays = old.get(&socket.name).is_some_and(|before| {
@@ -212,11 +236,6 @@ async fn apply(
         let before = match stays {
             true => old.remove(&socket.name),
             false => None,
-        };
-        let dry_run = match (service.dry_run, before.as_ref().and_then(|it| it.dry_run)) {
-            // It goes on, and ends when it was to end.
-            (Some(new), Some(old)) if new.time() == old.time() => Some(old),
-            (new, _) => new,
         };
         let id = match before {
             Some(before) => {

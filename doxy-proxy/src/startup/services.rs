@@ -25,6 +25,14 @@ impl AccessLogs {
         }
     }
 
+    /// Forgets those that none of these sockets names, which closes them when their last request ends.
+    pub(super) fn retain(&mut self, sockets: &[SocketConfig]) {
+        self.0.retain(|(destination, format, _)| {
+            let mut named = sockets.iter().filter_map(|it| it.access_log.as_ref());
+            named.any(|it| it.destination == *destination && it.format == *format)
+        });
+    }
+
     /// Opens the access log of a socket, or takes the one that is open.
     fn open(&mut self, config: &AccessLogConfig) -> Result<AccessLog, ConfigError> {
         let AccessLogConfig {
@@ -57,6 +65,23 @@ pub(super) struct Tls {
 }
 
 impl Tls {
+    /// Reads the files of these sockets.
+    pub(super) fn read<'a>(
+        sockets: impl IntoIterator<Item = &'a SocketConfig>,
+    ) -> Result<Self, ConfigError> {
+        let mut tls = Self::default();
+        for socket in sockets {
+            if let Some(files) = &socket.tls {
+                tls.server(files)?;
+            }
+            if let (Some(files), UpstreamAddr::Tcp(address)) = (&socket.engine_tls, &socket.engine)
+            {
+                tls.client(files, address)?;
+            }
+        }
+        Ok(tls)
+    }
+
     fn server(&mut self, files: &TlsFiles) -> Result<TlsServer, ConfigError> {
         let from = TlsServerFiles {
             certificate: files.cert.path(),
@@ -107,8 +132,7 @@ impl Tls {
     }
 }
 
-/// What is served on a socket. The files of TLS are read here: as the user that doxy has become, who has
-/// to read them again at a reload.
+/// What is served on a socket.
 pub(super) fn service(
     socket: &SocketConfig,
     logs: &mut AccessLogs,

@@ -81,11 +81,7 @@ impl Doors {
     }
 
     fn start(&self, fake: &Fake, certificates: &Certificates) -> Binary {
-        let setup = Setup::new()
-            .without("DOXY_PROXY_SOCKET")
-            .engine(fake.path())
-            .file("doxy.toml", &self.toml(""))
-            .args(["--config", "doxy.toml"]);
+        let setup = Setup::new().engine(fake.path()).config(&self.toml(""));
         for name in ["ca", "localhost", "localhost-key"] {
             fs::copy(certificates.path(name), setup.path(name)).unwrap();
         }
@@ -240,10 +236,8 @@ fn what_cannot_be_opened_is_said_with_its_place() {
         ),
     ] {
         let ended = Setup::new()
-            .without("DOXY_PROXY_SOCKET")
             .engine(fake.path())
-            .file("doxy.toml", &format!("[socket.x]\n{line}"))
-            .args(["--config", "doxy.toml"])
+            .config(&format!("[socket.x]\n{line}"))
             .run();
         assert_eq!(ended.code, Some(2), "{ended}");
         assert!(ended.stderr.contains(words), "{ended}");

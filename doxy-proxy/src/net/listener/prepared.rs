@@ -1,8 +1,9 @@
 //! A unix socket that is created beside its path, and then takes its place: in that of a live one too, so
 //! that no client is refused in between.
 //!
-//! It takes no lock, for nothing is removed, and changes no mode and no owner of a file: in the sandbox
-//! doxy can do neither. What it cannot have at once is an error.
+//! It takes no lock, for it removes nothing of another process. The mode comes from the umask, and the
+//! owner is changed only where it differs: in the sandbox doxy may change neither of a file. What it cannot
+//! have at once is an error.
 
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! Reads certificates and keys from PEM files, and says in words what is wrong with one.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,6 +8,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, OtherError, RootCertStore};
 
+use crate::net::read::read_file;
 use crate::net::reason::io_reason;
 use crate::net::tls::der;
 
@@ -47,15 +46,7 @@ impl TlsFileError {
 }
 
 fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsFileError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|opened| {
-        // A pipe would be waited for.
-        if !opened.metadata()?.is_file() {
-            return Err(std::io::Error::other("this is not a file"));
-        }
-        opened.take(MAX_FILE + 1).read_to_end(&mut bytes)
-    });
-    read.map_err(|error| {
+    read_file(path, MAX_FILE).map_err(|error| {
         let help = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path",
             std::io::ErrorKind::PermissionDenied => {
@@ -64,12 +55,7 @@ fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsFileError> {
             _ => "name a PEM file",
         };
         TlsFileError::new(file, io_reason(&error), help)
-    })?;
-    if bytes.len() as u64 > MAX_FILE {
-        let what = "the file is longer than 1 MiB";
-        return Err(TlsFileError::new(file, what, "name a PEM file"));
-    }
-    Ok(bytes)
+    })
 }
 
 /// The certificates in a file, at least one.

@@ -305,7 +305,7 @@ fn a_setuid_file_in_a_folder_opens_no_container_without_folders() {
     let Some(jobs) = Jobs::with(&constants) else {
         return;
     };
-    let volume = format!("{}:/work", made.display());
+    let volume = format!("{}:/job", made.display());
     let (with, without) = (format!("job-{}", unique()), format!("job-{}", unique()));
     let _left = [&with, &without].map(|name| Leftover(&jobs, name.clone()));
     let folder_user = format!("{OF_FOLDERS}:{OF_FOLDERS}");
@@ -333,7 +333,7 @@ fn a_setuid_file_in_a_folder_opens_no_container_without_folders() {
     let with_folder = jobs
         .doxy
         .user_ok(&jobs.waiting(&with, &folder_user, &["-v", &volume]));
-    let script = "cp /work/source /work/setuid && chmod 6755 /work/setuid";
+    let script = "cp /job/source /job/setuid && chmod 6755 /job/setuid";
     jobs.doxy.user_ok(&["exec", &with, "sh", "-c", script]);
     let without_folder = jobs.doxy.user_ok(&jobs.waiting(&without, other_user, &[]));
     let look = |program: &Path, container: &str| {

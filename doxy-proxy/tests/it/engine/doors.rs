@@ -74,12 +74,7 @@ fn the_cli_comes_in_by_every_door() {
         key = certificates.key(&server).display(),
         ca = certificates.path("ca").display(),
     );
-    let doxy = Setup::new()
-        .without("DOXY_PROXY_SOCKET")
-        .engine(&engine.socket)
-        .file("doxy.toml", &toml)
-        .args(["--config", "doxy.toml"])
-        .start();
+    let doxy = Setup::new().engine(&engine.socket).config(&toml).start();
     doxy.logged(&format!("listening on tcp://{tls}"));
     let image = engine.image();
     let cli = doxy.path("cli.sock");

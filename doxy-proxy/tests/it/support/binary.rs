@@ -39,6 +39,12 @@ impl Setup {
         self
     }
 
+    /// With this configuration, in the file `doxy.toml`, which names the sockets.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.command.env_remove("DOXY_PROXY_SOCKET");
+        self.file("doxy.toml", toml).args(["--config", "doxy.toml"])
+    }
+
     /// With a file in its folder.
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.folder.path().join(name), text).unwrap();

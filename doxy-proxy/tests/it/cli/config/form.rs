@@ -21,7 +21,9 @@ fn files_that_cannot_be_read() {
         assert_eq!(refused(&[], &[("DOXY_CONFIG", path)], &[]), said);
     }
     let endless = refused(&["--config", "/dev/zero"], NONE, &[]);
-    assert!(endless.contains("--config /dev/zero: the file has more than 16 MiB"));
+    assert!(endless.contains(
+        "--config /dev/zero: cannot read the configuration: the file has more than 16 MiB"
+    ));
     let folder = folder();
     for (bytes, said) in [
         (

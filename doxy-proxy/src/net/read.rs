@@ -9,7 +9,7 @@ use std::path::Path;
 /// The bytes of a file, of which there may be `most`.
 ///
 /// # Errors
-/// If it cannot be read or is longer; if it is a pipe, unless a shell passes it: those have their paths
+/// If it cannot be read or is longer; if it is a folder; if it is a pipe, unless a shell passes it: those have their paths
 /// below /dev and /proc.
 pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
@@ -18,6 +18,9 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         .any(|folder| path.starts_with(folder));
     if kind.is_fifo() && !passed {
         return Err(io::Error::other("this is a pipe, not a file"));
+    }
+    if kind.is_dir() {
+        return Err(io::Error::other("this is a folder, not a file"));
     }
     let mut bytes = Vec::new();
     // A device would never end.

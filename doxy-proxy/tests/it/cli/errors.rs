@@ -96,7 +96,7 @@ no.pattern: cannot read the pattern file: no such file or directory
 help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 pattern-file sub
-sub: cannot read the pattern file: is a directory
+sub: cannot read the pattern file: this is a folder, not a file
 help: name a readable file with --pattern-file; without this option the embedded defaults apply
 
 pattern-file empty.pattern

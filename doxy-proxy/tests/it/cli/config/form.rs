@@ -10,7 +10,7 @@ use crate::support::process::doxy;
 fn files_that_cannot_be_read() {
     for (path, why) in [
         ("no.toml", "no such file or directory"),
-        ("sub", "is a directory"),
+        ("sub", "this is a folder, not a file"),
         ("file/x", "not a directory"),
     ] {
         let said = format!(

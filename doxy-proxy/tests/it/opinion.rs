@@ -296,6 +296,40 @@ fn damaged(mut raw: Vec<u8>, all: &[(Index, Damage)]) -> Vec<u8> {
 }
 
 #[test]
+fn hyper_reads_every_wish_for_an_upgrade_as_doxy_does() {
+    let hyper = Hyper::start();
+    let doxy = Doxy::with(hyper.path(), "* /.*");
+    let targets = [
+        "GET /containers/x%2fattach%2fws?stream=1",
+        "POST /v1.41/exec/x/start",
+        "POST /v5.0.0-dev/libpod/exec/x/start",
+        "POST /libpod/exec/x/start",
+        "POST /grpc",
+        "GET /info",
+    ];
+    let wishes = [
+        "",
+        "Upgrade: tcp\r\n",
+        "Upgrade: TCP\r\n",
+        "Upgrade: websocket\r\n",
+        "Upgrade:: websocket\r\n",
+        "Upgrade: h2c\r\n",
+        "Upgrade: tcp, h2c\r\n",
+        "Upgrade: tcp\r\nUpgrade: tcp\r\n",
+        "Upgrade:\r\n",
+    ];
+    for target in targets {
+        for wish in wishes {
+            let raw = format!(
+                "{target} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n{wish}\
+                 Sec-WebSocket-Key: dGhl\r\nHTTP2-Settings: AA\r\nX-A: 1\r\n\r\n"
+            );
+            assert_eq!(check(&hyper, &doxy, raw.as_bytes()).unwrap(), 1, "{raw}");
+        }
+    }
+}
+
+#[test]
 fn hyper_reads_a_mutated_corpus_as_doxy_does() {
     let corpus: Vec<_> = corpus::raw().filter(|raw| raw.len() < 8192).collect();
     let damage = prop::collection::vec((any::<Index>(), damage()), 0..4);

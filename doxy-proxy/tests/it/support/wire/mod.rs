@@ -53,7 +53,7 @@ const NOT_END_TO_END: [&str; 11] = [
     "content-length",
 ];
 
-/// These are removed where no upgrade is possible.
+/// These are removed where the client does not ask for the endpoint's protocol.
 const OF_UPGRADES: [&str; 6] = [
     "http2-settings",
     "sec-websocket-accept",
@@ -66,27 +66,41 @@ const OF_UPGRADES: [&str; 6] = [
 /// A line's name in lower case, and its value.
 type Line = (String, Vec<u8>);
 
-/// Whether the engine may hijack the connection.
-pub(crate) fn hijackable(message: &Message) -> bool {
-    let mut segments: Vec<_> = message.path.split('/').skip(1).collect();
-    let version = |text: &str| {
-        text.len() > 1
-            && text.starts_with('v')
-            && text[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.')
+/// The protocol that a client may switch this endpoint to. None if the engine hijacks no connection
+/// here.
+fn protocol(message: &Message) -> Option<&'static str> {
+    let all: Vec<_> = message.path.split('/').skip(1).collect();
+    let follows_v = |allowed: fn(u8) -> bool| {
+        let (first, rest) = all.split_first()?;
+        let version = first.strip_prefix('v').filter(|text| !text.is_empty())?;
+        (!rest.is_empty() && version.bytes().all(allowed)).then_some(rest)
     };
-    if segments.len() > 1 && version(segments[0]) {
-        segments.remove(0);
+    let docker = follows_v(|byte| byte.is_ascii_digit() || byte == b'.').unwrap_or(&all);
+    // Podman has its own endpoints below a version alone, and its versions may have letters.
+    let podman = follows_v(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    let named = |name: &[&str]| name.iter().any(|part| !part.is_empty());
+    if let ("POST", Some(["libpod", "containers", _, "attach"] | ["libpod", "exec", _, "start"])) =
+        (message.method.as_str(), podman)
+    {
+        return Some("tcp");
     }
-    match (message.method.as_str(), &segments[..]) {
-        ("POST", ["libpod", "containers", _, "attach"] | ["libpod", "exec", _, "start"]) => true,
-        ("POST", ["session" | "grpc"]) => true,
-        ("POST", ["containers", name @ .., "attach"])
-        | ("POST", ["exec", name @ .., "start"])
-        | ("GET", ["containers", name @ .., "attach", "ws"]) => {
-            !name.is_empty() && name.iter().any(|part| !part.is_empty())
+    match (message.method.as_str(), docker) {
+        ("POST", ["session" | "grpc"]) => Some("h2c"),
+        ("POST", ["containers", name @ .., "attach"] | ["exec", name @ .., "start"]) => {
+            named(name).then_some("tcp")
         }
-        _ => false,
+        ("GET", ["containers", name @ .., "attach", "ws"]) => named(name).then_some("websocket"),
+        _ => None,
     }
+}
+
+/// Whether these values of `Upgrade` ask for the endpoint's protocol and nothing else.
+fn upgrades<'v>(message: &Message, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+    let (first, second) = (values.next(), values.next());
+    let asked = first.filter(|_| second.is_none());
+    protocol(message)
+        .zip(asked)
+        .is_some_and(|(protocol, asked)| asked.eq_ignore_ascii_case(protocol.as_bytes()))
 }
 
 /// A path, decoded once. None if it is ambiguous.

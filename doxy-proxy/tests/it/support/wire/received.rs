@@ -1,7 +1,7 @@
 //! Reads what the engine has received, in the one form in which doxy writes.
 
 use super::{
-    Line, Message, NOT_END_TO_END, Stop, chunks, decoded, find, header, hijackable, text, words,
+    Line, Message, NOT_END_TO_END, Stop, chunks, decoded, find, header, text, upgrades, words,
 };
 
 /// Reads the next request from the bytes of a connection to the engine. None if its head is
@@ -79,7 +79,8 @@ fn one_received(head: &[u8], bytes: &mut &[u8]) -> Option<Message> {
     let asks: Vec<_> = values("connection").collect();
     let upgrade = values("upgrade").next().is_some();
     let hop = ["keep-alive", "proxy-connection", "te", "expect"];
-    if !(asks.is_empty() && !upgrade || asks == [b"Upgrade"] && upgrade && hijackable(&message))
+    if !(asks.is_empty() && !upgrade
+        || asks == [b"Upgrade"] && upgrades(&message, values("upgrade")))
         || hop.iter().any(|name| values(name).next().is_some())
     {
         return None;

@@ -1,7 +1,7 @@
 //! Reads what a client has sent, as the documentation says that doxy reads it.
 
 use super::{
-    Line, Message, NOT_END_TO_END, OF_UPGRADES, chunks, decoded, header, hijackable, lists, text,
+    Line, Message, NOT_END_TO_END, OF_UPGRADES, chunks, decoded, header, lists, text, upgrades,
     words,
 };
 
@@ -83,7 +83,7 @@ fn one_sent(bytes: &mut &[u8]) -> Option<Message> {
         _ => return None,
     }
     message.body = body;
-    let upgrade = hijackable(&message) && values("upgrade").next().is_some();
+    let upgrade = upgrades(&message, values("upgrade"));
     message.headers = lines
         .into_iter()
         .filter(|(name, _)| !NOT_END_TO_END.contains(&name.as_str()))

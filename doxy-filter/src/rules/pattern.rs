@@ -172,7 +172,8 @@ pub(crate) fn bound(hir: Hir) -> Result<Pattern, Fault> {
 /// matches none.
 fn matches_no_path(hir: &Hir) -> bool {
     // The literals are a complete set of prefixes, or `None`. An exact one is the whole match.
-    let prefixes = Extractor::new().extract(hir);
+    // One byte of each is enough.
+    let prefixes = Extractor::new().limit_literal_len(1).extract(hir);
     prefixes.literals().is_some_and(|prefixes| {
         prefixes
             .iter()

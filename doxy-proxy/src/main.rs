@@ -8,7 +8,7 @@
 //! | `signals` | SIGTERM, SIGINT and SIGHUP | what they do |
 //! | `notify` | what the service manager is told | why |
 //! | `startup` | the states of the process: bound, confined, serving | where settings come from; exit codes |
-//! | `cli` | command line and environment become settings | what a value means; how anything is started |
+//! | `cli` | command line and environment become settings; the tools: their arguments, and printing | what a value means; how anything is started |
 
 mod cli;
 mod config;
@@ -24,7 +24,7 @@ use doxy_proxy::log::diagnostics::Stderr;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::cli::{Stop, Task};
-use crate::config::{ConfigError, EXAMPLE, Source};
+use crate::config::{ConfigError, Source};
 use crate::notify::Notifier;
 use crate::signals::Signals;
 use crate::startup::{Bound, Failure};
@@ -46,18 +46,17 @@ fn main() -> ExitCode {
     };
     let source = Source::new(call.given);
     let done = match call.task {
-        Task::Run => run(source),
-        Task::Example => print(EXAMPLE),
-        Task::Show { json } => show(&source, json),
+        Task::Serve => serve(source).map(|()| 0),
+        Task::Tool { run, arguments } => run(&arguments, source),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(Failure::Config(error)) => complain(&error, MISUSED),
         Err(Failure::Running(error)) => complain(&error, FAILED),
     }
 }
 
-fn run(source: Source) -> Result<(), Failure> {
+fn serve(source: Source) -> Result<(), Failure> {
     let config = source.load()?;
     log_to_stderr(config.shared.debug);
     for warning in cli::warnings(std::env::vars_os()) {
@@ -84,24 +83,6 @@ fn run(source: Source) -> Result<(), Failure> {
         serving.until_stopped(signals, &notifier).await;
         Ok(())
     })
-}
-
-fn show(source: &Source, json: bool) -> Result<(), Failure> {
-    let in_force = source.show()?;
-    match json {
-        true => print(&in_force.json()),
-        false => print(&in_force.to_string()),
-    }
-}
-
-/// Prints a result.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Who reads no further has what it wants.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 fn log_to_stderr(debug: bool) {

@@ -6,6 +6,7 @@ use clap::builder::{BoolishValueParser, OsStringValueParser};
 use clap::{Arg, ArgAction, Command};
 
 use crate::cli::help;
+use crate::cli::tools::TOOLS;
 use crate::config::find;
 
 /// The widest that help is wrapped to.
@@ -19,29 +20,7 @@ pub(super) fn command() -> Command {
             arg.global(everywhere)
         })
         .disable_help_subcommand(true)
-        .subcommand(
-            Command::new("config")
-                .about(help::CONFIG_COMMAND)
-                .subcommand_required(true)
-                .override_help(help::CONFIG_HELP)
-                .subcommand(
-                    Command::new("example")
-                        .about("Print an example with every key")
-                        .override_help(help::CONFIG_HELP),
-                )
-                .subcommand(
-                    Command::new("show")
-                        .about("Print what is in force")
-                        .override_help(help::CONFIG_HELP)
-                        .arg(
-                            Arg::new("format")
-                                .long("format")
-                                .value_name("text|json")
-                                .value_parser(["text", "json"])
-                                .default_value("text"),
-                        ),
-                ),
-        )
+        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
 }
 
 fn options() -> Command {

@@ -7,7 +7,9 @@ use std::ffi::{OsStr, OsString};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::config::{KEYS, Kind, Layer, Setting};
+use crate::cli::tools::TOOLS;
+use crate::config::{KEYS, Kind, Layer, Setting, Source};
+use crate::startup::Failure;
 
 /// The setting that is a list of addresses.
 const ADDRESSES: &str = "proxy-socket";
@@ -22,33 +24,28 @@ pub(crate) struct Call {
 }
 
 /// What doxy can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Task {
     /// Run the proxy.
-    Run,
-    /// Print an example of a configuration.
-    Example,
-    /// Print what is in force.
-    Show {
-        /// For programs.
-        json: bool,
+    Serve,
+    /// Run a tool.
+    Tool {
+        run: fn(&ArgMatches, Source) -> Result<u8, Failure>,
+        arguments: ArgMatches,
     },
 }
 
 /// What doxy is to do.
 pub(super) fn call(matches: &ArgMatches) -> Call {
-    let config = matches.subcommand_matches("config");
-    let task = match config.and_then(ArgMatches::subcommand) {
-        None => Task::Run,
-        Some(("show", show)) => Task::Show {
-            json: show
-                .get_one::<String>("format")
-                .is_some_and(|it| it == "json"),
-        },
-        Some(_) => Task::Example,
-    };
+    let tool = matches.subcommand().and_then(|(name, arguments)| {
+        let tool = TOOLS.iter().find(|tool| tool.name == name)?;
+        Some((tool.run, arguments.clone()))
+    });
     Call {
-        task,
+        task: match tool {
+            Some((run, arguments)) => Task::Tool { run, arguments },
+            None => Task::Serve,
+        },
         given: given(matches),
     }
 }
@@ -109,7 +106,7 @@ fn addresses(list: &OsStr) -> Vec<&OsStr> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Task, addresses, call, given};
+    use super::{Kind, TOOLS, Task, addresses, call, given};
     use crate::cli::args::command;
     use crate::config::KEYS;
 
@@ -137,36 +134,23 @@ mod tests {
     }
 
     #[test]
-    fn subcommands_and_options_around_them() {
-        let show = |json| Task::Show { json };
-        for (args, task, threads) in [
-            (&["doxy"][..], Task::Run, None),
-            (&["doxy", "--threads=2"], Task::Run, Some("2")),
-            (&["doxy", "config", "example"], Task::Example, None),
-            (&["doxy", "config", "show"], show(false), None),
-            (
-                &["doxy", "--threads=2", "config", "show"],
-                show(false),
-                Some("2"),
-            ),
-            (
-                &["doxy", "config", "--threads=2", "show"],
-                show(false),
-                Some("2"),
-            ),
-            (
-                &["doxy", "config", "show", "--threads=2"],
-                show(false),
-                Some("2"),
-            ),
+    fn tools_and_options_around_them() {
+        for (args, is_tool, threads) in [
+            (&["doxy"][..], false, None),
+            (&["doxy", "--threads=2"], false, Some("2")),
+            (&["doxy", "config", "example"], true, None),
+            (&["doxy", "config", "show"], true, None),
+            (&["doxy", "--threads=2", "config", "show"], true, Some("2")),
+            (&["doxy", "config", "--threads=2", "show"], true, Some("2")),
+            (&["doxy", "config", "show", "--threads=2"], true, Some("2")),
             (
                 &["doxy", "config", "show", "--format", "json", "--threads=2"],
-                show(true),
+                true,
                 Some("2"),
             ),
         ] {
             let call = call(&command().get_matches_from(args));
-            assert_eq!(call.task, task, "{args:?}");
+            assert_eq!(matches!(call.task, Task::Tool { .. }), is_tool, "{args:?}");
             let given = format!("{:?}", call.given);
             let expected = threads.map(|it| format!("key: \"threads\", value: {it:?}"));
             match expected {
@@ -183,6 +167,14 @@ mod tests {
         ] {
             assert!(command().try_get_matches_from(args).is_err(), "{args:?}");
         }
+    }
+
+    #[test]
+    fn every_tool_is_found_by_its_name() {
+        for tool in TOOLS {
+            assert_eq!((tool.command)().get_name(), tool.name);
+        }
+        assert!(TOOLS.is_sorted_by_key(|tool| tool.name));
     }
 
     #[test]

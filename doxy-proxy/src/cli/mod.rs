@@ -1,12 +1,16 @@
-//! The command line and the environment: text becomes settings, errors, or a page of help.
+//! The command line and the environment: text becomes settings, errors, a page of help, or the run of a
+//! tool.
 //!
 //! Only the form is checked here. What a value means is for `config` to check.
 
 mod args;
+mod config;
 mod environment;
-mod explain;
 mod given;
 mod help;
+mod misuse;
+mod print;
+mod tools;
 
 pub(crate) use self::environment::warnings;
 pub(crate) use self::given::{Call, Task};
@@ -26,7 +30,7 @@ pub(crate) fn parse() -> Result<Call, Stop> {
     }
     match args::command().try_get_matches() {
         Ok(matches) => Ok(given::call(&matches)),
-        Err(error) if error.use_stderr() => Err(Stop::Misused(explain::explain(&error))),
+        Err(error) if error.use_stderr() => Err(Stop::Misused(misuse::explain(&error))),
         Err(page) => Err(Stop::Page(page)),
     }
 }

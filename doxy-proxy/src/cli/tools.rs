@@ -1,0 +1,43 @@
+//! The table of the tools: the subcommands that do not serve, but answer a question or print a result.
+//!
+//! Each is a file of this folder with its arguments, its help and its printing. What it finds out is
+//! found out elsewhere.
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::cli::config;
+use crate::config::Source;
+use crate::startup::Failure;
+
+/// A subcommand.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    /// Its arguments and its help.
+    pub(crate) command: fn() -> Command,
+    /// Runs it: its own arguments, and where the settings come from. Returns the exit code.
+    pub(crate) run: fn(&ArgMatches, Source) -> Result<u8, Failure>,
+}
+
+/// All tools, in the order of their names.
+pub(crate) const TOOLS: &[Tool] = &[Tool {
+    name: "config",
+    command: config::command,
+    run: config::run,
+}];
+
+/// The option of every tool that can print for programs.
+pub(super) fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("text|json")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("How to print: for people, or for programs")
+}
+
+/// Whether to print for programs.
+pub(super) fn is_json(matches: &ArgMatches) -> bool {
+    matches
+        .get_one::<String>("format")
+        .is_some_and(|format| format == "json")
+}

@@ -25,6 +25,7 @@ mod libpod;
 mod method;
 mod object;
 pub mod schema;
+mod suggest;
 mod table;
 mod template;
 
@@ -34,6 +35,7 @@ pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
 pub use self::field_names::field_names;
 pub use self::filters::FILTERS;
 pub use self::object::{ENGINE_INFO, NamedObject, ObjectKind, object_of};
+pub use self::suggest::suggest;
 
 /// All endpoints in the order of the table: Docker's, then libpod's.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {

@@ -22,5 +22,7 @@ mod objects;
 mod properties;
 /// The classifier beside a slow router of regexes.
 mod router;
+/// The rule that is suggested for an endpoint, and what it reaches.
+mod suggest;
 /// Rules that load with a warning, and rules that load without one.
 mod warnings;

@@ -50,7 +50,7 @@ impl Router {
     }
 }
 
-fn path() -> impl Strategy<Value = String> {
+pub(crate) fn path() -> impl Strategy<Value = String> {
     let templates: Vec<_> = endpoints().map(|endpoint| endpoint.template).collect();
     let version = prop::sample::select(
         &[

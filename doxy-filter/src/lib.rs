@@ -22,9 +22,10 @@
 //!
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
-//! | `error` | `RuleError`, `RuleWarning`: where a pattern file is wrong or odd, what is wrong, and how to fix it | what a rule is |
+//! | `error` | `RuleError`, `RuleWarning`, `CaseError`: where a file is wrong or odd, what is wrong, and how to fix it | what a rule is |
 //! | `path` | the path of a request as the engine's router sees it, and its API version | rules, endpoints |
 //! | `api` | the Docker API as a table: every endpoint, its versions, answer, body and risks; the endpoint of a request | rules, verdicts |
+//! | `cases` | a file of requests and the verdicts that a policy must give: read, not run | policies, verdicts |
 //! | `request` | `Request`: method, path and query that are judged | headers, bodies, connections |
 //! | `verdict` | `Verdict`: allowed or denied, why, and by which rule | how the verdict was found |
 //! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
@@ -32,6 +33,7 @@
 //! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
 pub mod api;
+pub mod cases;
 mod error;
 mod go_regex;
 mod path;
@@ -40,7 +42,7 @@ mod rules;
 mod text;
 mod verdict;
 
-pub use crate::error::{RuleError, RuleWarning};
+pub use crate::error::{CaseError, RuleError, RuleWarning};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};

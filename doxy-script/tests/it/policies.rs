@@ -1,10 +1,11 @@
 //! Runs `scripts/NAME.cases` against `scripts/NAME.rhai`, and `NAME.pattern` if there is one.
-//! `scripts/README.md` describes the cases.
+//! `scripts/README.md` describes the cases. `doxy check` runs them as well, the rules' own too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use doxy_filter::RuleSet;
+use doxy_filter::cases::{Case, CasePeer, Expected, parse};
 use doxy_script::{Peer, Script};
 
 use crate::support::{Ask, words};
@@ -14,13 +15,18 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     pub(crate) script: Script,
     pub(crate) rules: Option<RuleSet>,
-    cases: String,
+    cases: Vec<Case>,
 }
 
 impl Policy {
-    /// The requests of its cases.
+    /// The requests of its cases. Those that are refused never reach a policy.
     pub(crate) fn cases(&self) -> impl Iterator<Item = Ask> {
-        cases(&self.cases).into_iter().map(|case| case.ask)
+        self.judged().map(ask)
+    }
+
+    fn judged(&self) -> impl Iterator<Item = &Case> {
+        let cases = self.cases.iter();
+        cases.filter(|case| case.expected != Expected::Refused)
     }
 }
 
@@ -60,8 +66,16 @@ fn load(path: &Path) -> Policy {
             }),
         rules,
         // A policy without this file has no cases, which is a failure of its own.
-        cases: fs::read_to_string(path.with_extension("cases")).unwrap_or_default(),
+        cases: fs::read(path.with_extension("cases"))
+            .map_or_else(|_| vec![], |text| cases(name, &text)),
     }
+}
+
+fn cases(name: &str, text: &[u8]) -> Vec<Case> {
+    parse(name, text).unwrap_or_else(|errors| {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}", errors.join("\n"))
+    })
 }
 
 #[test]
@@ -70,15 +84,17 @@ fn every_case_of_every_policy() {
     let mut total = 0;
     for policy in all() {
         let mut count = 0;
-        for case in cases(&policy.cases) {
+        for case in policy.judged() {
             count += 1;
-            let got = words(&case.ask.of(&policy.script, policy.rules.as_ref()));
+            let got = words(&ask(case).of(&policy.script, policy.rules.as_ref()));
             let verdict = match got.split(' ').next().unwrap() {
                 "fail" => "deny",
                 verdict => verdict,
             };
-            if verdict != case.expected || !got.contains(&case.because) {
-                failures.push(format!("{}: {}\n    got {got}", policy.name, case.line));
+            let because = case.because.iter().all(|part| got.contains(part));
+            if verdict != case.expected.word() || !because {
+                let place = format!("{}: line {}", policy.name, case.line);
+                failures.push(format!("{place}: {case}\n    got {got}"));
             }
         }
         if count == 0 {
@@ -93,93 +109,27 @@ fn every_case_of_every_policy() {
     assert!(total > 200, "only {total} cases were found");
 }
 
-struct Case {
-    line: String,
-    expected: String,
-    because: String,
-    ask: Ask,
-}
-
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    // Details before the first case are those of all cases.
-    let mut common = Ask::new("GET", "/");
-    let lines = text.lines().enumerate();
-    for (at, line) in lines.filter(|(_, line)| !line.trim_start().starts_with('#')) {
-        let line = line.trim_end();
-        let fault = |what: &str| -> ! { panic!("line {}: {what}: {line}", at + 1) };
-        if line.is_empty() {
-            continue;
-        }
-        let Some(detail) = line.strip_prefix("  ") else {
-            let words: Vec<_> = line.split(' ').collect();
-            let [expected @ ("allow" | "deny" | "pass"), method, target] = *words.as_slice() else {
-                fault("not a case");
-            };
-            cases.push(Case {
-                line: format!("line {}: {line}", at + 1),
-                expected: expected.to_owned(),
-                because: String::new(),
-                ask: Ask {
-                    method: method.to_owned(),
-                    target: target.to_owned(),
-                    ..common.clone()
-                },
-            });
-            continue;
-        };
-        let Some((word, rest)) = detail.split_once(' ') else {
-            fault("not a detail of a case");
-        };
-        let Some(case) = cases.last_mut() else {
-            match word {
-                "peer" => common.peer = Some(peer(rest)),
-                "lookup" => common.looks_up(rest),
-                "container" => common.container = Some(rest.to_owned()),
-                _ => fault("a detail that cannot be common to all cases"),
-            }
-            continue;
-        };
-        match word {
-            "body" => {
-                case.ask.body = Some(rest.into());
-                let json = ("Content-Type".to_owned(), b"application/json".to_vec());
-                case.ask.headers.push(json);
-            }
-            "text" => case.ask.body = Some(rest.into()),
-            "header" => {
-                let (name, value) = rest.split_once(": ").unwrap_or_else(|| fault("no header"));
-                case.ask.headers.push((name.to_owned(), value.into()));
-            }
-            "peer" if rest == "unknown" => case.ask.peer = None,
-            "peer" => case.ask.peer = Some(peer(rest)),
-            "container" if rest == "unknown" => case.ask.container = None,
-            "container" => case.ask.container = Some(rest.to_owned()),
-            "socket" => rest.clone_into(&mut case.ask.socket),
-            "lookup" => case.ask.looks_up(rest),
-            "because" => rest.clone_into(&mut case.because),
-            _ => fault("an unknown detail"),
-        }
+/// The request of a case.
+fn ask(case: &Case) -> Ask {
+    let mut ask = Ask::new(&case.method, &case.target);
+    for (name, value) in &case.headers {
+        ask = ask.header(name, value);
     }
-    cases
-}
-
-fn peer(text: &str) -> Peer {
-    if let Some(address) = text.strip_prefix("address=") {
-        return Peer::Net {
-            address: address.parse().unwrap(),
+    ask.body = case.body.as_ref().map(|body| body.as_bytes().to_owned());
+    ask.peer = case.peer.as_ref().map(|peer| match *peer {
+        CasePeer::Unix { uid, gid, pid } => Peer::Unix { uid, gid, pid },
+        CasePeer::Net(address) => Peer::Net {
+            address,
             certificate: None,
-        };
+        },
+    });
+    ask.container.clone_from(&case.container);
+    if let Some(socket) = &case.socket {
+        ask.socket.clone_from(socket);
     }
-    let number = |name: &str| {
-        let mut parts = text.split(' ').filter_map(|part| part.split_once('='));
-        parts
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.parse::<u32>().unwrap())
-    };
-    Peer::Unix {
-        uid: number("uid").unwrap(),
-        gid: number("gid").unwrap(),
-        pid: number("pid").map(|pid| pid.try_into().unwrap()),
+    for lookup in &case.lookups {
+        ask.engine
+            .insert(lookup.target.clone(), lookup.answer.clone());
     }
+    ask
 }

@@ -47,4 +47,4 @@ pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};
 pub use crate::text::{PatternError, TextPattern};
-pub use crate::verdict::{Reason, RuleRef, Verdict};
+pub use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};

@@ -38,6 +38,15 @@ pub struct RuleRef<'s> {
     pub line: usize,
 }
 
+/// A rule that matches a request, whether or not it decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatchingRule<'s> {
+    /// Where it stands.
+    pub rule: RuleRef<'s>,
+    /// Whether it is a `!` rule.
+    pub denies: bool,
+}
+
 impl fmt::Display for RuleRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source, self.line)

@@ -179,6 +179,43 @@ pub enum Risk {
     HostRoot,
 }
 
+impl Risk {
+    /// Every risk, the worst first. Lists of risks for people have this order.
+    pub const ALL: [Self; 9] = [
+        Self::HostRoot,
+        Self::Exec,
+        Self::Secrets,
+        Self::FilesOut,
+        Self::FilesIn,
+        Self::State,
+        Self::Egress,
+        Self::Dos,
+        Self::Info,
+    ];
+
+    /// Its name in settings, reports and messages: `host-root`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HostRoot => "host-root",
+            Self::Exec => "exec",
+            Self::Secrets => "secrets",
+            Self::FilesOut => "files-out",
+            Self::FilesIn => "files-in",
+            Self::State => "state",
+            Self::Egress => "egress",
+            Self::Dos => "dos",
+            Self::Info => "info",
+        }
+    }
+
+    /// The risk with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|risk| risk.name() == name)
+    }
+}
+
 /// A side effect of a GET or HEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {

@@ -1,11 +1,11 @@
 //! Many patterns, matched in one pass.
 //!
 //! A search reads the path once, whatever the number of patterns, and takes time linear in its
-//! length, whatever the patterns are. There is never a loop over rules.
+//! length, whatever the patterns are. A verdict never takes a loop over rules.
 
 use regex_automata::meta::{Config, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Anchored, Input, PatternID};
 
 use super::pattern::Pattern;
 
@@ -57,6 +57,20 @@ impl Automaton {
                 .copied()
                 .unwrap_or_default(),
         )
+    }
+
+    /// The lines of all patterns that match the whole path. It asks one pattern after the other: for
+    /// people who want to know, not for requests.
+    pub(crate) fn all_matches(&self, path: &str) -> impl Iterator<Item = usize> {
+        let matches = |index: usize| {
+            let Ok(pattern) = PatternID::new(index) else {
+                return false;
+            };
+            let input = Input::new(path).anchored(Anchored::Pattern(pattern));
+            self.regex.search_half(&input).is_some()
+        };
+        let lines = self.lines.iter().enumerate();
+        lines.filter_map(move |(index, line)| matches(index).then_some(*line))
     }
 }
 

@@ -11,7 +11,7 @@ use super::file::{Memory, Rule, RuleText, Sources, read, too_large};
 use super::method::MethodSet;
 use crate::error::{RuleError, RuleWarning};
 use crate::request::Request;
-use crate::verdict::{Reason, RuleRef, Verdict};
+use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};
 
 /// The default rules: the text of the embedded file.
 pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
@@ -138,13 +138,33 @@ impl RuleSet {
             .spoken()
     }
 
+    /// All rules that match a request: the `!` rules, then those that allow, each in the order of
+    /// the texts. The first of them decides, unless no rule allows the method at all. For people who
+    /// want to know why; a verdict needs none of this.
+    #[must_use]
+    pub fn matching(&self, request: &Request<'_>) -> Vec<MatchingRule<'_>> {
+        let method = MethodSet::of_request(request.method);
+        let classes = self.classes.iter();
+        let class = classes.filter(|class| class.methods.contains(method));
+        let automata = class.flat_map(|class| [(true, &class.deny), (false, &class.allow)]);
+        automata
+            .filter_map(|(denies, automaton)| Some((denies, automaton.as_ref()?)))
+            .flat_map(|(denies, automaton)| {
+                let lines = automaton.all_matches(request.path);
+                lines.map(move |line| MatchingRule {
+                    rule: self.rule_ref(line),
+                    denies,
+                })
+            })
+            .collect()
+    }
+
     /// What the rules of one class say about a path.
     #[inline(always)]
     fn ask(&self, class: &Class, path: &str) -> Verdict<'_> {
         let ask = |automaton: &Option<Arc<Automaton>>| {
             let line = automaton.as_ref()?.first_match(path)?;
-            let (source, line) = self.sources.place(line);
-            Some(RuleRef { source, line })
+            Some(self.rule_ref(line))
         };
         if let Some(rule) = ask(&class.deny) {
             return Verdict::Deny(Reason::Rule(rule));
@@ -153,6 +173,12 @@ impl RuleSet {
             Some(rule) => Verdict::Allow(rule),
             None => Verdict::Deny(Reason::NoRule),
         }
+    }
+
+    #[inline(always)]
+    fn rule_ref(&self, line: usize) -> RuleRef<'_> {
+        let (source, line) = self.sources.place(line);
+        RuleRef { source, line }
     }
 
     /// The number of rules; at least 1.

@@ -241,6 +241,21 @@ fn what_rows_say() {
     }
 }
 
+#[test]
+fn a_risk_is_found_by_its_name() {
+    let names = Risk::ALL.map(Risk::name);
+    let expected = "host-root exec secrets files-out files-in state egress dos info";
+    assert_eq!(names.join(" "), expected);
+    for risk in Risk::ALL {
+        assert_eq!(Risk::named(risk.name()), Some(risk));
+    }
+    let used = endpoints().flat_map(|endpoint| endpoint.risks);
+    assert!(used.into_iter().all(|risk| Risk::ALL.contains(risk)));
+    for unknown in ["", "HostRoot", "host_root", "root", " exec"] {
+        assert_eq!(Risk::named(unknown), None, "{unknown}");
+    }
+}
+
 fn fields_of(schema: &'static Schema, found: &mut Vec<&'static [Field]>) {
     match schema {
         Schema::Struct(fields) => {

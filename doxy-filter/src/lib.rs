@@ -30,12 +30,14 @@
 //! | `verdict` | `Verdict`: allowed or denied, why, and by which rule | how the verdict was found |
 //! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
 //! | `rules` | a pattern file: its lines, methods, patterns, the automaton, `RuleSet`; what is odd about its rules | where the file came from |
+//! | `learn` | recorded requests become a pattern file | where they were recorded, and where the file goes |
 //! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
 pub mod api;
 pub mod cases;
 mod error;
 mod go_regex;
+mod learn;
 mod path;
 mod request;
 mod rules;
@@ -43,6 +45,7 @@ mod text;
 mod verdict;
 
 pub use crate::error::{CaseError, RuleError, RuleWarning};
+pub use crate::learn::{Learned, Noted, PatternFile};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};

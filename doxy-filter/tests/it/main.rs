@@ -16,6 +16,8 @@ mod endpoints;
 mod errors;
 /// Patterns that Go and Rust read differently, in Go's meaning.
 mod go;
+/// What recorded requests become.
+mod learn;
 /// Every rule that matches a request.
 mod matching;
 /// Which object a path names.

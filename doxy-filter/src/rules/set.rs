@@ -13,8 +13,8 @@ use crate::error::{RuleError, RuleWarning};
 use crate::request::Request;
 use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};
 
-/// The default rules: the text of the embedded file.
-pub const DEFAULT_PATTERNS: &str = include_str!("default.pattern");
+/// The default rules: the text of the preset `original`.
+pub const DEFAULT_PATTERNS: &str = include_str!("../../../scripts/original.pattern");
 
 /// Compiled rules, of one pattern file or several.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl RuleSet {
     /// Never, as tests ensure. It returns a `Result` because this crate does not panic and the
     /// caller already reports bad rules.
     pub fn embedded() -> Result<Self, RuleError> {
-        Self::parse("default patterns", DEFAULT_PATTERNS.as_bytes())
+        Self::parse("preset original", DEFAULT_PATTERNS.as_bytes())
     }
 
     /// Judges a request.

@@ -11,7 +11,7 @@ use crate::readme::page;
 use crate::support::Ask;
 
 /// `METHOD TEMPLATE` of each endpoint that is open.
-type Open = BTreeSet<String>;
+pub(crate) type Open = BTreeSet<String>;
 
 fn docker() -> impl Iterator<Item = &'static Endpoint> {
     endpoints().filter(|endpoint| endpoint.api == Api::Docker)
@@ -45,7 +45,7 @@ fn opened(allows: impl Fn(&str, &str) -> bool) -> Open {
 
 /// What a policy opens: an endpoint for which it allows a request without a query and a body, about
 /// an object that its cases name, or one of its cases.
-fn opened_by(policy: &Policy) -> Open {
+pub(crate) fn opened_by(policy: &Policy) -> Open {
     let allows = |ask: &Ask| ask.of(&policy.script, policy.rules.as_ref()) == Decision::Allow;
     let cases: Vec<_> = policy.cases().filter(allows).collect();
     let path = |ask: &Ask| {
@@ -103,7 +103,7 @@ fn opened_by_tecnativa(variables: &str) -> Open {
 }
 
 fn opened_by_default() -> Open {
-    let rules = RuleSet::parse("default patterns", DEFAULT_PATTERNS.as_bytes()).unwrap();
+    let rules = RuleSet::parse("preset original", DEFAULT_PATTERNS.as_bytes()).unwrap();
     opened(|method, path| {
         let verdict = rules.decide(&Request {
             method,
@@ -172,7 +172,7 @@ fn the_manual_counts_right() {
     let rows = table(&page("docs/policies.md"), "## Which policy");
     let mut wrong = Vec::new();
     for policy in &policies {
-        let name = policy.name.trim_end_matches(".rhai");
+        let name = policy.name.split('.').next().unwrap();
         let row = rows.iter().find(|row| quoted(&row[0]) == name);
         let row = row.unwrap_or_else(|| panic!("{name} is not in docs/policies.md"));
         let open = opened_by(policy);

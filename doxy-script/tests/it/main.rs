@@ -28,6 +28,8 @@ mod language;
 mod lookups;
 /// The policies in `scripts/`, each with its cases.
 mod policies;
+/// What a policy says it opens.
+mod presets;
 /// What holds for any body, query and script.
 mod properties;
 /// What the README says of policies.

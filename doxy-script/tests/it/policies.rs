@@ -1,6 +1,7 @@
-//! Runs `scripts/NAME.cases` against `scripts/NAME.rhai`, and `NAME.pattern` if there is one.
+//! Runs `scripts/NAME.cases` against `scripts/NAME.rhai`, `NAME.pattern`, or both.
 //! `scripts/README.md` describes the cases. `doxy check` runs them as well, the rules' own too.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,10 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     pub(crate) script: Script,
     pub(crate) rules: Option<RuleSet>,
+    /// Whether there is a script. Rules alone are judged as if beside one that asks nothing but them.
+    pub(crate) has_script: bool,
+    /// The classes of risk that its first lines name.
+    pub(crate) opens: Vec<String>,
     cases: Vec<Case>,
 }
 
@@ -22,6 +27,12 @@ impl Policy {
     /// The requests of its cases. Those that are refused never reach a policy.
     pub(crate) fn cases(&self) -> impl Iterator<Item = Ask> {
         self.judged().map(ask)
+    }
+
+    /// The targets of the requests that it must deny.
+    pub(crate) fn denied(&self) -> impl Iterator<Item = &str> {
+        let denied = self.judged().filter(|case| case.expected == Expected::Deny);
+        denied.map(|case| case.target.as_str())
     }
 
     fn judged(&self) -> impl Iterator<Item = &Case> {
@@ -38,9 +49,10 @@ pub(crate) fn all() -> Vec<Policy> {
     let mut names: Vec<_> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "rhai")
+        .filter(|path| match path.extension().and_then(OsStr::to_str) {
+            Some("rhai") => true,
+            Some("pattern") => !path.with_extension("rhai").exists(),
+            _ => false,
         })
         .collect();
     names.sort();
@@ -51,7 +63,16 @@ pub(crate) fn all() -> Vec<Policy> {
 
 fn load(path: &Path) -> Policy {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let script = Script::compile(name, &fs::read(path).unwrap());
+    let has_script = name.ends_with(".rhai");
+    let text = fs::read_to_string(path).unwrap();
+    let script = match has_script {
+        true => Script::compile(name, text.as_bytes()),
+        false => Script::compile(name, b"fn decide(req) { pass() }"),
+    };
+    let opens = text
+        .lines()
+        .find_map(|line| line.trim_start_matches(['/', '#']).strip_prefix(" Opens: "))
+        .map(|classes| classes.split(", ").map(str::to_owned).collect());
     let rules = fs::read(path.with_extension("pattern"))
         .ok()
         .map(|text| RuleSet::parse(name, &text).unwrap());
@@ -65,6 +86,8 @@ fn load(path: &Path) -> Policy {
                 ..doxy_script::Limits::default()
             }),
         rules,
+        has_script,
+        opens: opens.unwrap_or_default(),
         // A policy without this file has no cases, which is a failure of its own.
         cases: fs::read(path.with_extension("cases"))
             .map_or_else(|_| vec![], |text| cases(name, &text)),
@@ -98,7 +121,8 @@ fn every_case_of_every_policy() {
             }
         }
         if count == 0 {
-            let file = policy.name.replace(".rhai", ".cases");
+            let file = Path::new(&policy.name).with_extension("cases");
+            let file = file.display();
             failures.push(format!(
                 "scripts/{file} has no cases\n    help: write what the policy must answer, as in `allow GET /_ping`"
             ));

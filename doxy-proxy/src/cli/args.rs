@@ -70,6 +70,9 @@ fn options() -> Command {
         ])
         .next_help_heading("Policy (which requests are allowed)")
         .args([
+            list("preset", "DOXY_PRESET", "NAME")
+                .help("A policy that comes with doxy (`doxy presets`); repeatable")
+                .long_help(help::PRESET),
             option("pattern-file", "DOXY_PATTERN_FILE", "FILE")
                 .help("The rules [default: /etc/doxy.pattern, or the embedded rules without it]")
                 .long_help(help::PATTERN_FILE),

@@ -52,6 +52,11 @@ pub(super) const SOCKET_MODE: &str = "\
 Permissions of the proxy socket, in octal. Connecting takes write permission: 0660 lets the owner \
 and the group connect, 0666 everyone. A mode that lets others in and not the owner is an error.";
 
+pub(super) const PRESET: &str = "\
+A policy that comes with doxy, by its name; `doxy presets` lists them, `doxy presets show NAME` prints \
+one. Repeatable, or separated by commas: the rules of presets, --pattern-file and --patterns add up. \
+A socket has at most one script, be it a preset's or --script.";
+
 pub(super) const PATTERN_FILE: &str = "\
 The file with the rules. If this is not given and /etc/doxy.pattern does not exist, the embedded \
 rules are used, which allow read-only access. If the file has an error, doxy does not start and says where it is.";
@@ -133,6 +138,10 @@ Examples:
   Read-only access with the embedded rules:
       doxy
       DOCKER_HOST=unix:///tmp/doxy.sock docker ps
+
+  For a program that doxy knows:
+      doxy presets
+      doxy --preset traefik --proxy-socket /run/doxy/traefik/docker.sock
 
   Your own rules, for the members of a group:
       doxy --pattern-file my.pattern --proxy-socket /run/doxy/doxy.sock --socket-group metrics

@@ -59,6 +59,7 @@ const GUESSES: &[(&str, &[&str])] = &[
     ),
     ("--tls-cert", &["--tlscert", "--cert", "--certificate"]),
     ("--tls-key", &["--tlskey", "--key"]),
+    ("--preset", &["--profile", "--template"]),
     ("--insecure-tcp", &["--insecure"]),
     ("--dry-run", &["--audit", "--permissive", "--log-only"]),
     ("--takeover", &["--replace", "--force"]),

@@ -9,6 +9,7 @@ mod environment;
 mod given;
 mod help;
 mod misuse;
+mod presets;
 mod print;
 mod tools;
 

@@ -3,9 +3,9 @@
 //! Each is a file of this folder with its arguments, its help and its printing. What it finds out is
 //! found out elsewhere.
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
-use crate::cli::config;
+use crate::cli::{config, presets};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -19,8 +19,32 @@ pub(crate) struct Tool {
 }
 
 /// All tools, in the order of their names.
-pub(crate) const TOOLS: &[Tool] = &[Tool {
-    name: "config",
-    command: config::command,
-    run: config::run,
-}];
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "config",
+        command: config::command,
+        run: config::run,
+    },
+    Tool {
+        name: "presets",
+        command: presets::command,
+        run: presets::run,
+    },
+];
+
+/// The option of every tool that can print for programs.
+pub(super) fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("text|json")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("How to print: for people, or for programs")
+}
+
+/// Whether to print for programs.
+pub(super) fn is_json(matches: &ArgMatches) -> bool {
+    matches
+        .get_one::<String>("format")
+        .is_some_and(|format| format == "json")
+}

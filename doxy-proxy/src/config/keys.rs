@@ -98,6 +98,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::socket("docker-tls-ca", Kind::Text),
     Key::socket("docker-tls-cert", Kind::Text),
     Key::socket("docker-tls-key", Kind::Text),
+    Key::socket("preset", Kind::Text).list(),
     Key::socket("pattern-file", Kind::Text),
     Key::socket("patterns", Kind::Text),
     Key::socket("script", Kind::Text),
@@ -121,7 +122,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Settings of versions to come. Whoever gives one would take it for protection.
-pub(crate) const LATER: [&str; 2] = ["preset", "redact"];
+pub(crate) const LATER: [&str; 1] = ["redact"];
 
 /// The setting of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {

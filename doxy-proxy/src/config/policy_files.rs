@@ -1,4 +1,5 @@
-//! The policies: read at the start and at each reload, from files and from rules in the settings.
+//! The policies: read at the start and at each reload, from presets, from files and from rules in the
+//! settings.
 //!
 //! A policy is loaded whole or not at all. There is one fallback, from the default pattern file to the
 //! embedded defaults, and the log says so each time. It is never taken once rules have come from the
@@ -20,6 +21,7 @@ use doxy_proxy::{Script, ScriptError};
 
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
+use crate::config::presets::{self, Preset, ScriptOf};
 use crate::config::settings::{Origin, Setting};
 
 /// How many warnings about a policy are logged.
@@ -27,6 +29,8 @@ const MAX_WARNINGS: usize = 20;
 /// More than any policy has, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
+/// What rules are called where there are none.
+const NO_RULES: &str = "no rules";
 
 /// A policy that can be put in force.
 #[derive(Debug)]
@@ -65,6 +69,7 @@ pub(super) struct Policies {
 /// What names a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Named {
+    presets: Vec<&'static str>,
     pattern_file: Option<PathBuf>,
     patterns: Option<String>,
     script: Option<PathBuf>,
@@ -94,7 +99,8 @@ impl Policies {
     /// The files that are read again at a reload.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let of = |named: &Named| {
-            let default = named.pattern_file.is_none() && named.patterns.is_none();
+            let own = named.pattern_file.is_some() || named.patterns.is_some();
+            let default = !own && named.presets.is_empty();
             let default = default.then(|| DEFAULT_PATTERN_FILE.into());
             let files = [named.pattern_file.clone(), default, named.script.clone()];
             files.into_iter().flatten()
@@ -107,21 +113,27 @@ impl Policies {
 
     /// The policy of a socket, or what is wrong with it.
     pub(super) fn load(&mut self, layers: &Layers<'_>) -> Result<Arc<LoadedPolicy>, ConfigError> {
+        let presets = presets::named(layers.all("preset"))?;
         let pattern_file = layers.optional("pattern-file");
         let patterns = layers.optional("patterns");
         let script = layers.optional("script");
         let named = Named {
+            presets: presets.iter().map(|(preset, _)| preset.name).collect(),
             pattern_file: pattern_file.map(file).transpose()?,
             patterns: patterns.map(Setting::text).transpose()?.map(str::to_owned),
             script: script.map(file).transpose()?,
         };
+        let script = presets::script(script, &presets)?;
         if let Some(loaded) = self.loaded.get(&named) {
             return Ok(Arc::clone(loaded));
         }
-        let rules = match (pattern_file, patterns) {
-            (None, None) => self.default_rules()?,
-            given => named_rules(given)?,
+        let mut rules = match (presets.is_empty(), pattern_file, patterns) {
+            (true, None, None) => self.default_rules()?,
+            (_, pattern_file, patterns) => named_rules(&presets, (pattern_file, patterns))?,
         };
+        rules
+            .warnings
+            .extend(presets.iter().filter_map(presets::to_edit));
         let loaded = Arc::new(match script {
             None => LoadedPolicy {
                 policy: Arc::new(Policy::new(rules.set)),
@@ -184,9 +196,16 @@ fn counted(set: &RuleSet, from: &str) -> String {
     format!("{count} {noun} from {from}")
 }
 
-/// The rules of a file, of the settings, or of both.
-fn named_rules(given: (Option<&Setting>, Option<&Setting>)) -> Result<Rules, ConfigError> {
-    let mut texts = vec![];
+/// The rules of presets, of a file, of the settings, or of all of them.
+fn named_rules(
+    presets: &[(&Preset, &Setting)],
+    given: (Option<&Setting>, Option<&Setting>),
+) -> Result<Rules, ConfigError> {
+    let of_preset = |(preset, _): &(&Preset, &Setting)| {
+        let text = preset.rules?.as_bytes().to_owned();
+        Some((format!("preset {}", preset.name), 1, text))
+    };
+    let mut texts: Vec<Text> = presets.iter().filter_map(of_preset).collect();
     if let Some(setting) = given.0 {
         let path = file(setting)?;
         let text = read_file(&path, MAX_SIZE).map_err(|error| {
@@ -200,6 +219,10 @@ fn named_rules(given: (Option<&Setting>, Option<&Setting>)) -> Result<Rules, Con
     }
     if let Some(setting) = given.1 {
         texts.push(in_line(setting)?);
+    }
+    if texts.is_empty() {
+        // Only a script that decides alone has no rules. If it does ask, nothing is allowed.
+        texts.push((NO_RULES.to_owned(), 1, b"!.*".to_vec()));
     }
     compile(&texts)
 }
@@ -249,7 +272,12 @@ fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
     Ok(Rules {
         described: counted(&set, &names.collect::<Vec<_>>().join(" and ")),
         set,
-        warnings: warnings.iter().map(ToString::to_string).collect(),
+        // Two presets may have the same rule, and each alone is tested to have no mistake.
+        warnings: warnings
+            .iter()
+            .map(ToString::to_string)
+            .filter(|warning| !warning.starts_with("preset "))
+            .collect(),
         hash: hash_of(&texts.iter().map(|it| it.2.trim_ascii()).collect::<Vec<_>>()),
     })
 }
@@ -269,8 +297,16 @@ pub(super) fn file(setting: &Setting) -> Result<PathBuf, ConfigError> {
     Ok(setting.path())
 }
 
+/// The name and the text of a script.
 #[cfg(feature = "script")]
-fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigError> {
+fn script_text(script: ScriptOf<'_>) -> Result<(String, Vec<u8>), ConfigError> {
+    let setting = match script {
+        ScriptOf::File(setting) => setting,
+        ScriptOf::Preset(preset, _) => {
+            let text = preset.script.unwrap_or_default();
+            return Ok((format!("preset {}.rhai", preset.name), text.into()));
+        }
+    };
     let path = file(setting)?;
     let name = path.display().to_string();
     let source = read_file(&path, MAX_SIZE).map_err(|error| {
@@ -284,6 +320,12 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
             ),
         }
     })?;
+    Ok((name, source))
+}
+
+#[cfg(feature = "script")]
+fn with_script(rules: Rules, of: ScriptOf<'_>) -> Result<LoadedPolicy, ConfigError> {
+    let (name, source) = script_text(of)?;
     let script = Script::compile(&name, &source)
         .map_err(ConfigError::of)?
         .on_print(log_printed());
@@ -296,6 +338,14 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
         hash,
     } = rules;
     warnings.extend(script.warnings().iter().map(on_one_line));
+    if let ScriptOf::Preset(_, setting) = of
+        && !script.asks_rules()
+        && set.source() != NO_RULES
+    {
+        warnings.push(format!(
+            "{setting}: its script decides alone, so the rules beside it are not asked"
+        ));
+    }
     let described = match script.asks_rules() {
         true => format!("policy script {name}, {described}"),
         false => format!("policy script {name} alone (it has no pass(), so rules are not asked)"),
@@ -309,8 +359,16 @@ fn with_script(rules: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigEr
 }
 
 #[cfg(not(feature = "script"))]
-fn with_script(_: Rules, setting: &Setting) -> Result<LoadedPolicy, ConfigError> {
+fn with_script(_: Rules, script: ScriptOf<'_>) -> Result<LoadedPolicy, ConfigError> {
     let why = "this doxy was built without policy scripts";
+    let setting = match script {
+        ScriptOf::File(setting) => setting,
+        ScriptOf::Preset(_, setting) => {
+            let help = "build it with the feature `script`, which is on by default, or choose a \
+                        preset without a script (`doxy presets`)";
+            return Err(setting.wrong(why, help));
+        }
+    };
     Err(match setting.place() {
         Some(_) => setting.wrong(
             why,

@@ -39,6 +39,7 @@ pub(crate) enum Denial {
     },
 }
 
+#[cfg(feature = "script")]
 impl Denial {
     /// Where the script denied the request.
     pub(crate) fn place(&self) -> Option<&str> {

@@ -9,7 +9,6 @@ mod containers;
 pub(crate) mod door;
 mod error;
 mod exchange;
-pub(crate) mod explain;
 mod handler;
 mod idle;
 mod missing;

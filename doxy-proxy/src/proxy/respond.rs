@@ -82,7 +82,7 @@ pub(crate) fn reply(error: &Error, exchange: Option<Exchange>, closes: bool) -> 
 }
 
 /// The status that goes with an error.
-pub(crate) fn status(error: &Error) -> StatusCode {
+fn status(error: &Error) -> StatusCode {
     match error {
         Error::BadRequest(BadRequest::Malformed(_)) | Error::NotTls | Error::NotPlain => {
             StatusCode::BAD_REQUEST

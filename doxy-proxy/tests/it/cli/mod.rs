@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod forbidden;
 mod options;
+mod presets;
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -9,7 +9,11 @@ use crate::support::process::doxy;
 
 /// What doxy prints with these arguments. It ends well, and prints nothing else.
 #[track_caller]
-fn printed(args: &[&str], vars: &[(&str, &str)], files: &[(&str, &str)]) -> String {
+pub(in crate::cli) fn printed(
+    args: &[&str],
+    vars: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> String {
     let folder = folder();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();

@@ -95,11 +95,6 @@ proxy-socket = "a"
 doxy.toml:1:2: unknown table `sockets`
 help: the tables are called [socket.NAME]
 
-preset = "traefik"
-=>
-doxy.toml:1:1: `preset` is not in this version
-help: remove it
-
 [socket.a]
 redact = true
 =>

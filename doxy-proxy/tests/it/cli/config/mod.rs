@@ -1,6 +1,6 @@
 //! The file: what is wrong with one, in two lines that begin with its place; and what doxy serves by one.
 
-mod command;
+pub(super) mod command;
 mod form;
 mod sockets;
 
@@ -25,7 +25,7 @@ fn says(text: &str, said: &str) {
 
 /// Each case: the text of a file, a line with `=>`, and what doxy says of it.
 #[track_caller]
-fn table(cases: &str) {
+pub(super) fn table(cases: &str) {
     for case in cases.split("\n\n") {
         let (text, said) = case.split_once("\n=>\n").unwrap();
         says(text.trim_start(), said);

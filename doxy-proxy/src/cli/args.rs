@@ -93,6 +93,9 @@ fn options() -> Command {
                 .default_missing_value("true")
                 .help("Log what would be denied, and forward it")
                 .long_help(help::DRY_RUN),
+            flag("explain-denials", "DOXY_EXPLAIN_DENIALS")
+                .help("Tell clients the rule that would allow what is denied")
+                .long_help(help::EXPLAIN_DENIALS),
         ])
         .next_help_heading("Peers (who may connect)")
         .args([

@@ -69,6 +69,10 @@ pub(super) const DRY_RUN: &str = "\
 Log what would be denied as would_deny, and forward it: to try a policy. With a time (--dry-run=24h) \
 denials are real after it. What is malformed is refused all the same.";
 
+pub(super) const EXPLAIN_DENIALS: &str = "\
+End the message to a client whose request is denied with the rule that would allow it. Never with a \
+rule that leads to root on the host or runs commands, nor where a `!` rule or a script denies.";
+
 pub(super) const ALLOW_FROM: &str = "\
 A network or an address that may connect over TCP, such as 10.0.0.0/8 or fd00::/8. Repeatable, or \
 separated by commas.";

@@ -103,6 +103,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::socket("patterns", Kind::Text),
     Key::socket("script", Kind::Text),
     Key::socket("dry-run", Kind::FlagOrTime),
+    Key::socket("explain-denials", Kind::Flag),
     Key::socket("allow-uid", Kind::Number).list(),
     Key::socket("allow-gid", Kind::Number).list(),
     Key::socket("allow-from", Kind::Text).list(),

@@ -48,6 +48,8 @@ pub(crate) struct SocketConfig {
     pub(crate) allow_host: Vec<String>,
     /// What is in force for each key, to tell what a reload changes.
     pub(crate) given: BTreeMap<&'static str, String>,
+    /// Whether a denial ends with the rule that would allow the request.
+    pub(crate) explain_denials: bool,
     /// With its setting, for messages.
     pub(crate) dry_run: Option<(DryRun, Setting)>,
 }
@@ -148,6 +150,7 @@ pub(super) fn check(
         access_log: access_log(layers)?,
         tls: tls::of_clients(layers)?,
         allow_host: each("allow-host").map(host).collect::<Result<_, _>>()?,
+        explain_denials: layers.flag("explain-denials"),
         dry_run,
         given: given(layers),
     };

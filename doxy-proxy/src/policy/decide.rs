@@ -13,7 +13,7 @@
     )
 )]
 
-use doxy_filter::{Reason, RuleSet, Verdict};
+use doxy_filter::{Reason, Request, RuleSet, Verdict, api};
 
 use crate::http::request::ValidRequest;
 use crate::log::record::RequestRecord;
@@ -149,6 +149,18 @@ impl Policy {
             }
         };
         Decision::Denied(request, denial)
+    }
+
+    /// The rule that would allow a denied request, written from the table of endpoints alone. None if
+    /// more than a rule is missing, and none for what leads to root on the host or runs commands.
+    pub(crate) fn suggestion(&self, judged: &Request<'_>, denial: &Denial) -> Option<String> {
+        if !denial.wants_a_rule() || self.rules.matching(judged).iter().any(|rule| rule.denies) {
+            return None;
+        }
+        let endpoint = api::endpoint_of(judged.method, judged.path)?;
+        let never = [api::Risk::HostRoot, api::Risk::Exec];
+        let harmless = !never.iter().any(|risk| endpoint.risks.contains(risk));
+        harmless.then(|| api::suggest(endpoint))
     }
 
     /// The permit for a request that is allowed. What its path names is what was judged.

@@ -39,6 +39,16 @@ pub(crate) enum Denial {
     },
 }
 
+impl Denial {
+    /// Whether a rule is all that is missing: no `!` rule and no script stands against it.
+    pub(crate) fn wants_a_rule(&self) -> bool {
+        match self {
+            Self::Method { .. } | Self::MethodOnPath { .. } | Self::Path { rule: None, .. } => true,
+            Self::Path { rule: Some(_), .. } | Self::Script { .. } => false,
+        }
+    }
+}
+
 #[cfg(feature = "script")]
 impl Denial {
     /// Where the script denied the request.

@@ -78,7 +78,7 @@ pub(crate) async fn handle(
                         &mut record,
                     )
                 }
-                Err(refused) => Step::Decided(Err(refused)),
+                Err(refused) => Step::Decided(Err(*refused)),
             }
         };
         drop(turn);
@@ -136,6 +136,7 @@ pub(crate) async fn handle(
                     error,
                     exchange: Some(request.exchange),
                     unread,
+                    suggestion: None,
                 },
             }
         }
@@ -152,7 +153,7 @@ pub(crate) async fn refuse(error: &Error, client: &mut Client) -> Next {
     error.tell(&client.log);
     let mut record = RequestRecord::open(&client.log);
     error.note(&mut record);
-    let reply = respond::reply(error, None, true);
+    let reply = respond::reply(error, None, None, true);
     send(&client.stream, reply, Next::Linger, &record).await
 }
 
@@ -197,6 +198,8 @@ struct Refused {
     exchange: Option<Exchange>,
     /// The length of the body that is still to be read, if it is known.
     unread: Option<usize>,
+    /// The rule that would allow it, if the client is to know.
+    suggestion: Option<Box<str>>,
 }
 
 impl Refused {
@@ -222,7 +225,9 @@ impl Refused {
             (Some(_), _) => Next::Close,
             (None, _) => Next::Linger,
         };
-        let reply = respond::reply(&self.error, self.exchange, next != Next::Request);
+        let suggestion = self.suggestion.as_deref();
+        let closes = next != Next::Request;
+        let reply = respond::reply(&self.error, suggestion, self.exchange, closes);
         (reply, next)
     }
 }
@@ -233,11 +238,14 @@ fn parse<'s, 'b>(
     peer: &Peer,
     service: &Service,
     record: &mut RequestRecord<'_>,
-) -> Result<ValidRequest<'s, 'b>, Refused> {
-    let refused = |Rejected { error, exchange }| Refused {
-        error: Error::BadRequest(error),
-        exchange,
-        unread: None,
+) -> Result<ValidRequest<'s, 'b>, Box<Refused>> {
+    let refused = |Rejected { error, exchange }| {
+        Box::new(Refused {
+            error: Error::BadRequest(error),
+            exchange,
+            unread: None,
+            suggestion: None,
+        })
     };
     let head = Head::parse(head, slots).map_err(|error| refused(error.into()))?;
     record.head(&head);
@@ -246,11 +254,12 @@ fn parse<'s, 'b>(
     if let Peer::Net(_) = peer
         && let Err(error) = browser::check(request.head.target, &request.head.lines, &service.hosts)
     {
-        return Err(Refused {
+        return Err(Box::new(Refused {
             error: error.into(),
             exchange: Some(request.exchange),
             unread: request.unread_body(),
-        });
+            suggestion: None,
+        }));
     }
     Ok(request)
 }
@@ -274,12 +283,17 @@ fn decide<'p, 'b>(
         peer: &log.peer,
         container: log.container(),
     };
+    let mut suggestion = None;
     let error = match policy.decide(request, verdict, origin, lookups, record) {
         Decision::Permit(permit) => match UpstreamRequest::new(permit) {
             Some(request) => return Step::Decided(Ok(request)),
             None => Error::Internal,
         },
         Decision::Denied(request, denial) => {
+            if service.explain_denials {
+                let suggested = policy.suggestion(&request.judged(), &denial);
+                suggestion = suggested.map(String::into_boxed_str);
+            }
             let permit = service
                 .dry_run
                 .as_ref()
@@ -315,6 +329,7 @@ fn decide<'p, 'b>(
         error,
         exchange: Some(exchange),
         unread,
+        suggestion,
     }))
 }
 

@@ -26,9 +26,18 @@ pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The response that tells a client about an error. `exchange` is None if nothing is known about the
+/// What stands between a denial and the rule that would allow the request.
+const ALLOWED_BY: &str = " This rule would allow it: ";
+
+/// The response that tells a client about an error, and of a denial the rule that would allow the
+/// request, if it is to know that. `exchange` is None if nothing is known about the
 /// request's framing; `closes` says that the connection ends with the response.
-pub(crate) fn reply(error: &Error, exchange: Option<Exchange>, closes: bool) -> Reply {
+pub(crate) fn reply(
+    error: &Error,
+    suggestion: Option<&str>,
+    exchange: Option<Exchange>,
+    closes: bool,
+) -> Reply {
     thread_local! {
         static SCRATCH: RefCell<(String, Vec<u8>)> = const { RefCell::new((String::new(), Vec::new())) };
     }
@@ -45,6 +54,9 @@ pub(crate) fn reply(error: &Error, exchange: Option<Exchange>, closes: bool) -> 
         } else {
             // Writing to a string cannot fail.
             let _ = write!(message, "{error}");
+        }
+        if let Some(rule) = suggestion {
+            message.extend([ALLOWED_BY, rule]);
         }
         body.extend_from_slice(b"{\"message\":");
         json::write_text(body, message);

@@ -34,6 +34,8 @@ pub struct Service {
     pub limits: Limits,
     /// Whether denials are only recorded.
     pub dry_run: Option<DryRun>,
+    /// Whether a denial ends with the rule that would allow the request.
+    pub explain_denials: bool,
     /// Where requests are recorded.
     pub access_log: Option<AccessLog>,
     /// What peers share.
@@ -82,6 +84,7 @@ impl Service {
             hosts: Arc::default(),
             limits: Limits::default(),
             dry_run: None,
+            explain_denials: false,
             access_log: None,
             shares: Shares::default(),
         }

@@ -151,6 +151,7 @@ pub(super) fn service(
     service.peers = socket.peers.clone();
     service.hosts = socket.allow_host.clone().into();
     service.limits = socket.limits;
+    service.explain_denials = socket.explain_denials;
     service.dry_run = socket
         .dry_run
         .as_ref()

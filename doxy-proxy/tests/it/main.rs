@@ -26,6 +26,8 @@ mod corpus;
 mod cut_heads;
 /// What is logged of denials by default.
 mod denials;
+/// Denials that end with the rule that would allow the request.
+mod suggestions;
 // One process with a unix socket, TCP and TLS.
 mod doors;
 // Sockets on which denials are only recorded.

@@ -103,6 +103,8 @@ pub enum CasePeer {
 /// What the engine says when it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseLookup {
+    /// What is asked about: `container web`, or `engine`.
+    pub what: String,
     /// The target that asks.
     pub target: String,
     /// The answer, as JSON.

@@ -4,12 +4,13 @@
 //! limits, `file` reads all lines, `automaton` matches many patterns at once, `set` is all of it.
 //! `reach` tells which
 //! paths a pattern can match; with it `pattern` refuses those that match none, and `advice` warns of
-//! rules that are probably mistakes.
+//! rules that are probably mistakes. `lints` warns of more, for a person who asks.
 
 mod advice;
 mod automaton;
 mod file;
 mod line;
+mod lints;
 mod method;
 pub(crate) mod pattern;
 mod reach;

@@ -96,8 +96,8 @@ pub(super) fn read(draft: &mut Draft, text: &str) -> Result<(), Fault> {
 
 fn lookup(text: &str) -> Result<CaseLookup, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let (target, answer) = if word == "engine" {
-        (ENGINE_INFO.to_owned(), rest)
+    let (what, target, answer) = if word == "engine" {
+        (word.to_owned(), ENGINE_INFO.to_owned(), rest)
     } else {
         let Some(kind) = ObjectKind::of(word) else {
             let kinds = ObjectKind::ALL.map(ObjectKind::word).join(", ");
@@ -109,11 +109,12 @@ fn lookup(text: &str) -> Result<CaseLookup, String> {
         let (name, answer) = rest.split_once(' ').unwrap_or((rest, ""));
         let target = kind.target(name);
         let target = target.ok_or_else(|| format!("no {word} has the name `{}`", shown(name)))?;
-        (target, answer)
+        (format!("{word} {name}"), target, answer)
     };
     match answer {
         "" => Err("the answer is missing".to_owned()),
         _ => Ok(CaseLookup {
+            what,
             target,
             answer: answer.to_owned(),
         }),

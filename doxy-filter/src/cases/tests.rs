@@ -39,7 +39,8 @@ fn every_detail_of_a_case() {
          \x20 because too much\n\
          \x20 because of it");
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let lookup = |target: &str, answer: &str| CaseLookup {
+    let lookup = |what: &str, target: &str, answer: &str| CaseLookup {
+        what: what.to_owned(),
         target: target.to_owned(),
         answer: answer.to_owned(),
     };
@@ -62,8 +63,8 @@ fn every_detail_of_a_case() {
         container: Some("{\"id\":\"ab\"}".to_owned()),
         socket: Some("/run/a b.sock".to_owned()),
         lookups: vec![
-            lookup("/images/x:1/json", "{\"Id\":\"sha256:a\"}"),
-            lookup("/info", "{}"),
+            lookup("image x:1", "/images/x:1/json", "{\"Id\":\"sha256:a\"}"),
+            lookup("engine", "/info", "{}"),
         ],
         rule: Some(ExpectedRule::At {
             file: Some("scripts/agent.rhai".to_owned()),

@@ -20,10 +20,10 @@ use crate::path::{canonical_path, split_version};
 type Advice = (String, String);
 
 /// How many rules are looked at. Nobody writes more by hand, and looking takes time at each start.
-const MAX_RULES: usize = 500;
+pub(super) const MAX_RULES: usize = 500;
 
 /// Versions that clients use, to try whether a rule is about one of them alone.
-const VERSIONS: [&str; 6] = ["1.24", "1.30", "1.41", "1.43", "1.47", "1.51"];
+pub(super) const VERSIONS: [&str; 6] = ["1.24", "1.30", "1.41", "1.43", "1.47", "1.51"];
 
 /// Whether any of the rules matches: a `!` rule or not, a method, a path.
 type Matches<'m> = &'m dyn Fn(bool, &str, &str) -> bool;
@@ -40,10 +40,7 @@ pub(super) fn about(sources: &Sources, rules: &[Rule], matches: Matches<'_>) -> 
         let advice = if first == rule.line {
             about_one(rule, rules, matches)
         } else {
-            let of = match sources.place(first) {
-                (other, first) if other == source => format!("in line {first}"),
-                (other, first) => format!("{other}:{first}"),
-            };
+            let of = sources.near(rule.line, first);
             Some((
                 format!("the same rule as {of}"),
                 "remove one of them".to_owned(),
@@ -218,7 +215,7 @@ fn no_endpoint(rule: &Rule, example: Option<&str>) -> Option<Advice> {
     // as a path, and a thousand sockets may have the same rule.
     let served = api::endpoints().filter(|endpoint| methods.contains(&endpoint.method));
     for endpoint in served {
-        let path = path_at(endpoint);
+        let path = path_at(endpoint, "x");
         for path in [format!("/v1.41{path}"), path] {
             if language.has(&path)? && serves(endpoint.method, &path) {
                 return None;
@@ -281,13 +278,13 @@ fn one_version(rule: &Rule, example: &str, matches: Matches<'_>) -> Option<Advic
     alone.then(|| (format!("matches version {version} alone"), help.to_owned()))
 }
 
-/// A path at which the engine serves this endpoint, without a version.
-fn path_at(endpoint: &Endpoint) -> String {
+/// A path at which the engine serves this endpoint, without a version, for an object of this name.
+pub(super) fn path_at(endpoint: &Endpoint, name: &str) -> String {
     let mut path = String::new();
     for piece in endpoint.template.split('{') {
         match piece.split_once('}') {
             Some((_, text)) => {
-                path.push('x');
+                path.push_str(name);
                 path.push_str(text);
             }
             None => path.push_str(piece),
@@ -297,7 +294,7 @@ fn path_at(endpoint: &Endpoint) -> String {
 }
 
 /// The paths at which the engine serves any of these endpoints.
-fn paths_of(endpoints: impl Iterator<Item = &'static Endpoint>) -> Hir {
+pub(super) fn paths_of(endpoints: impl Iterator<Item = &'static Endpoint>) -> Hir {
     let several = |characters: &[(char, char)]| {
         let ranges = characters
             .iter()
@@ -352,7 +349,7 @@ mod tests {
     #[test]
     fn every_endpoint_serves_its_path() {
         for endpoint in api::endpoints().filter(|it| it.api == Api::Docker) {
-            let path = format!("/v1.41{}", path_at(endpoint));
+            let path = format!("/v1.41{}", path_at(endpoint, "x"));
             let served = api::endpoint_of(endpoint.method, &path);
             assert!(served.is_some(), "{} {path}", endpoint.method);
         }

@@ -45,6 +45,15 @@ impl Sources {
         }
     }
 
+    /// Where a line is, for a message about another one: `in line 3`, or `b.pattern:3`.
+    pub(super) fn near(&self, line: usize, other: usize) -> String {
+        let (source, _) = self.place(line);
+        match self.place(other) {
+            (same, line) if same == source => format!("in line {line}"),
+            (name, line) => format!("{name}:{line}"),
+        }
+    }
+
     /// The first name.
     pub(super) fn name(&self) -> &str {
         self.0.first().map_or("", |source| &source.name)
@@ -63,11 +72,15 @@ pub(super) struct Rule {
     pub(super) pattern: Pattern,
 }
 
-/// Reads the rules in `texts`. The error is about the first wrong line, or says of which text no line
-/// has a rule.
-pub(super) fn read(texts: &[RuleText<'_>]) -> Result<(Sources, Vec<Rule>), RuleError> {
+/// Reads the rules in `texts`. The errors are about wrong lines, in their order and at most so many,
+/// or say of which text no line has a rule.
+pub(super) fn read(
+    texts: &[RuleText<'_>],
+    most: usize,
+) -> Result<(Sources, Vec<Rule>), Vec<RuleError>> {
     let mut sources = Sources::default();
     let mut rules = Vec::new();
+    let mut errors = Vec::new();
     let mut before = 0;
     for text in texts {
         sources.0.push(Source {
@@ -75,15 +88,21 @@ pub(super) fn read(texts: &[RuleText<'_>]) -> Result<(Sources, Vec<Rule>), RuleE
             first_line: text.first_line,
             before,
         });
-        before = read_one(text, before, &mut rules)?;
+        before = read_one(text, before, &mut rules, &mut errors, most);
+        if errors.len() >= most {
+            return Err(errors);
+        }
     }
-    if rules.is_empty() {
-        return Err(no_rules("the rules"));
+    if rules.is_empty() && errors.is_empty() {
+        errors.push(no_rules("the rules"));
     }
-    Ok((sources, rules))
+    match errors.is_empty() {
+        true => Ok((sources, rules)),
+        false => Err(errors),
+    }
 }
 
-fn no_rules(source: &str) -> RuleError {
+pub(super) fn no_rules(source: &str) -> RuleError {
     RuleError::in_file(
         source,
         "the file has no rules, so nothing would be allowed",
@@ -91,33 +110,54 @@ fn no_rules(source: &str) -> RuleError {
     )
 }
 
-/// Reads one text, with a number of lines before it. Returns how many there are with its own.
-fn read_one(text: &RuleText<'_>, before: usize, rules: &mut Vec<Rule>) -> Result<usize, RuleError> {
+/// Reads one text, with a number of lines before it, until there are too many errors. Returns how many
+/// lines there are with its own.
+fn read_one(
+    text: &RuleText<'_>,
+    before: usize,
+    rules: &mut Vec<Rule>,
+    errors: &mut Vec<RuleError>,
+    most: usize,
+) -> usize {
     let (source, first_line) = (text.source, text.first_line);
     let text = text.text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text.text);
     let mut memory = Memory::new(source);
     let mut line = before;
-    let of_others = rules.len();
+    let of_others = (rules.len(), errors.len());
     for (index, bytes) in text.split(|byte| *byte == b'\n').enumerate() {
         line = line.saturating_add(1);
         let number = index.saturating_add(first_line);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let text = str::from_utf8(bytes).map_err(|error| {
-            let help = "save the file as UTF-8; a single byte has no meaning in a path";
-            let fault = Fault::new(error.valid_up_to(), "the line is not valid UTF-8", help);
-            RuleError::in_line(source, number, &String::from_utf8_lossy(bytes), fault)
-        })?;
-        if let Some(rule) = read_line(line, text)
-            .map_err(|fault| RuleError::in_line(source, number, text, fault))?
-        {
-            memory.take(rule.pattern.size)?;
-            rules.push(rule);
+        let read = match str::from_utf8(bytes) {
+            Ok(text) => read_line(line, text)
+                .map_err(|fault| RuleError::in_line(source, number, text, fault)),
+            Err(error) => {
+                let help = "save the file as UTF-8; a single byte has no meaning in a path";
+                let fault = Fault::new(error.valid_up_to(), "the line is not valid UTF-8", help);
+                let text = String::from_utf8_lossy(bytes);
+                Err(RuleError::in_line(source, number, &text, fault))
+            }
+        };
+        match read {
+            Ok(None) => {}
+            Ok(Some(rule)) => match memory.take(rule.pattern.size) {
+                Ok(()) => rules.push(rule),
+                // What follows would be too much as well.
+                Err(error) => {
+                    errors.push(error);
+                    return line;
+                }
+            },
+            Err(error) => errors.push(error),
+        }
+        if errors.len() >= most {
+            return line;
         }
     }
-    if rules.len() == of_others {
-        return Err(no_rules(source));
+    if of_others == (rules.len(), errors.len()) {
+        errors.push(no_rules(source));
     }
-    Ok(line)
+    line
 }
 
 fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {

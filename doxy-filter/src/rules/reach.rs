@@ -175,19 +175,36 @@ impl Language {
 
 /// Whether one of these paths is in all of the languages. `None` if that takes too long to find out.
 pub(super) fn meet(languages: &mut [&mut Language], paths: Paths) -> Option<bool> {
-    walk(languages, paths, true)
+    meet_outside(languages, &mut [], paths)
+}
+
+/// Whether one of these paths is in all of the languages `within` and in none of those `without`.
+pub(super) fn meet_outside(
+    within: &mut [&mut Language],
+    without: &mut [&mut Language],
+    paths: Paths,
+) -> Option<bool> {
+    let wanted = within.len();
+    let mut languages: Vec<&mut Language> = Vec::with_capacity(wanted + without.len());
+    languages.extend(within.iter_mut().map(|language| &mut **language));
+    languages.extend(without.iter_mut().map(|language| &mut **language));
+    walk(&mut languages, wanted, paths, false)
 }
 
 /// Whether the language has all canonical paths of ASCII but `/`, at which no engine serves anything.
 pub(super) fn is_everything(language: &mut Language) -> Option<bool> {
     // The walk is one over bytes, and patterns match no bytes that are not UTF-8.
     let ascii = Paths::without(|byte| !byte.is_ascii());
-    walk(&mut [language], ascii, false).map(|missed| !missed)
+    walk(&mut [language], 0, ascii, true).map(|missed| !missed)
 }
 
-/// Whether there is a path that all languages have, or, unless `wanted`, one that the only language
-/// lacks.
-fn walk(languages: &mut [&mut Language], paths: Paths, wanted: bool) -> Option<bool> {
+/// Whether there is a path that the first languages have, `wanted` of them, and the others lack.
+fn walk(
+    languages: &mut [&mut Language],
+    wanted: usize,
+    paths: Paths,
+    but_root: bool,
+) -> Option<bool> {
     let bytes = representatives(languages, paths);
     let sizes = languages.iter().map(|it| it.dfa.get_nfa().memory_usage());
     let most = MAX_STEPS.min(MAX_WORK / sizes.sum::<usize>().max(1));
@@ -199,12 +216,12 @@ fn walk(languages: &mut [&mut Language], paths: Paths, wanted: bool) -> Option<b
     // The last one in is the first one out: a match, as a rule, is found without many detours.
     let mut open = vec![(At::Beginning, start)];
     while let Some((at, states)) = open.pop() {
-        if paths.may_end(at) && (wanted || at != At::Root) {
+        if paths.may_end(at) && !(but_root && at == At::Root) {
             let mut all = true;
-            for (language, state) in languages.iter_mut().zip(&states) {
-                all &= language.matches(*state)?;
+            for (index, (language, state)) in languages.iter_mut().zip(&states).enumerate() {
+                all &= language.matches(*state)? == (index < wanted);
             }
-            if all == wanted {
+            if all {
                 return Some(true);
             }
         }
@@ -219,7 +236,7 @@ fn walk(languages: &mut [&mut Language], paths: Paths, wanted: bool) -> Option<b
             if next.iter().any(|state| state.is_quit()) {
                 return None;
             }
-            if wanted && next.iter().any(|state| state.is_dead()) {
+            if next.iter().take(wanted).any(|state| state.is_dead()) {
                 continue;
             }
             if seen.len() >= most {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::advice;
 use super::automaton::Automaton;
-use super::file::{Memory, Rule, RuleText, Sources, read, too_large};
+use super::file::{Memory, Rule, RuleText, Sources, no_rules, read, too_large};
+use super::lints;
 use super::method::MethodSet;
-use crate::error::{RuleError, RuleWarning};
+use crate::error::{MAX_ERRORS, RuleError, RuleWarning};
 use crate::request::Request;
 use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};
 
@@ -45,7 +46,7 @@ impl RuleSet {
     ///
     /// At the first wrong line, and if no line has a rule. No part of a wrong file is used.
     pub fn parse(source: &str, text: &[u8]) -> Result<Self, RuleError> {
-        let (sources, rules) = read(&[whole(source, text)])?;
+        let (sources, rules) = read_or_refuse(&[whole(source, text)])?;
         Self::compile(sources, &rules)
     }
 
@@ -69,11 +70,29 @@ impl RuleSet {
     ///
     /// As for [`RuleSet::parse`], for each of the texts.
     pub fn parse_all(texts: &[RuleText<'_>]) -> Result<(Self, Vec<RuleWarning>), RuleError> {
-        let (sources, rules) = read(texts)?;
+        let (sources, rules) = read_or_refuse(texts)?;
         let set = Self::compile(sources, &rules)?;
-        let matches = |deny, method: &str, path: &str| set.matches(deny, method, path);
-        let warnings = advice::about(&set.sources, &rules, &matches);
+        let warnings = set.advice(&rules);
         Ok((set, warnings))
+    }
+
+    /// As [`RuleSet::parse_all`], for a person who looks for mistakes: with all errors, and with
+    /// warnings that are too many, or take too long to find, for each start.
+    ///
+    /// # Errors
+    ///
+    /// All that are wrong with the texts, in their order; of very many, the first hundred.
+    pub fn check(texts: &[RuleText<'_>]) -> Result<(Self, Vec<RuleWarning>), Vec<RuleError>> {
+        let (sources, rules) = read(texts, MAX_ERRORS)?;
+        let set = Self::compile(sources, &rules).map_err(|error| vec![error])?;
+        let mut warnings = set.advice(&rules);
+        warnings.extend(lints::about(&set, &rules));
+        Ok((set, warnings))
+    }
+
+    fn advice(&self, rules: &[Rule]) -> Vec<RuleWarning> {
+        let matches = |deny, method: &str, path: &str| self.matches(deny, method, path);
+        advice::about(&self.sources, rules, &matches)
     }
 
     fn compile(sources: Sources, rules: &[Rule]) -> Result<Self, RuleError> {
@@ -187,8 +206,18 @@ impl RuleSet {
         self.rules
     }
 
+    /// The text that has this line, and its number there.
+    pub(super) fn place(&self, line: usize) -> (&str, usize) {
+        self.sources.place(line)
+    }
+
+    /// Where a line is, for a message about another one.
+    pub(super) fn near(&self, line: usize, other: usize) -> String {
+        self.sources.near(line, other)
+    }
+
     /// Whether a rule matches: a `!` rule, or one that allows.
-    fn matches(&self, deny: bool, method: &str, path: &str) -> bool {
+    pub(super) fn matches(&self, deny: bool, method: &str, path: &str) -> bool {
         let method = MethodSet::of_request(method);
         let class = self.classes.iter().find(|it| it.methods.contains(method));
         let automaton = class.and_then(|class| match deny {
@@ -203,6 +232,14 @@ impl RuleSet {
     pub fn source(&self) -> &str {
         self.sources.name()
     }
+}
+
+/// The rules of texts, or the first error.
+fn read_or_refuse(texts: &[RuleText<'_>]) -> Result<(Sources, Vec<Rule>), RuleError> {
+    read(texts, 1).map_err(|errors| {
+        let first = errors.into_iter().next();
+        first.unwrap_or_else(|| no_rules("the rules"))
+    })
 }
 
 /// A text that is a file by itself.

@@ -19,6 +19,7 @@
 //! | stream | `proxy/exchange.rs`, `http/response.rs`, `http/body.rs` | the response; bodies, piece by piece |
 //! | | `proxy/tunnel.rs`, `net/splice.rs` | an upgraded connection: bytes, both ways |
 //! | log | `log/record.rs` | one record, at the very end |
+//! | or explain | `proxy/explain.rs` | the same way up to the decision, for a request that nobody sent |
 //! | or answer itself | `proxy/respond.rs`, `proxy/error.rs` | the only place with status codes |
 //!
 //! # The floors
@@ -81,6 +82,10 @@ pub use crate::net::tls::files::{TlsFile, TlsFileError};
 pub use crate::net::tls::server::{TlsServer, TlsServerFiles};
 pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
+pub use crate::proxy::explain::{
+    Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,
+    ObjectAnswer, Question,
+};
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Limits, Service};
 pub use crate::upstream::{Upstream, UpstreamAddr};

@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::tools::{format, is_json};
+use crate::cli::print::{format, is_json};
 use crate::cli::{help, print};
 use crate::config::{EXAMPLE, Source};
 use crate::startup::Failure;

@@ -3,8 +3,7 @@
 use clap::{Arg, ArgMatches, Command};
 use serde_json::json;
 
-use crate::cli::print;
-use crate::cli::tools::{format, is_json};
+use crate::cli::print::{self, format, is_json};
 use crate::config::{ConfigError, PRESETS, Preset, Source};
 use crate::startup::Failure;
 

@@ -1,6 +1,8 @@
-//! Results on standard output. Errors and what happens on the way go to standard error, elsewhere.
+//! Results on standard output, for people or for programs. Errors and what happens on the way go to standard error, elsewhere.
 
 use std::io::{self, Write as _};
+
+use clap::{Arg, ArgMatches};
 
 /// Prints a result. Whoever reads no further has what it wants.
 pub(super) fn result(text: &str) -> io::Result<()> {
@@ -9,4 +11,21 @@ pub(super) fn result(text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The option of every tool that can print for programs.
+pub(super) fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("text|json")
+        .value_parser(["text", "json"])
+        .default_value("text")
+        .help("How to print: for people, or for programs")
+}
+
+/// Whether to print for programs.
+pub(super) fn is_json(matches: &ArgMatches) -> bool {
+    matches
+        .get_one::<String>("format")
+        .is_some_and(|format| format == "json")
 }

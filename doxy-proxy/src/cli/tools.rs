@@ -3,7 +3,7 @@
 //! Each is a file of this folder with its arguments, its help and its printing. What it finds out is
 //! found out elsewhere.
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 
 use crate::cli::{config, presets};
 use crate::config::Source;
@@ -31,20 +31,3 @@ pub(crate) const TOOLS: &[Tool] = &[
         run: presets::run,
     },
 ];
-
-/// The option of every tool that can print for programs.
-pub(super) fn format() -> Arg {
-    Arg::new("format")
-        .long("format")
-        .value_name("text|json")
-        .value_parser(["text", "json"])
-        .default_value("text")
-        .help("How to print: for people, or for programs")
-}
-
-/// Whether to print for programs.
-pub(super) fn is_json(matches: &ArgMatches) -> bool {
-    matches
-        .get_one::<String>("format")
-        .is_some_and(|format| format == "json")
-}

@@ -51,6 +51,26 @@ pub(crate) enum Decision<'s, 'b> {
     NeedsContainer(ValidRequest<'s, 'b>),
 }
 
+/// What rules and script say about a request.
+#[derive(Debug)]
+pub(crate) enum Judgement<'p> {
+    /// Allowed by a line of this file, or by a script as a whole.
+    Allowed {
+        file: &'p str,
+        line: Option<usize>,
+    },
+    Denied(Denial),
+    /// The script has to see the body first.
+    #[cfg(feature = "script")]
+    NeedsBody,
+    /// It has to know first what the engine says to this.
+    #[cfg(feature = "script")]
+    NeedsLookup(Lookup),
+    /// It has to know first which container the peer is in.
+    #[cfg(feature = "script")]
+    NeedsContainer,
+}
+
 /// The proof that a request was judged and allowed; good for forwarding it once.
 #[derive(Debug)]
 pub(crate) struct Permit<'s, 'b> {
@@ -99,35 +119,74 @@ impl Policy {
         lookups: &mut Lookups,
         record: &mut RequestRecord<'_>,
     ) -> Decision<'s, 'b> {
+        let judged = request.judged();
         #[cfg(feature = "script")]
-        if let Some(script) = &self.script {
-            match script.ask(&request, verdict, origin, lookups) {
+        let said = self.script.as_ref().map(|script| {
+            let said = script.ask(&request, verdict, origin, lookups);
+            script.log_failure(&said, &judged);
+            said
+        });
+        let judgement = self.judge(
+            &judged,
+            verdict,
+            #[cfg(feature = "script")]
+            said,
+        );
+        match judgement {
+            Judgement::Allowed { file, line } => {
+                record.allowed(file, line);
+                self.permit(request, lookups, record)
+            }
+            Judgement::Denied(denial) => {
+                record.denied(&judged, denial.place());
+                Decision::Denied(request, denial)
+            }
+            #[cfg(feature = "script")]
+            Judgement::NeedsBody => Decision::NeedsBody(request),
+            #[cfg(feature = "script")]
+            Judgement::NeedsLookup(lookup) => Decision::NeedsLookup(request, lookup),
+            #[cfg(feature = "script")]
+            Judgement::NeedsContainer => Decision::NeedsContainer(request),
+        }
+    }
+
+    /// What rules and script together say: what the rules say, and what the script says if there is one.
+    /// It permits nothing and notes nothing.
+    pub(crate) fn judge<'p>(
+        &'p self,
+        judged: &Request<'_>,
+        verdict: Verdict<'p>,
+        #[cfg(feature = "script")] said: Option<ScriptDecision>,
+    ) -> Judgement<'p> {
+        #[cfg(feature = "script")]
+        if let (Some(script), Some(said)) = (&self.script, said) {
+            match said {
                 ScriptDecision::Allow => {
-                    record.allowed(script.name(), None);
-                    return self.permit(request, lookups, record);
+                    return Judgement::Allowed {
+                        file: script.name(),
+                        line: None,
+                    };
                 }
                 ScriptDecision::Pass => {}
-                ScriptDecision::NeedsBody => return Decision::NeedsBody(request),
-                ScriptDecision::NeedsLookup(lookup) => {
-                    return Decision::NeedsLookup(request, lookup);
-                }
-                ScriptDecision::NeedsContainer => return Decision::NeedsContainer(request),
-                ScriptDecision::Deny(denial) => {
-                    record.denied(&request.judged(), denial.place());
-                    return Decision::Denied(request, denial);
+                ScriptDecision::NeedsBody => return Judgement::NeedsBody,
+                ScriptDecision::NeedsLookup(lookup) => return Judgement::NeedsLookup(lookup),
+                ScriptDecision::NeedsContainer => return Judgement::NeedsContainer,
+                ScriptDecision::Deny(denial) => return Judgement::Denied(denial),
+                ScriptDecision::Failed { public, .. } => {
+                    return Judgement::Denied(script.failure(public));
                 }
             }
         }
-        let judged = request.judged();
         let reason = match verdict {
             Verdict::Allow(rule) => {
-                record.allowed(rule.source, Some(rule.line));
-                return self.permit(request, lookups, record);
+                return Judgement::Allowed {
+                    file: rule.source,
+                    line: Some(rule.line),
+                };
             }
             Verdict::Deny(reason) => reason,
         };
-        record.denied(&judged, None);
-        let denial = match reason {
+        Judgement::Denied(match reason {
             Reason::Method { allowed } => Denial::Method {
                 allowed: allowed.to_owned(),
                 method: judged.method.to_owned(),
@@ -138,7 +197,7 @@ impl Policy {
             },
             _ => {
                 let path = judged.path.to_owned();
-                match self.rules.other_methods(&judged) {
+                match self.rules.other_methods(judged) {
                     none if none.is_empty() => Denial::Path { path, rule: None },
                     allowed => Denial::MethodOnPath {
                         path,
@@ -147,8 +206,18 @@ impl Policy {
                     },
                 }
             }
-        };
-        Decision::Denied(request, denial)
+        })
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// The script, which is asked before the rules.
+    #[cfg(feature = "script")]
+    pub(crate) fn script(&self) -> Option<&Script> {
+        self.script.as_ref()
     }
 
     /// The rule that would allow a denied request, written from the table of endpoints alone. None if

@@ -49,7 +49,6 @@ impl Denial {
     }
 }
 
-#[cfg(feature = "script")]
 impl Denial {
     /// Where the script denied the request.
     pub(crate) fn place(&self) -> Option<&str> {

@@ -14,11 +14,11 @@ mod script;
 #[cfg(not(feature = "script"))]
 pub(crate) use crate::policy::decide::Lookups;
 pub use crate::policy::decide::Policy;
-pub(crate) use crate::policy::decide::{Decision, Permit};
+pub(crate) use crate::policy::decide::{Decision, Judgement, Permit};
 pub(crate) use crate::policy::denial::{Denial, PATH_DENIED};
 pub use crate::policy::dry_run::DryRun;
 pub(crate) use crate::policy::dry_run::WouldDeny;
 pub use crate::policy::handle::PolicyHandle;
 pub(crate) use crate::policy::origin::Origin;
 #[cfg(feature = "script")]
-pub(crate) use crate::policy::script::{Lookup, Lookups, Unanswered};
+pub(crate) use crate::policy::script::{Lookup, Lookups, ScriptDecision, Seen, Unanswered};

@@ -40,12 +40,25 @@ pub(crate) enum ScriptDecision {
     /// The rules decide.
     Pass,
     Deny(Denial),
+    /// It failed or ran past a limit: what the client may know, and what its author must.
+    Failed {
+        public: String,
+        log: String,
+    },
     /// It has to see the body first.
     NeedsBody,
     /// It has to know first what the engine says to this.
     NeedsLookup(Lookup),
     /// It has to know first which container the peer is in.
     NeedsContainer,
+}
+
+/// What a script is told beside the request's head.
+pub(crate) struct Seen<'a> {
+    pub(crate) peer: Option<ScriptPeer>,
+    pub(crate) container: &'a PeerContainer,
+    pub(crate) socket: &'a str,
+    pub(crate) body: Body<'a>,
 }
 
 impl Script {
@@ -69,8 +82,6 @@ impl Script {
         origin: Origin<'_>,
         lookups: &mut Lookups,
     ) -> ScriptDecision {
-        let judged = request.judged();
-        let headers: Vec<_> = request.end_to_end_headers().collect();
         let peer = match origin.peer {
             Peer::Unix(peer) => ScriptPeer::Unix {
                 uid: peer.uid,
@@ -91,23 +102,42 @@ impl Script {
             Some(Err(_)) => PeerContainer::Unknown,
             Some(Ok(container)) => shown(container),
         };
-        let input = ScriptRequest {
-            method: judged.method,
-            path: judged.path,
-            query: judged.query,
-            headers: &headers,
-            peer: Some(peer),
-            container: &container,
-            socket: origin.socket,
-            has_body: request.has_body(),
-            verdict,
-        };
         let body = match &request.body {
             RequestBody::Unread => Body::NotRead,
             RequestBody::Collected(body) => Body::Read(body.bytes()),
             RequestBody::Unreadable(reason) => Body::Unreadable(reason),
         };
-        match self.script.decide(&input, body, lookups) {
+        let seen = Seen {
+            peer: Some(peer),
+            container: &container,
+            socket: origin.socket,
+            body,
+        };
+        self.ask_seeing(request, verdict, seen, lookups)
+    }
+
+    /// Asks the script, which is told this.
+    pub(crate) fn ask_seeing(
+        &self,
+        request: &ValidRequest<'_, '_>,
+        verdict: Verdict<'_>,
+        seen: Seen<'_>,
+        lookups: &mut Lookups,
+    ) -> ScriptDecision {
+        let judged = request.judged();
+        let headers: Vec<_> = request.end_to_end_headers().collect();
+        let input = ScriptRequest {
+            method: judged.method,
+            path: judged.path,
+            query: judged.query,
+            headers: &headers,
+            peer: seen.peer,
+            container: seen.container,
+            socket: seen.socket,
+            has_body: request.has_body(),
+            verdict,
+        };
+        match self.script.decide(&input, seen.body, lookups) {
             Decision::Allow => ScriptDecision::Allow,
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
@@ -125,16 +155,18 @@ impl Script {
                 place: location.map(|location| location.to_string()),
                 failed: false,
             }),
-            Decision::Failed { public, log } => {
-                self.log_failure(&log, &judged);
-                ScriptDecision::Deny(Denial::Script {
-                    reason: public,
-                    template: String::new(),
-                    status: 403,
-                    place: Some(self.name().to_owned()),
-                    failed: true,
-                })
-            }
+            Decision::Failed { public, log } => ScriptDecision::Failed { public, log },
+        }
+    }
+
+    /// The denial of a request on which the script failed.
+    pub(crate) fn failure(&self, public: String) -> Denial {
+        Denial::Script {
+            reason: public,
+            template: String::new(),
+            status: 403,
+            place: Some(self.name().to_owned()),
+            failed: true,
         }
     }
 
@@ -176,7 +208,11 @@ impl Script {
         }
     }
 
-    fn log_failure(&self, log: &str, judged: &Request<'_>) {
+    /// Logs that the script failed, if it did.
+    pub(crate) fn log_failure(&self, said: &ScriptDecision, judged: &Request<'_>) {
+        let ScriptDecision::Failed { log, .. } = said else {
+            return;
+        };
         let Some(dropped) = self.failures.admit() else {
             return;
         };

@@ -67,9 +67,9 @@ impl Error {
         }
     }
 
-    /// Notes in the record that doxy answers the request itself, and why.
-    pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
-        let (reason, rule) = match self {
+    /// Why doxy answers the request itself, and the rule or the place in the script that decided it.
+    pub(crate) fn reason(&self) -> (Reason, Option<&str>) {
+        match self {
             Self::BadRequest(BadRequest::Malformed(_)) => (Reason::Malformed, None),
             Self::BadRequest(BadRequest::HeadTooLarge) => (Reason::HeadTooLarge, None),
             Self::BadRequest(BadRequest::FormBody) => (Reason::FormBody, None),
@@ -100,7 +100,12 @@ impl Error {
             }
             Self::Upstream(UpstreamError::NotAccepting { .. }) => (Reason::EngineTimeout, None),
             Self::Upstream(UpstreamError::BrokeOff { .. }) => (Reason::EngineFailed, None),
-        };
+        }
+    }
+
+    /// Notes in the record that doxy answers the request itself, and why.
+    pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
+        let (reason, rule) = self.reason();
         if let Self::BadRequest(BadRequest::Malformed(Malformed::Escapes)) = self {
             record.revoke();
         }

@@ -9,6 +9,7 @@ mod containers;
 pub(crate) mod door;
 mod error;
 mod exchange;
+pub(crate) mod explain;
 mod handler;
 mod idle;
 mod missing;

@@ -94,7 +94,7 @@ pub(crate) fn reply(
 }
 
 /// The status that goes with an error.
-fn status(error: &Error) -> StatusCode {
+pub(crate) fn status(error: &Error) -> StatusCode {
     match error {
         Error::BadRequest(BadRequest::Malformed(_)) | Error::NotTls | Error::NotPlain => {
             StatusCode::BAD_REQUEST

@@ -24,7 +24,7 @@ start() {
             mount -t proc proc /proc || exit 1
             exec "$@"
         ' "$dir" dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
-            --host "unix://$dir/s" --bridge=none --iptables=false --ip6tables=false \
+            --debug --host "unix://$dir/s" --bridge=none --iptables=false --ip6tables=false \
             --storage-driver=vfs --exec-opt native.cgroupdriver=cgroupfs \
             --cgroup-parent="/${dir##*/}" </dev/null >>"$dir/log" 2>&1
         echo ended

@@ -8,6 +8,7 @@
 //! - `cli`: what the CLI shows, and what of it is refused.
 //! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
+//! - `table`: the routes of the engine, and those of the table of the API.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `containers`: which container a client is in.
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
@@ -17,7 +18,8 @@
 //!   what it is for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
-//! of plugins for it, and `DOXY_TEST_SWARM=1` allows to make the engine a swarm for a while.
+//! of plugins for it, `DOXY_TEST_ENGINE_LOG` its log with `--debug`, and `DOXY_TEST_SWARM=1` allows to
+//! make the engine a swarm for a while.
 //!
 //! An engine that `DOXY_TEST_ENGINE` names may be in use: other clients create and remove objects
 //! at any time. A test compares only objects of its own there, and never the order of a list.
@@ -40,6 +42,7 @@ mod raw;
 mod real;
 mod routes;
 mod shared_host;
+mod table;
 mod watchtower;
 
 use std::ffi::OsStr;

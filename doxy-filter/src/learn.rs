@@ -46,6 +46,8 @@ type Key = (bool, &'static str, &'static str);
 struct Row {
     endpoint: &'static Endpoint,
     requests: u64,
+    /// How many of them the policy in force denied.
+    denied: u64,
     suggested: String,
     /// The suggested rule, to ask whether it allows a request.
     rules: Option<RuleSet>,
@@ -71,16 +73,27 @@ pub struct Noted {
 pub struct PatternFile {
     /// Its text.
     pub text: String,
-    /// How many endpoints it allows.
-    pub allowed: usize,
-    /// The endpoints that were seen and are only comments, with the risks for which nobody has been
-    /// asked.
-    pub withheld: Vec<(&'static Endpoint, Vec<Risk>)>,
+    /// The endpoints that it allows.
+    pub allowed: Vec<&'static Endpoint>,
+    /// The endpoints that were seen and are only comments.
+    pub withheld: Vec<Withheld>,
+}
+
+/// An endpoint that was seen and that no rule of the file allows.
+#[derive(Debug)]
+pub struct Withheld {
+    /// The endpoint.
+    pub endpoint: &'static Endpoint,
+    /// Its risks for which nobody has been asked.
+    pub risks: Vec<Risk>,
+    /// Whether the policy in force denied some request for it. Nothing is learned against a policy.
+    pub denied: bool,
 }
 
 impl Learned {
-    /// Records a request. `path` is what [`canonical_path`](crate::canonical_path) returns.
-    pub fn note(&mut self, method: &str, path: &str) -> Noted {
+    /// Records a request. `path` is what [`canonical_path`](crate::canonical_path) returns; `denied`
+    /// says whether the policy in force denied it.
+    pub fn note(&mut self, method: &str, path: &str, denied: bool) -> Noted {
         self.requests += 1;
         let Some(endpoint) = endpoint_of(method, path) else {
             return Noted {
@@ -91,6 +104,7 @@ impl Learned {
         let key = key(endpoint);
         let row = self.rows.entry(key).or_insert_with(|| Row::new(endpoint));
         row.note(method, path);
+        row.denied += u64::from(denied);
         Noted {
             endpoint: Some(endpoint),
             is_new: row.requests == 1,
@@ -131,24 +145,25 @@ impl Learned {
     /// unless `accepted` has all of these risks.
     #[must_use]
     pub fn pattern_file(&self, accepted: &[Risk]) -> PatternFile {
-        let missing = |row: &Row| {
+        let withhold = |row: &Row| {
             let asked = ASKED_FOR
                 .iter()
                 .filter(|it| row.endpoint.risks.contains(it));
             let missing = asked.filter(|risk| !accepted.contains(risk));
-            missing.copied().collect::<Vec<_>>()
+            Withheld {
+                endpoint: row.endpoint,
+                risks: missing.copied().collect(),
+                denied: row.denied > 0,
+            }
         };
-        let rows = self.rows.values().map(|row| (row, missing(row)));
+        let rows = self.rows.values().map(|row| (row, withhold(row)));
         let (allowed, withheld): (Vec<_>, Vec<_>) =
-            rows.partition(|(_, missing)| missing.is_empty());
+            rows.partition(|(_, why)| why.risks.is_empty() && !why.denied);
         let allowed: Vec<_> = allowed.into_iter().map(|(row, _)| row).collect();
         PatternFile {
             text: text::write(self, &allowed, &withheld),
-            allowed: allowed.len(),
-            withheld: withheld
-                .into_iter()
-                .map(|(row, missing)| (row.endpoint, missing))
-                .collect(),
+            allowed: allowed.iter().map(|row| row.endpoint).collect(),
+            withheld: withheld.into_iter().map(|(_, why)| why).collect(),
         }
     }
 }
@@ -159,6 +174,7 @@ impl Row {
         Self {
             endpoint,
             requests: 0,
+            denied: 0,
             rules: RuleSet::parse("suggested", suggested.as_bytes()).ok(),
             suggested,
             fits: false,

@@ -45,7 +45,7 @@ mod text;
 mod verdict;
 
 pub use crate::error::{CaseError, RuleError, RuleWarning};
-pub use crate::learn::{Learned, Noted, PatternFile};
+pub use crate::learn::{Learned, Noted, PatternFile, Withheld};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};

@@ -8,6 +8,7 @@
 //! | `signals` | SIGTERM, SIGINT and SIGHUP | what they do |
 //! | `notify` | what the service manager is told | why |
 //! | `startup` | the states of the process: bound, confined, serving | where settings come from; exit codes |
+//! | `tools` | what the tools find out and do: logs read, files written, a proxy for one tool | the command line |
 //! | `cli` | command line and environment become settings; the tools: their arguments, and printing | what a value means; how anything is started |
 
 mod cli;
@@ -15,6 +16,7 @@ mod config;
 mod notify;
 mod signals;
 mod startup;
+mod tools;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};

@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Learned, Row};
-use crate::api::{Api, Body, Endpoint, Risk, endpoints};
+use super::{Learned, Row, Withheld};
+use crate::api::{Api, Body, Endpoint, endpoints};
 use crate::path::split_version;
 
 /// How many query parameters a comment lists.
@@ -31,7 +31,7 @@ const STRANGERS: &str = "
 ";
 
 /// The whole file: rules, then what is not allowed, as comments.
-pub(super) fn write(learned: &Learned, allowed: &[&Row], withheld: &[(&Row, Vec<Risk>)]) -> String {
+pub(super) fn write(learned: &Learned, allowed: &[&Row], withheld: &[(&Row, Withheld)]) -> String {
     let mut text = HEADER.to_owned();
     if allowed.is_empty() {
         text.push_str(NO_RULE);
@@ -50,10 +50,15 @@ pub(super) fn write(learned: &Learned, allowed: &[&Row], withheld: &[(&Row, Vec<
         text.push_str(WITHHELD);
     }
     let rows: Vec<_> = withheld.iter().map(|(row, _)| *row).collect();
-    for (row, missing) in withheld {
-        text.push_str("#\n");
-        let names: Vec<_> = missing.iter().map(|risk| risk.name()).collect();
-        let _ = writeln!(text, "# Not allowed because of {}:", names.join(", "));
+    for (row, why) in withheld {
+        let names: Vec<_> = why.risks.iter().map(|risk| risk.name()).collect();
+        let names = names.join(", ");
+        let why = match (why.denied, &*names) {
+            (true, "") => "the policy in force denied such a request".to_owned(),
+            (true, names) => format!("the policy in force denied such a request; it opens {names}"),
+            (false, names) => format!("it opens {names}"),
+        };
+        let _ = writeln!(text, "#\n# Not allowed, for {why}:");
         rules(&mut text, row, &rows, "# ");
     }
     if !learned.strangers.is_empty() {

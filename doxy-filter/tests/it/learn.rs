@@ -20,7 +20,7 @@ const PS_AND_INSPECT: [(&str, &str); 4] = [
 fn learned<'a>(requests: impl IntoIterator<Item = (&'a str, &'a str)>) -> Learned {
     let mut learned = Learned::default();
     for (method, path) in requests {
-        learned.note(method, path);
+        learned.note(method, path, false);
     }
     learned
 }
@@ -110,7 +110,7 @@ DELETE (/v[\d.]+)?/networks/[^/]+
 # Seen, and not allowed: decide about each. To allow one, remove the `#` in front of its rule, or learn
 # again with --accept-risk and its classes.
 #
-# Not allowed because of host-root, exec, files-out, files-in:
+# Not allowed, for it opens host-root, exec, files-out, files-in:
 # POST (/v[\d.]+)?/containers/create
 
 # Seen, and no endpoint of the engine:
@@ -118,8 +118,12 @@ DELETE (/v[\d.]+)?/networks/[^/]+
 #   GET /robots.txt
 ";
     assert_eq!(file.text, expected);
-    assert_eq!(file.allowed, 6);
-    let withheld: Vec<_> = file.withheld.iter().map(|(it, _)| it.template).collect();
+    assert_eq!(file.allowed.len(), 6);
+    let withheld: Vec<_> = file
+        .withheld
+        .iter()
+        .map(|it| it.endpoint.template)
+        .collect();
     assert_eq!(withheld, ["/containers/create"]);
 }
 
@@ -187,8 +191,32 @@ fn only_what_is_accepted_becomes_a_rule() {
                 file.text
             );
         }
-        assert_eq!(file.allowed, expected.len());
+        assert_eq!(file.allowed.len(), expected.len());
     }
+}
+
+#[test]
+fn what_a_policy_denied_is_not_learned_against_it() {
+    let mut learned = learned([("GET", "/info"), ("GET", "/containers/web/logs")]);
+    // A rule for any name would open what the policy kept closed.
+    learned.note("GET", "/volumes/mine", false);
+    learned.note("GET", "/volumes/others", true);
+    let file = learned.pattern_file(&Risk::ALL);
+    let rules = RuleSet::parse("learned", file.text.as_bytes()).unwrap();
+    for (path, allowed) in [
+        ("/info", true),
+        ("/containers/web/logs", true),
+        ("/volumes/mine", false),
+        ("/volumes/others", false),
+    ] {
+        assert_eq!(
+            allows(&rules, "GET", path),
+            allowed,
+            "{path}\n{}",
+            file.text
+        );
+    }
+    assert!(file.text.contains("denied such a request"), "{}", file.text);
 }
 
 #[test]
@@ -210,8 +238,8 @@ fn a_file_without_a_rule_says_so() {
 fn what_is_kept_is_bounded() {
     let mut learned = Learned::default();
     for count in 0..10_000 {
-        learned.note("GET", &format!("/nothing/{count}"));
-        learned.note("GET", &format!("/containers/a/{count}/json"));
+        learned.note("GET", &format!("/nothing/{count}"), false);
+        learned.note("GET", &format!("/containers/a/{count}/json"), false);
     }
     let text = whole(&learned);
     assert!(text.len() < 10_000, "{}", text.len());

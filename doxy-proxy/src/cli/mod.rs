@@ -8,6 +8,7 @@ mod config;
 mod environment;
 mod given;
 mod help;
+mod learn;
 mod misuse;
 mod presets;
 mod print;

@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{config, presets};
+use crate::cli::{config, learn, presets};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -24,6 +24,11 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "config",
         command: config::command,
         run: config::run,
+    },
+    Tool {
+        name: "learn",
+        command: learn::command,
+        run: learn::run,
     },
     Tool {
         name: "presets",

@@ -19,6 +19,11 @@ impl Layer {
         self.0.entry(setting.key()).or_default().push(setting);
     }
 
+    /// Adds a setting in the place of what was given for its key.
+    pub(super) fn replace(&mut self, setting: Setting) {
+        self.0.insert(setting.key(), vec![setting]);
+    }
+
     /// All that was given for a key.
     pub(super) fn get(&self, key: &str) -> &[Setting] {
         self.0.get(key).map_or(&[], Vec::as_slice)

@@ -27,6 +27,8 @@ pub(crate) enum Origin {
     Default,
     Option,
     Variable,
+    /// By another name: an option of a tool, `--socket`, or a variable that is not doxy's, `DOCKER_HOST`.
+    Named(&'static str),
     /// In the file.
     File(Spelled),
 }
@@ -74,6 +76,11 @@ impl Setting {
         Self::new(key, value, Origin::Variable)
     }
 
+    /// A setting that was given by another name than its key's.
+    pub(crate) fn named(name: &'static str, key: &'static str, value: &OsStr) -> Self {
+        Self::new(key, value, Origin::Named(name))
+    }
+
     /// The default of a key.
     pub(super) fn default_of(key: &'static str) -> Self {
         let value = keys::find(key).and_then(|key| key.default);
@@ -115,6 +122,7 @@ impl Setting {
         match &self.origin {
             Origin::Default | Origin::Option => format!("--{key}"),
             Origin::Variable => keys::find(key).map_or_else(String::new, Key::variable),
+            Origin::Named(name) => (*name).to_owned(),
             Origin::File(Spelled { place, .. }) => format!("{place}: {key}"),
         }
     }
@@ -174,8 +182,9 @@ impl fmt::Display for Setting {
             Origin::File(Spelled { spelling, .. }) => write!(f, " = {spelling}"),
             _ if self.value.is_empty() => Ok(()),
             Origin::Variable => write!(f, "={value}"),
+            Origin::Named(name) if !name.starts_with("--") => write!(f, "={value}"),
             Origin::Option if flag => Ok(()),
-            Origin::Default | Origin::Option => write!(f, " {value}"),
+            Origin::Default | Origin::Option | Origin::Named(_) => write!(f, " {value}"),
         }
     }
 }

@@ -126,7 +126,7 @@ impl Row {
         });
         let mut values: Vec<_> = values.collect();
         let from = match self.values.first().map(Setting::origin) {
-            Some(Origin::Option) => "option",
+            Some(Origin::Option | Origin::Named(_)) => "option",
             Some(Origin::Variable) => "variable",
             Some(Origin::File(_)) => "file",
             Some(Origin::Default) | None => "default",

@@ -86,6 +86,20 @@ impl Source {
         self.check(&contents)
     }
 
+    /// Has a setting hold, whatever options and variables say.
+    pub(crate) fn replace(&mut self, setting: Setting) {
+        self.given.replace(setting);
+    }
+
+    /// Has a setting hold unless its key is given, by option, variable or file.
+    pub(crate) fn default(&mut self, setting: Setting) -> Result<(), ConfigError> {
+        let key = setting.key();
+        if self.given.get(key).is_empty() && self.read()?.top.get(key).is_empty() {
+            self.given.add(setting);
+        }
+        Ok(())
+    }
+
     /// What the file says; nothing if there is none.
     pub(super) fn read(&self) -> Result<Contents, ConfigError> {
         match self.given.get("config").last() {

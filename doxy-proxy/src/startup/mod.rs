@@ -7,6 +7,7 @@
 
 mod engine;
 mod live;
+mod private;
 mod reload;
 mod services;
 mod sockets;
@@ -25,6 +26,7 @@ use crate::startup::live::Live;
 use crate::startup::sockets::Created;
 
 pub(crate) use self::live::Failure;
+pub(crate) use self::private::serve_privately;
 
 /// How often doxy looks at files and at its own sockets.
 const LOOK: Duration = Duration::from_secs(2);

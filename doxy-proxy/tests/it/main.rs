@@ -38,6 +38,8 @@ mod engine;
 mod faults;
 // What doxy forwards, in both directions.
 mod forwarding;
+// A pattern file of what a tool asks for.
+mod learn;
 // The engine stops and starts, clients close, doxy stops.
 mod lifecycle;
 // Limits for clients, and which peers may connect.

@@ -1,0 +1,258 @@
+//! `doxy learn`: a tool is exercised, and a pattern file is written of what it has asked for.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::OsStringValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use doxy_filter::PatternFile;
+use doxy_filter::api::Risk;
+
+use crate::cli::print;
+use crate::config::{ConfigError, Source};
+use crate::startup::Failure;
+use crate::tools::learn::{Recording, Session, of_log, record};
+use crate::tools::output::Output;
+use crate::tools::say::say;
+
+const AFTER: &str = "\
+Without a command it waits for clients: start the tool with the DOCKER_HOST that is printed.
+Everything that is asked is forwarded to the engine, so learn where that does no harm; --observe
+forwards only what the policy allows.
+
+Requests of the classes host-root, exec, secrets, files-out and files-in become comments with the
+reason, and rules only with --accept-risk. A rule knows neither query nor body.
+
+Examples:
+  doxy learn --out traefik.pattern
+  doxy learn --out my.pattern --accept-risk secrets -- docker inspect web
+  doxy learn --out my.pattern --from /var/log/doxy/access.jsonl
+
+Exit codes: that of the command, or 0; 1 failed, 2 wrong arguments or settings.";
+
+/// Nothing was learned.
+const FAILED: u8 = 1;
+/// How long to wait for clients.
+const TIME: Duration = Duration::from_secs(60 * 60);
+
+pub(super) fn command() -> Command {
+    let value = |name: &'static str, value: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .value_parser(OsStringValueParser::new())
+    };
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("learn")
+        .about("Write the rules that a tool needs, by watching it")
+        .after_help(AFTER)
+        .next_help_heading("Learning")
+        .args([
+            value("out", "FILE").help("The pattern file to write [default: standard output]"),
+            flag("force").help("Replace the file if it exists"),
+            value("for", "TIME")
+                .conflicts_with("command")
+                .help("How long to wait for clients [default: 1h]"),
+            value("accept-risk", "CLASS")
+                .action(ArgAction::Append)
+                .value_delimiter(',')
+                .help("Write rules for what opens this too; repeatable"),
+            flag("observe").help("Keep the policy's verdicts: what it denies is not forwarded"),
+            value("from", "LOG")
+                .conflicts_with_all(["command", "for", "observe"])
+                .help("Learn from an access log of doxy (format json) instead"),
+            Arg::new("command")
+                .value_name("COMMAND")
+                .num_args(1..)
+                .last(true)
+                .value_parser(OsStringValueParser::new())
+                .help("The tool to run, with its arguments"),
+        ])
+}
+
+pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
+    let path = |name: &str| matches.get_one::<OsString>(name).map(PathBuf::from);
+    let accepted = accepted(matches)?;
+    let output = match path("out") {
+        Some(path) => Some(Output::new(&path, matches.get_flag("force"))?),
+        None => None,
+    };
+    let (recording, code) = match path("from") {
+        Some(log) => (of_log(&log)?, 0),
+        None => record(source, &session(matches)?)?,
+    };
+    if recording.learned.requests() == 0 {
+        say("nothing was seen that can be learned, so nothing is written");
+        summarize(&recording, None, None);
+        return Ok(code.max(FAILED));
+    }
+    let file = recording.learned.pattern_file(&accepted);
+    match &output {
+        Some(output) => output.write(file.text.as_bytes())?,
+        None => print::result(&file.text)?,
+    }
+    summarize(&recording, Some(&file), output.as_ref().map(Output::named));
+    Ok(code)
+}
+
+fn session(matches: &ArgMatches) -> Result<Session, ConfigError> {
+    if matches.value_source("proxy-socket") == Some(ValueSource::CommandLine) {
+        return Err(ConfigError::new(
+            "--proxy-socket",
+            "learn makes a socket of its own, in a private folder",
+            "leave the option out; DOCKER_HOST leads to the socket",
+        ));
+    }
+    let time = match matches.get_one::<OsString>("for") {
+        None => TIME,
+        Some(text) => {
+            let time = humantime::parse_duration(&text.to_string_lossy()).ok();
+            time.filter(|time| !time.is_zero()).ok_or_else(|| {
+                let setting = format!("--for {}", text.to_string_lossy());
+                ConfigError::new(setting, "not a time", "write it as in 90s, 30m or 2h")
+            })?
+        }
+    };
+    let command = matches.get_many::<OsString>("command");
+    Ok(Session {
+        observe: matches.get_flag("observe"),
+        command: command.into_iter().flatten().cloned().collect(),
+        time,
+    })
+}
+
+/// The classes that were given here. A variable that is meant for the server widens no rules.
+fn accepted(matches: &ArgMatches) -> Result<Vec<Risk>, ConfigError> {
+    if matches.value_source("accept-risk") != Some(ValueSource::CommandLine) {
+        return Ok(vec![]);
+    }
+    let names = matches.get_many::<OsString>("accept-risk");
+    let risk = |name: &OsString| {
+        let name = name.to_string_lossy();
+        Risk::named(&name).ok_or_else(|| {
+            let known: Vec<_> = Risk::ALL.iter().map(|risk| risk.name()).collect();
+            let help = format!("the classes are {}", known.join(", "));
+            ConfigError::new(format!("--accept-risk {name}"), "no such class", help)
+        })
+    };
+    names.into_iter().flatten().map(risk).collect()
+}
+
+/// Says what was seen, what the rules open beyond it, and how to test them.
+fn summarize(recording: &Recording, file: Option<&PatternFile>, path: Option<&Path>) {
+    let learned = &recording.learned;
+    say(&format!(
+        "seen: {}, for {}; allowed by the rules: {}",
+        counted(learned.requests(), "request"),
+        counted(learned.endpoints().count() as u64, "endpoint"),
+        file.map_or(0, |file| file.allowed.len())
+    ));
+    for (count, what) in [
+        (recording.denied, "denied by the policy in force"),
+        (recording.refused, "refused by doxy, and not learned"),
+        (
+            recording.cut,
+            "with a path too long for the log, and not learned",
+        ),
+        (recording.lost, "lost by the log: rules may be missing"),
+        (learned.strangers(), "for no endpoint: comments in the file"),
+    ] {
+        if count > 0 {
+            say(&format!("{}: {what}", counted(count, "request")));
+        }
+    }
+    if recording.faults > 0 {
+        say(&format!(
+            "left out: {} of the log",
+            counted(recording.faults, "line")
+        ));
+    }
+    let Some(file) = file else {
+        return;
+    };
+    withheld(file);
+    beyond(file);
+    if let Some(path) = path {
+        let path = path.display();
+        say(&format!("written to {path}. To test it:"));
+        say(&format!("    doxy check --pattern-file {path}"));
+        say(&format!("    doxy coverage --pattern-file {path}"));
+        say(&format!("    doxy run --pattern-file {path} -- COMMAND"));
+    }
+}
+
+/// What was seen and is not allowed, and what would allow it.
+fn withheld(file: &PatternFile) {
+    let mut missing = vec![];
+    for withheld in &file.withheld {
+        let risks: Vec<_> = withheld.risks.iter().map(|risk| risk.name()).collect();
+        let why = match withheld.denied {
+            true => "the policy in force denied it".to_owned(),
+            false => format!("it opens {}", risks.join(", ")),
+        };
+        let endpoint = withheld.endpoint;
+        say(&format!(
+            "NOT allowed: {} {}: {why}",
+            endpoint.method, endpoint.template
+        ));
+        missing.extend(withheld.risks.iter().copied());
+    }
+    let needed = Risk::ALL.iter().filter(|risk| missing.contains(risk));
+    let needed: Vec<_> = needed.map(|risk| risk.name()).collect();
+    if !needed.is_empty() {
+        say(&format!(
+            "the tool needs --accept-risk {} to work through these rules",
+            needed.join(",")
+        ));
+    }
+    if file.allowed.is_empty() {
+        say("there is no rule yet, so doxy does not start with this file");
+    }
+}
+
+/// What the rules open that was not seen.
+fn beyond(file: &PatternFile) {
+    let count = |test: &dyn Fn(&doxy_filter::api::Endpoint) -> bool| {
+        file.allowed
+            .iter()
+            .filter(|endpoint| test(endpoint))
+            .count() as u64
+    };
+    let opened: Vec<_> = [
+        (count(&|it| it.template.contains('{')), "any name"),
+        (count(&|it| it.query().next().is_some()), "any query"),
+        (
+            count(&|it| !matches!(it.body, doxy_filter::api::Body::None)),
+            "any body",
+        ),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{what} at {}", counted(count, "endpoint")))
+    .collect();
+    if !opened.is_empty() {
+        say(&format!(
+            "beyond what was seen the rules open {}",
+            opened.join(", ")
+        ));
+    }
+    let risks = Risk::ALL.iter().filter(|risk| {
+        let mut allowed = file.allowed.iter();
+        allowed.any(|endpoint| endpoint.risks.contains(risk))
+    });
+    let risks: Vec<_> = risks.map(|risk| risk.name()).collect();
+    if !file.allowed.is_empty() {
+        let risks = match risks.join(", ") {
+            none if none.is_empty() => "nothing but what is harmless".to_owned(),
+            risks => risks,
+        };
+        say(&format!("together they open: {risks}"));
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let more = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{more}")
+}

@@ -1,0 +1,9 @@
+//! What the tools find out and do that is neither pure nor a part of serving: logs that are read, files
+//! that are written, a proxy for one tool.
+//!
+//! It knows no command line and prints nothing but what happens on the way, on standard error.
+
+pub(crate) mod learn;
+pub(crate) mod output;
+pub(crate) mod records;
+pub(crate) mod say;

@@ -1,0 +1,400 @@
+//! `doxy learn` with a recording engine: what it forwards, what it writes, and how it ends.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use crate::support::files::listing;
+use crate::support::process::{Ended, Process, doxy};
+use crate::support::{Client, Fake, Setup};
+
+/// A `doxy learn` that waits for clients.
+struct Learning {
+    process: Process,
+    folder: tempfile::TempDir,
+    socket: PathBuf,
+}
+
+impl Learning {
+    #[track_caller]
+    fn start(engine: &Path, args: &[&str], files: &[(&str, &str)]) -> Self {
+        let folder = crate::support::files::short_folder();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut command = doxy(folder.path());
+        command
+            .env("DOXY_DOCKER_SOCKET", engine)
+            .env("TMPDIR", folder.path())
+            .arg("learn")
+            .args(args);
+        let process = Process::spawn(&mut command);
+        let line = process.logged("DOCKER_HOST=unix://");
+        let (_, path) = line.split_once("unix://").unwrap();
+        let socket = path.split(';').next().unwrap().into();
+        Self {
+            process,
+            folder,
+            socket,
+        }
+    }
+
+    fn ask(&self, head: &str) -> u16 {
+        Client::connect(&self.socket)
+            .ask(format!("{head} HTTP/1.1\r\nHost: d\r\n\r\n"))
+            .status()
+    }
+}
+
+/// The rules in a pattern file.
+fn rules(text: &str) -> Vec<&str> {
+    let rules = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    rules.collect()
+}
+
+/// Runs `doxy learn` to its end in a folder with these files. Returns what it wrote as `out`, too.
+#[track_caller]
+fn learn(args: &[&str], files: &[(&str, &str)]) -> (Ended, Option<String>) {
+    let setup = Setup::new().env("PATH", "/usr/bin:/bin").args(["learn"]);
+    let setup = files
+        .iter()
+        .fold(setup, |setup, (name, text)| setup.file(name, text));
+    let out = setup.path("out");
+    let mut setup = setup.env("TMPDIR", "/tmp").args(args);
+    let ended = setup.run();
+    (ended, fs::read_to_string(out).ok())
+}
+
+#[test]
+fn what_a_tool_asks_is_forwarded_and_written() {
+    let engine = Fake::start();
+    let learning = Learning::start(
+        engine.path(),
+        &["--out", "out", "--accept-risk=secrets"],
+        &[],
+    );
+    learning.process.logged("EVERYTHING");
+    for (head, status) in [
+        ("GET /v1.41/containers/json?all=1", 200),
+        ("GET /v1.41/containers/web/json", 200),
+        ("GET /v1.51/containers/my-db_1.2/json", 200),
+        ("DELETE /v1.41/images/quay.io/team/app:1", 200),
+        ("POST /v1.41/containers/web/exec", 200),
+        ("GET /robots%0a.txt", 400),
+        ("GET /robots|.txt", 200),
+        ("GET /containers/../info", 400),
+    ] {
+        assert_eq!(learning.ask(head), status, "{head}");
+    }
+    let new = learning
+        .process
+        .logged("new: GET /containers/{name:.*}/json");
+    assert!(new.ends_with("(info, secrets)"), "{new}");
+    learning.process.logged("no endpoint: GET /robots|.txt");
+    let folder = learning.socket.parent().unwrap();
+    for (path, mode) in [(folder, 0o700), (&*learning.socket, 0o600)] {
+        let found = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{}", path.display());
+    }
+    let Learning {
+        process, folder, ..
+    } = learning;
+    let ended = process.stop();
+    let text = fs::read_to_string(folder.path().join("out")).unwrap();
+    assert_eq!(
+        rules(&text),
+        [
+            r"GET (/v[\d.]+)?/containers/json",
+            r"GET (/v[\d.]+)?/containers/[^/]+/json",
+            r"DELETE (/v[\d.]+)?/images/.+",
+        ]
+    );
+    for comment in [
+        r"# POST (/v[\d.]+)?/containers/[^/]+/exec",
+        "#   GET /robots|.txt",
+    ] {
+        assert!(
+            text.lines().any(|line| line == comment),
+            "{comment}\n{text}"
+        );
+    }
+    // The malformed requests never reached the engine.
+    let targets: Vec<_> = engine
+        .requests()
+        .iter()
+        .map(|it| it.target().to_owned())
+        .collect();
+    assert_eq!(targets.len(), 6, "{targets:?}");
+    for words in [
+        "seen: 6 requests, for 4 endpoints; allowed by the rules: 3",
+        "2 requests: refused by doxy",
+        "NOT allowed: POST /containers/{name:.*}/exec: it opens host-root, exec",
+        "the tool needs --accept-risk host-root,exec",
+        "beyond what was seen the rules open any name at 2 endpoints",
+        "doxy check --pattern-file out",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {ended}");
+    }
+    // Socket and pipe are gone, and nothing but the file is left.
+    assert_eq!(
+        listing(folder.path()).into_iter().collect::<Vec<_>>(),
+        ["out"]
+    );
+}
+
+#[test]
+fn it_ends_when_its_time_is_over() {
+    let engine = Fake::start();
+    let learning = Learning::start(engine.path(), &["--out", "out", "--for", "1s"], &[]);
+    assert_eq!(learning.ask("GET /info"), 200);
+    let out = learning.folder.path().join("out");
+    let ended = learning.process.end();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(
+        rules(&fs::read_to_string(out).unwrap()),
+        [r"GET (/v[\d.]+)?/info"]
+    );
+}
+
+#[test]
+fn with_observe_what_a_policy_denies_stays_denied() {
+    let engine = Fake::start();
+    let files = [("rules", "/info\n/volumes/mine\n")];
+    let args = [
+        "--observe",
+        "--pattern-file",
+        "rules",
+        "--accept-risk",
+        "secrets",
+        "--out",
+        "out",
+    ];
+    let learning = Learning::start(engine.path(), &args, &files);
+    learning.process.logged("what the policy allows and denies");
+    for (head, status) in [
+        ("GET /info", 200),
+        ("GET /volumes/mine", 200),
+        ("GET /volumes/others", 403),
+        ("GET /containers/json", 403),
+    ] {
+        assert_eq!(learning.ask(head), status, "{head}");
+    }
+    learning.process.logged("new: GET /containers/json");
+    learning.process.signal(Signal::INT);
+    let Learning {
+        process,
+        folder,
+        socket,
+    } = learning;
+    let ended = process.end();
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert!(!socket.exists());
+    let text = fs::read_to_string(folder.path().join("out")).unwrap();
+    assert_eq!(rules(&text), [r"GET (/v[\d.]+)?/info"], "{text}");
+    assert_eq!(engine.requests().len(), 2);
+    assert!(
+        ended
+            .stderr
+            .contains("2 requests: denied by the policy in force"),
+        "{ended}"
+    );
+}
+
+#[test]
+fn a_command_gets_the_socket_and_its_exit_code_is_passed_on() {
+    let script = r#"
+        echo "$DOCKER_HOST"; test -S "${DOCKER_HOST#unix://}" || exit 1
+        test -z "$DOCKER_CONTEXT$DOCKER_TLS_VERIFY" || exit 2
+        exit 7"#;
+    let mut setup = Setup::new()
+        .env("PATH", "/usr/bin:/bin")
+        .env("DOCKER_CONTEXT", "other")
+        .env("DOCKER_TLS_VERIFY", "1")
+        .args(["learn", "--", "sh", "-c", script]);
+    let ended = setup.run();
+    assert_eq!(ended.code, Some(7), "{ended}");
+    assert!(ended.stdout.starts_with("unix:///"), "{ended}");
+    assert!(ended.stderr.contains("nothing was seen"), "{ended}");
+    let (ended, _) = learn(&["--", "sh", "-c", "kill -9 $$"], &[]);
+    assert_eq!(ended.code, Some(128 + 9), "{ended}");
+    let (ended, _) = learn(&["--", "/nonexistent/tool"], &[]);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    assert!(
+        ended.stderr.contains("/nonexistent/tool: no such file"),
+        "{ended}"
+    );
+}
+
+#[test]
+fn a_command_gets_the_signals() {
+    for (signal, name) in [
+        (Signal::TERM, "TERM"),
+        (Signal::INT, "INT"),
+        (Signal::HUP, "HUP"),
+    ] {
+        let script = format!("trap 'exit 9' {name}; echo ready; while :; do sleep 0.1; done");
+        let setup = Setup::new();
+        let mut command = doxy(setup.path("").as_path());
+        command
+            .env("PATH", "/usr/bin:/bin")
+            .args(["learn", "--", "sh", "-c", &script]);
+        let process = Process::spawn_group(&mut command);
+        process.prints();
+        process.signal(signal);
+        let ended = process.end();
+        assert_eq!(ended.code, Some(9), "{name}: {ended}");
+    }
+}
+
+#[test]
+fn a_log_is_learned_from() {
+    let log = r#"{"time":"x","uid":0,"gid":0,"pid":1,"method":"GET","path":"/v1.41/containers/a b/logs","verdict":"would_deny"}
+{"time":"x","method":"GET","path":"/containers/json","verdict":"allowed"}
+not a record
+{"time":"x","lost":3}
+{"time":"x","method":"GET","path":"/containers/json/json","verdict":"allowed"}
+{"time":"x","method":"GET","path":"/volumes/x","verdict":"denied"}
+{"time":"x","method":null,"path":null,"verdict":"refused"}
+{"time":"x","method":"GET","path":"/evil\\u{a}POST /containers/create","verdict":"denied"}
+{"time":"x","method":"GET","path":"/<script>","verdict":"denied"}
+{"time":"x","method":"GE"#;
+    let args = [
+        "--from",
+        "log",
+        "--out",
+        "out",
+        "--accept-risk",
+        "secrets,exec",
+    ];
+    let (ended, out) = learn(&args, &[("log", log)]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let text = out.unwrap();
+    assert_eq!(
+        rules(&text),
+        [
+            r"GET (/v[\d.]+)?/containers/json",
+            r"GET (/v[\d.]+)?/containers/[^/]+/json",
+            r"GET (/v[\d.]+)?/containers/[^/]+/logs",
+        ]
+    );
+    assert!(text.contains("\n#   GET /<script>\n"), "{text}");
+    for words in [
+        "log:3: not a JSON object; left out",
+        "log:8: a path that doxy would have refused; left out",
+        "log:10: the line is cut; left out",
+        "3 requests: lost by the log",
+        "NOT allowed: GET /volumes/{name:.*}: the policy in force denied it",
+    ] {
+        assert!(ended.stderr.contains(words), "{words}: {ended}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_log_is_an_error_and_nothing_is_written() {
+    let text = "2026-01-01T00:00:00.000Z 200 allowed GET /info uid=0 gid=0 pid=1\n".repeat(200);
+    for (log, words) in [
+        (
+            &*text,
+            "log:1: this is the text format; write the log with log-format json",
+        ),
+        ("127.0.0.1 - - \"GET /info\"\n", "log:1: not a JSON object"),
+        (
+            "\n\n{\"level\":\"info\"}\n",
+            "log:3: no record of doxy: it has no `verdict`",
+        ),
+    ] {
+        let (ended, out) = learn(&["--from", "log", "--out", "out"], &[("log", log)]);
+        assert_eq!(ended.code, Some(2), "{ended}");
+        assert!(ended.stderr.contains(words), "{words}: {ended}");
+        assert_eq!(out, None);
+    }
+    let (ended, _) = learn(&["--from", "nowhere"], &[]);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    assert!(ended.stderr.contains("nowhere: no such file"), "{ended}");
+}
+
+#[test]
+fn an_existing_file_stays_unless_it_may_be_replaced() {
+    let log = (
+        "log",
+        "{\"method\":\"GET\",\"path\":\"/info\",\"verdict\":\"allowed\"}\n",
+    );
+    let files = [log, ("out", "mine")];
+    let (ended, out) = learn(&["--from", "log", "--out", "out"], &files);
+    assert_eq!(
+        (ended.code, out.as_deref()),
+        (Some(2), Some("mine")),
+        "{ended}"
+    );
+    let (ended, out) = learn(&["--from", "log", "--out", "out", "--force"], &files);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    assert_eq!(rules(&out.unwrap()), [r"GET (/v[\d.]+)?/info"]);
+    // Nothing was seen: the file that was good stays.
+    let nothing = [("log", ""), ("out", "mine")];
+    let (ended, out) = learn(&["--from", "log", "--out", "out", "--force"], &nothing);
+    assert_eq!(
+        (ended.code, out.as_deref()),
+        (Some(1), Some("mine")),
+        "{ended}"
+    );
+}
+
+#[test]
+fn wrong_arguments_are_told() {
+    for (args, words) in [
+        (
+            &["--proxy-socket", "tcp://127.0.0.1:0"][..],
+            "learn makes a socket of its own",
+        ),
+        (
+            &["--accept-risk", "root"],
+            "the classes are host-root, exec, secrets",
+        ),
+        (&["--for", "soon"], "--for soon: not a time"),
+        (&["--for", "1h", "--", "true"], "--for"),
+        (&["--from", "x", "--", "true"], "--from"),
+        (&["--from", "x", "--observe"], "--from"),
+        (&["--out", "/nowhere/x"], "there is no such folder"),
+        (&["--out", "/dev/null", "--force"], "this is not a file"),
+    ] {
+        let (ended, _) = learn(args, &[]);
+        assert_eq!(ended.code, Some(2), "{args:?}: {ended}");
+        assert!(ended.stderr.contains(words), "{args:?}: {ended}");
+    }
+}
+
+#[test]
+fn the_engine_is_that_of_docker_clients_unless_a_setting_names_one() {
+    let engine = Fake::start();
+    let script = "exit 0";
+    for (host, setting, expected) in [
+        (
+            engine.path().to_str().unwrap(),
+            None,
+            engine.path().to_str().unwrap(),
+        ),
+        (
+            "/other.sock",
+            engine.path().to_str(),
+            engine.path().to_str().unwrap(),
+        ),
+        // Doxy's own socket would be asked for ever.
+        ("doxy.sock", None, "/var/run/docker.sock"),
+    ] {
+        let mut setup = Setup::new().env("PATH", "/usr/bin:/bin");
+        setup = match setting {
+            Some(path) => setup.env("DOXY_DOCKER_SOCKET", path),
+            None => setup.without("DOXY_DOCKER_SOCKET"),
+        };
+        let mut setup = setup
+            .env("DOCKER_HOST", &format!("unix://{host}"))
+            .args(["learn", "--", "sh", "-c", script]);
+        let ended = setup.run();
+        let words = format!("FORWARDED to {expected},");
+        assert!(ended.stderr.contains(&words), "{words} {ended}");
+    }
+}

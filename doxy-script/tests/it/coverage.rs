@@ -22,7 +22,7 @@ fn spelled(endpoint: &Endpoint) -> String {
 }
 
 /// A path of this endpoint, about an object of this name.
-fn sample(endpoint: &Endpoint, name: &str) -> String {
+pub(crate) fn sample(endpoint: &Endpoint, name: &str) -> String {
     let mut path = String::new();
     let mut rest = endpoint.template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -34,7 +34,7 @@ fn sample(endpoint: &Endpoint, name: &str) -> String {
 }
 
 /// An id, and a name that an object of any kind may have.
-const ID: &str = "0a1b2c";
+pub(crate) const ID: &str = "0a1b2c";
 
 fn opened(allows: impl Fn(&str, &str) -> bool) -> Open {
     docker()
@@ -56,6 +56,7 @@ pub(crate) fn opened_by(policy: &Policy) -> Open {
     let mut open: Open = cases
         .iter()
         .filter_map(|ask| endpoint_of(&ask.method, &path(ask)))
+        .filter(|endpoint| endpoint.api == Api::Docker)
         .map(spelled)
         .collect();
     let names: BTreeSet<_> = cases

@@ -84,7 +84,7 @@ pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::explain::{
     Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,
-    ObjectAnswer, Question,
+    ObjectAnswer, Question, RecordedPeer, RecordedRequest,
 };
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Limits, Service};

@@ -12,6 +12,7 @@ mod learn;
 mod misuse;
 mod presets;
 mod print;
+mod replay;
 mod tools;
 
 pub(crate) use self::environment::warnings;

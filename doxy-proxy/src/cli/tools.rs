@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{config, learn, presets};
+use crate::cli::{config, learn, presets, replay};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -34,5 +34,10 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "presets",
         command: presets::command,
         run: presets::run,
+    },
+    Tool {
+        name: "replay",
+        command: replay::command,
+        run: replay::run,
     },
 ];

@@ -59,6 +59,8 @@ mod manual;
 mod not_docker;
 // hyper in the engine's place, as a second opinion.
 mod opinion;
+// A changed policy and what was recorded.
+mod replay;
 // SIGHUP reloads the policy.
 mod reload;
 // The privileges that doxy gives up.

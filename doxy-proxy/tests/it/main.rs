@@ -78,6 +78,8 @@ mod sockets;
 mod support;
 // A second doxy follows the first without a gap.
 mod takeover;
+// The tools of the binary.
+mod tools;
 // Listening over TCP, and what is known of a client there.
 mod tcp;
 // TLS on both sides.

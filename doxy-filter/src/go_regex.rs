@@ -59,3 +59,41 @@ pub(crate) fn translate(pattern: &str) -> Result<Translated, Fault> {
     }
     Ok(out)
 }
+
+/// The alternatives of a pattern that stand in no group. One, if there is no `|` there.
+pub(crate) fn alternatives(pattern: &str) -> Result<Vec<&str>, Fault> {
+    let mut reader = Reader::new(pattern);
+    let mut out = Translated::default();
+    let mut bars = vec![];
+    let mut depth = 0_usize;
+    while let Some(c) = reader.peek() {
+        let at = reader.at();
+        match c {
+            '\\' => escape::translate(&mut reader, &mut out)?,
+            '[' => class::translate(&mut reader, &mut out)?,
+            '(' => {
+                group::open(&mut reader, &mut out)?;
+                // Flags alone open nothing.
+                if !reader.since(at).ends_with(')') {
+                    depth += 1;
+                }
+            }
+            _ => {
+                match c {
+                    ')' => depth = depth.saturating_sub(1),
+                    '|' if depth == 0 => bars.push(at),
+                    _ => {}
+                }
+                reader.next();
+            }
+        }
+    }
+    let mut from = 0;
+    let ends = bars.into_iter().chain([pattern.len()]);
+    let parts = ends.map(|end| {
+        let part = pattern.get(from..end).unwrap_or_default();
+        from = end + 1;
+        part
+    });
+    Ok(parts.collect())
+}

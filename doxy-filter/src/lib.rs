@@ -31,12 +31,14 @@
 //! | `go_regex` | a pattern of Go's regexp package, translated to one that Rust reads alike | paths, methods, rules |
 //! | `rules` | a pattern file: its lines, methods, patterns, the automaton, `RuleSet`; what is odd about its rules | where the file came from |
 //! | `learn` | recorded requests become a pattern file | where they were recorded, and where the file goes |
+//! | `import` | policies of other socket proxies, translated to rules and settings | where they were read; how they are printed |
 //! | `text` | `TextPattern`: a pattern for text other than paths, for policy scripts | scripts |
 
 pub mod api;
 pub mod cases;
 mod error;
 mod go_regex;
+pub mod import;
 mod learn;
 mod path;
 mod request;
@@ -48,6 +50,6 @@ pub use crate::error::{CaseError, RuleError, RuleWarning};
 pub use crate::learn::{Learned, Noted, PatternFile, Withheld};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
-pub use crate::rules::{Access, Coverage, DEFAULT_PATTERNS, RuleSet, RuleText};
+pub use crate::rules::{DEFAULT_PATTERNS, RuleSet, RuleText};
 pub use crate::text::{PatternError, TextPattern};
 pub use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};

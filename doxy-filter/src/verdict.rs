@@ -43,8 +43,6 @@ pub struct RuleRef<'s> {
 pub struct MatchingRule<'s> {
     /// Where it stands.
     pub rule: RuleRef<'s>,
-    /// Its line, as it was written.
-    pub text: &'s str,
     /// Whether it is a `!` rule.
     pub denies: bool,
 }

@@ -70,8 +70,6 @@ pub(super) struct Rule {
     pub(super) deny: bool,
     pub(super) methods: MethodSet,
     pub(super) pattern: Pattern,
-    /// The whole line, as it was written.
-    pub(super) text: Box<str>,
 }
 
 /// Reads the rules in `texts`. The errors are about wrong lines, in their order and at most so many,
@@ -162,8 +160,7 @@ fn read_one(
     line
 }
 
-/// Reads one line. `None` for blank lines and comments.
-pub(super) fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
+fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
     let Some(Line {
         deny,
         methods,
@@ -181,7 +178,6 @@ pub(super) fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault
         deny,
         methods,
         pattern,
-        text: text.trim().into(),
     }))
 }
 

@@ -8,8 +8,6 @@
 
 /// Files of rules in `tests/data`, each with the requests it allows and denies.
 mod cases;
-/// Which endpoints rules open.
-mod coverage;
 /// Random patterns, matched by doxy and by Go.
 mod differential;
 /// The table of the API, and which request is for which endpoint.
@@ -18,6 +16,8 @@ mod endpoints;
 mod errors;
 /// Patterns that Go and Rust read differently, in Go's meaning.
 mod go;
+/// Policies of other proxies, translated.
+mod import;
 /// What recorded requests become.
 mod learn;
 /// Every rule that matches a request.

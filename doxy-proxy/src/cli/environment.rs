@@ -4,67 +4,10 @@
 
 use std::ffi::{OsStr, OsString};
 
+use doxy_filter::import::{switches, wollomatic};
+
 use crate::cli::args::command;
 use crate::config::LATER;
-
-/// Switches of Tecnativa's and LinuxServer's docker-socket-proxy, which are 0 or 1.
-const SWITCHES: &[&str] = &[
-    "ALLOW_ARCHIVE",
-    "ALLOW_CHANGES",
-    "ALLOW_EXPORT",
-    "ALLOW_LOGS",
-    "ALLOW_PAUSE",
-    "ALLOW_RESTARTS",
-    "ALLOW_START",
-    "ALLOW_STOP",
-    "ALLOW_TOP",
-    "ALLOW_UNPAUSE",
-    "AUTH",
-    "BUILD",
-    "COMMIT",
-    "CONFIGS",
-    "CONTAINERS",
-    "DISTRIBUTION",
-    "EVENTS",
-    "EXEC",
-    "GRPC",
-    "IMAGES",
-    "INFO",
-    "NETWORKS",
-    "NODES",
-    "PING",
-    "PLUGINS",
-    "POST",
-    "SECRETS",
-    "SERVICES",
-    "SESSION",
-    "SWARM",
-    "SYSTEM",
-    "TASKS",
-    "VERSION",
-    "VOLUMES",
-];
-
-/// Settings of wollomatic's socket-proxy. Those that begin with `SP_ALLOW_` end with a method.
-const WOLLOMATIC: &[&str] = &[
-    "SP_ALLOWBINDMOUNTFROM",
-    "SP_ALLOWFROM",
-    "SP_ALLOWHEALTHCHECK",
-    "SP_LISTENIP",
-    "SP_LOGJSON",
-    "SP_LOGLEVEL",
-    "SP_PROXYCONTAINERNAME",
-    "SP_PROXYPORT",
-    "SP_PROXYSOCKETENDPOINT",
-    "SP_PROXYSOCKETENDPOINTFILEMODE",
-    "SP_SHUTDOWNGRACETIME",
-    "SP_SOCKETPATH",
-    "SP_STOPONWATCHDOG",
-    "SP_WATCHDOGINTERVAL",
-];
-const METHODS: &[&str] = &[
-    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
-];
 
 /// An error about a variable of a version to come, if there is one. A warning would be too little:
 /// doxy would run with other rules than were asked for.
@@ -97,7 +40,7 @@ pub(crate) fn warnings(environment: impl Iterator<Item = (OsString, OsString)>) 
             }
         } else if is_switch(&shown, &value) {
             switches.push(format!("{shown}={}", value.display()));
-        } else if is_wollomatic(&shown) {
+        } else if wollomatic::is_variable(&shown) {
             wollomatic.push(shown);
         }
     }
@@ -105,16 +48,15 @@ pub(crate) fn warnings(environment: impl Iterator<Item = (OsString, OsString)>) 
         switches.sort();
         warnings.push(format!(
             "{}: doxy does not read the settings of Tecnativa's and LinuxServer's \
-             docker-socket-proxy; write what is allowed as rules into a file, and name it with \
-             --pattern-file (`doxy --help` shows rules)",
+             docker-socket-proxy; `doxy import tecnativa` translates them to rules, for --pattern-file",
             switches.join(" "),
         ));
     }
     if !wollomatic.is_empty() {
         wollomatic.sort();
         warnings.push(format!(
-            "{}: doxy does not read the settings of wollomatic's socket-proxy; write each regex as a \
-             rule, `METHOD REGEX`, into a file, and name it with --pattern-file",
+            "{}: doxy does not read the settings of wollomatic's socket-proxy; `doxy import wollomatic` \
+             translates them to rules, for --pattern-file",
             wollomatic.join(" "),
         ));
     }
@@ -135,15 +77,8 @@ fn unknown(name: &str, known: &[&str]) -> String {
 
 /// Other programs have variables such as `VERSION` too, but hardly with 0 or 1 as their value.
 fn is_switch(name: &str, value: &OsStr) -> bool {
-    let known = SWITCHES.contains(&name) || name.starts_with("LIBPOD_");
+    let known = switches::is_switch(name) || name.starts_with("LIBPOD_");
     known && ["0", "1"].iter().any(|switch| value == *switch)
-}
-
-fn is_wollomatic(name: &str) -> bool {
-    let method = name
-        .strip_prefix("SP_ALLOW_")
-        .and_then(|rest| rest.split('_').next());
-    WOLLOMATIC.contains(&name) || method.is_some_and(|method| METHODS.contains(&method))
 }
 
 #[cfg(test)]

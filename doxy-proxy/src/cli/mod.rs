@@ -8,12 +8,11 @@ mod config;
 mod environment;
 mod given;
 mod help;
+mod import;
 mod learn;
 mod misuse;
 mod presets;
 mod print;
-mod replay;
-mod run;
 mod tools;
 
 pub(crate) use self::environment::warnings;

@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{config, learn, presets, replay, run};
+use crate::cli::{config, import, learn, presets};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -26,6 +26,11 @@ pub(crate) const TOOLS: &[Tool] = &[
         run: config::run,
     },
     Tool {
+        name: "import",
+        command: import::command,
+        run: import::run,
+    },
+    Tool {
         name: "learn",
         command: learn::command,
         run: learn::run,
@@ -34,15 +39,5 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "presets",
         command: presets::command,
         run: presets::run,
-    },
-    Tool {
-        name: "replay",
-        command: replay::command,
-        run: replay::run,
-    },
-    Tool {
-        name: "run",
-        command: run::command,
-        run: run::run,
     },
 ];

@@ -5,7 +5,6 @@
 //! canonical, judged by the rules and the script. It makes no permit and reaches no engine.
 
 mod question;
-mod recorded;
 
 use doxy_filter::api::{Endpoint, endpoint_of};
 #[cfg(feature = "script")]
@@ -20,7 +19,6 @@ use crate::proxy::error::Error;
 pub use crate::proxy::explain::question::{
     Asker, AskingCertificate, AskingContainer, KnownObject, ObjectAnswer, Question,
 };
-pub use crate::proxy::explain::recorded::{RecordedPeer, RecordedRequest};
 use crate::proxy::respond;
 
 /// What a policy says about a question.
@@ -206,6 +204,7 @@ impl Explanation {
         Self::new(Answer::Allow, by)
     }
 
+    #[cfg(feature = "script")]
     fn open(missing: String) -> Self {
         Self::new(Answer::Depends(missing), DecidedBy::Open)
     }

@@ -9,6 +9,7 @@ mod effects;
 mod engine;
 mod errors;
 mod forbidden;
+mod import;
 mod options;
 mod presets;
 

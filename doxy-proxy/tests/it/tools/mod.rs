@@ -1,3 +1,0 @@
-//! The tools: subcommands of the binary.
-
-mod run;

@@ -43,6 +43,8 @@ pub struct RuleRef<'s> {
 pub struct MatchingRule<'s> {
     /// Where it stands.
     pub rule: RuleRef<'s>,
+    /// Its line, as it was written.
+    pub text: &'s str,
     /// Whether it is a `!` rule.
     pub denies: bool,
 }

@@ -69,7 +69,7 @@ pub use crate::log::access::{AccessLog, Format, LogDestination};
 pub use crate::net::container::ContainerRule;
 pub use crate::net::listener::error::ListenError;
 pub use crate::net::listener::inherited::InheritedSockets;
-pub use crate::net::listener::present::try_connect;
+pub use crate::net::listener::present::{listening_program, try_connect};
 pub use crate::net::listener::tcp::TcpListener;
 pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixListener};
 pub use crate::net::listener::{ListenConfig, Listener};
@@ -84,10 +84,10 @@ pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::explain::{
     Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,
-    ObjectAnswer, Question,
+    ObjectAnswer, Question, RecordedPeer, RecordedRequest,
 };
 pub use crate::proxy::server::Server;
-pub use crate::proxy::service::{Limits, Service};
+pub use crate::proxy::service::{Denied, Limits, Service};
 pub use crate::upstream::{Upstream, UpstreamAddr};
 #[cfg(feature = "script")]
 pub use doxy_script::{Script, ScriptError};

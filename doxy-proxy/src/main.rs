@@ -9,9 +9,11 @@
 //! | `notify` | what the service manager is told | why |
 //! | `startup` | the states of the process: bound, confined, serving | where settings come from; exit codes |
 //! | `tools` | what the tools find out and do: logs read, files written, a proxy for one tool | the command line |
+//! | `command` | one command with a socket of its own: its user, what it cannot reach, its signals and its end | the command line; what is allowed |
 //! | `cli` | command line and environment become settings; the tools: their arguments, and printing | what a value means; how anything is started |
 
 mod cli;
+mod command;
 mod config;
 mod notify;
 mod signals;
@@ -22,14 +24,13 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use doxy_proxy::log::diagnostics::Stderr;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use tracing::Level;
 
 use crate::cli::{Stop, Task};
 use crate::config::{ConfigError, Source};
 use crate::notify::Notifier;
 use crate::signals::Signals;
-use crate::startup::{Bound, Failure};
+use crate::startup::{Bound, Failure, log_to_stderr, raise_descriptor_limit, runtime};
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -60,17 +61,16 @@ fn main() -> ExitCode {
 
 fn serve(source: Source) -> Result<(), Failure> {
     let config = source.load()?;
-    log_to_stderr(config.shared.debug);
+    let level = match config.shared.debug {
+        true => Level::DEBUG,
+        false => Level::INFO,
+    };
+    log_to_stderr(level);
     for warning in cli::warnings(std::env::vars_os()) {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();
-    // One thread: users and capabilities are changed for the calling thread alone.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let signals = Signals::handle()?;
         let notifier = Notifier::connect().map_err(|error| {
             ConfigError::new(
@@ -85,30 +85,6 @@ fn serve(source: Source) -> Result<(), Failure> {
         serving.until_stopped(signals, &notifier).await;
         Ok(())
     })
-}
-
-fn log_to_stderr(debug: bool) {
-    let level = if debug {
-        tracing::Level::DEBUG
-    } else {
-        tracing::Level::INFO
-    };
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(Stderr::default())
-        // It would print them to the same stream, and end the process if that fails too.
-        .log_internal_errors(false)
-        .with_target(false)
-        .with_ansi(false)
-        .init();
-}
-
-/// Raises the limit on open files as far as doxy may: each connection takes two, a tunnel up to six.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // If this fails the limit stays, and connections beyond it wait.
-    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// Prints an error for the person who started doxy. The log may not be set up yet.

@@ -7,8 +7,8 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// The way to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier {
-    socket: Option<UnixDatagram>,
+    socket: Option<OwnedFd>,
     /// How long doxy may be silent before the service manager takes it for dead.
     watchdog: Option<Duration>,
 }
@@ -47,13 +47,21 @@ impl Notifier {
         rustix::net::connect(&socket, &address)?;
         let own = std::process::id().to_string();
         Ok(Self {
-            socket: Some(socket.into()),
+            socket: Some(socket),
             watchdog: watchdog(
                 env::var_os("WATCHDOG_USEC"),
                 env::var_os("WATCHDOG_PID"),
                 &own,
             ),
         })
+    }
+
+    /// Tells another process of doxy, which has the other end of this socket.
+    pub(crate) fn over(socket: OwnedFd) -> Self {
+        Self {
+            socket: Some(socket),
+            watchdog: None,
+        }
     }
 
     /// Doxy serves, or serves anew. `status` is for people.

@@ -25,6 +25,7 @@
 //! | `error` | `ScriptError`: an error in a policy and how to fix it | what a policy means |
 //! | `json` | JSON read strictly by the schema of an endpoint, or a refusal | Rhai, scripts, requests |
 //! | `budget` | what one call has used up, and why it was stopped | what the call does |
+//! | `reads` | which parts of a request a policy has read | what is in them |
 //! | `lookup` | what a policy looks up, and the engine's answers | how the engine is asked |
 //! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `request` | the request, as the caller gives it and as a script can hold it | the engine, policies |
@@ -42,6 +43,7 @@ mod json;
 mod library;
 mod limits;
 mod lookup;
+mod reads;
 mod request;
 mod run;
 mod script;
@@ -51,5 +53,6 @@ pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
 pub use crate::lookup::{Identity, Lookup, Lookups, Unanswered};
+pub use crate::reads::{Part, Reads, watch_reads};
 pub use crate::request::{Body, Certificate, Container, Peer, PeerContainer, ScriptRequest};
 pub use crate::script::Script;

@@ -241,16 +241,16 @@ pub enum Effect {
 
 /// Endpoints with the same first segment of their paths (after `/libpod`).
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) folder: &'static str,
+pub(crate) struct Group {
+    pub(crate) folder: &'static str,
     /// The first characters of the versions under which Podman serves them. Docker ignores this.
-    pub(super) versions: &'static str,
+    pub(crate) versions: &'static str,
     pub(super) endpoints: &'static [Endpoint],
 }
 
 impl Group {
     /// Whether Podman serves the group under this version; empty means no version.
-    pub(super) fn serves(&self, version: &str) -> bool {
+    pub(crate) fn serves(&self, version: &str) -> bool {
         match version.chars().next() {
             Some(first) => self.versions.contains(first),
             None => self.folder == "_ping",

@@ -6,16 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::endpoint::{Api, Endpoint, Group};
-use super::{docker, libpod};
-
-/// The groups whose objects have slashes in their names: `quay.io/team/app`.
-const NAMES_WITH_SLASHES: [&str; 5] = [
-    "images",
-    "plugins",
-    "distribution",
-    "artifacts",
-    "manifests",
-];
+use super::surroundings::{has_long_names, surroundings};
 
 /// A rule that allows this endpoint, in every version that has it and for every name, and no other
 /// endpoint: `POST (/v[\d.]+)?/containers/[^/]+/start`.
@@ -42,27 +33,6 @@ pub fn suggest(endpoint: &Endpoint) -> String {
         }
     }
     format!("{} {pattern}", endpoint.method)
-}
-
-/// The group of an endpoint, and the endpoints of its method that its router asks first.
-fn surroundings(endpoint: &Endpoint) -> (Option<&'static Group>, Vec<&'static Endpoint>) {
-    let groups = match endpoint.api {
-        Api::Docker => docker::GROUPS,
-        Api::Libpod => libpod::GROUPS,
-    };
-    let is_it = |row: &Endpoint| std::ptr::eq(row, endpoint);
-    let Some(group) = groups.iter().find(|it| it.endpoints.iter().any(is_it)) else {
-        return (None, vec![]);
-    };
-    let shares = |other: &Group| {
-        let mut versions = other.versions.chars();
-        other.folder == group.folder && versions.any(|version| group.versions.contains(version))
-    };
-    let rows = groups.iter().filter(|other| shares(other));
-    let rows = rows.flat_map(|other| other.endpoints);
-    let before = rows.take_while(|row| !is_it(row));
-    let before = before.filter(|row| row.method == endpoint.method);
-    (Some(group), before.collect())
 }
 
 /// The versions under which an engine serves it.
@@ -99,7 +69,7 @@ fn first_name(
         let more = rest.split_once('}').map_or("", |(_, more)| more);
         rest.starts_with('{') && more.contains('{') && end(rest).ends_with(tail)
     });
-    let long = name.contains(':') && NAMES_WITH_SLASHES.contains(&group.folder) && !hidden;
+    let long = name.contains(':') && has_long_names(group) && !hidden;
     let mut taken = BTreeSet::new();
     for rest in beside().filter(|rest| !rest.starts_with('{')) {
         let (word, more) = rest.split_once('/').unwrap_or((rest, ""));

@@ -5,13 +5,12 @@
 
 use std::collections::HashMap;
 
-use regex_syntax::hir::{
-    Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, HirKind, Look, Repetition,
-};
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::file::{Rule, Sources};
 use super::method::MethodSet;
 use super::reach::{self, Language, Paths};
+use super::served::{any_of, path_at};
 use crate::api::{self, Api, Endpoint};
 use crate::error::RuleWarning;
 use crate::path::{canonical_path, split_version};
@@ -224,7 +223,8 @@ fn no_endpoint(rule: &Rule, example: Option<&str>) -> Option<Advice> {
     }
     let mut found = |wanted: &[&str]| {
         let of_methods = |endpoint: &&Endpoint| wanted.contains(&endpoint.method);
-        let mut table = Language::of(&paths_of(api::endpoints().filter(of_methods)))?;
+        let served = api::endpoints().filter(of_methods);
+        let mut table = Language::of(&any_of(served))?;
         reach::meet(&mut [&mut language, &mut table], Paths::ALL)
     };
     if found(&methods)? {
@@ -276,82 +276,4 @@ fn one_version(rule: &Rule, example: &str, matches: Matches<'_>) -> Option<Advic
     let mut others = all.filter(|other| *other != this);
     let alone = !version.is_empty() && !others.any(|other| matches(false, method, &other));
     alone.then(|| (format!("matches version {version} alone"), help.to_owned()))
-}
-
-/// A path at which the engine serves this endpoint, without a version, for an object of this name.
-pub(super) fn path_at(endpoint: &Endpoint, name: &str) -> String {
-    let mut path = String::new();
-    for piece in endpoint.template.split('{') {
-        match piece.split_once('}') {
-            Some((_, text)) => {
-                path.push_str(name);
-                path.push_str(text);
-            }
-            None => path.push_str(piece),
-        }
-    }
-    path
-}
-
-/// The paths at which the engine serves any of these endpoints.
-pub(super) fn paths_of(endpoints: impl Iterator<Item = &'static Endpoint>) -> Hir {
-    let several = |characters: &[(char, char)]| {
-        let ranges = characters
-            .iter()
-            .map(|(from, to)| ClassUnicodeRange::new(*from, *to));
-        repeat(Hir::class(Class::Unicode(ClassUnicode::new(ranges))), 1)
-    };
-    let prefix = |api: Api| {
-        let version = match api {
-            Api::Docker => several(&[('0', '9'), ('.', '.')]),
-            Api::Libpod => several(&[('0', '9'), ('A', 'Z'), ('a', 'z'), ('.', '.'), ('-', '-')]),
-        };
-        let prefix = Hir::concat(vec![Hir::literal(*b"/v"), version]);
-        Hir::alternation(vec![Hir::empty(), prefix])
-    };
-    let path = |endpoint: &Endpoint| {
-        let mut parts = vec![prefix(endpoint.api)];
-        for piece in endpoint.template.split('{') {
-            let text = match piece.split_once('}') {
-                Some((name, text)) => {
-                    let any = Hir::dot(Dot::AnyChar);
-                    parts.push(match name.split_once(':') {
-                        Some((_, ".*")) => repeat(any, 0),
-                        Some(_) => repeat(any, 1),
-                        None => several(&[('\0', '.'), ('0', char::MAX)]),
-                    });
-                    text
-                }
-                None => piece,
-            };
-            parts.push(Hir::literal(text.as_bytes()));
-        }
-        Hir::concat(parts)
-    };
-    let any = Hir::alternation(endpoints.map(path).collect());
-    Hir::concat(vec![Hir::look(Look::Start), any, Hir::look(Look::End)])
-}
-
-fn repeat(hir: Hir, min: u32) -> Hir {
-    Hir::repetition(Repetition {
-        min,
-        max: None,
-        greedy: true,
-        sub: Box::new(hir),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Otherwise the quick look finds nothing, and each rule costs a walk.
-    #[test]
-    fn every_endpoint_serves_its_path() {
-        for endpoint in api::endpoints().filter(|it| it.api == Api::Docker) {
-            let path = format!("/v1.41{}", path_at(endpoint, "x"));
-            let served = api::endpoint_of(endpoint.method, &path);
-            assert!(served.is_some(), "{} {path}", endpoint.method);
-        }
-    }
 }

@@ -70,6 +70,8 @@ pub(super) struct Rule {
     pub(super) deny: bool,
     pub(super) methods: MethodSet,
     pub(super) pattern: Pattern,
+    /// The whole line, as it was written.
+    pub(super) text: Box<str>,
 }
 
 /// Reads the rules in `texts`. The errors are about wrong lines, in their order and at most so many,
@@ -160,7 +162,8 @@ fn read_one(
     line
 }
 
-fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
+/// Reads one line. `None` for blank lines and comments.
+pub(super) fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
     let Some(Line {
         deny,
         methods,
@@ -178,6 +181,7 @@ fn read_line(number: usize, text: &str) -> Result<Option<Rule>, Fault> {
         deny,
         methods,
         pattern,
+        text: text.trim().into(),
     }))
 }
 

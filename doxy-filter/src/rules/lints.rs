@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::Hir;
 
-use super::advice::{MAX_RULES, VERSIONS, path_at, paths_of};
+use super::advice::{MAX_RULES, VERSIONS};
 use super::file::Rule;
 use super::method::MethodSet;
 use super::reach::{self, Language, Paths};
+use super::served::{any_of, path_at};
 use super::set::RuleSet;
 use crate::api::{self, Api, Body, Effect, Endpoint, ObjectKind, Risk};
 use crate::error::RuleWarning;
@@ -248,7 +249,7 @@ impl Leaks {
         let all = self.all.entry(rule.methods.bits()).or_insert_with(|| {
             let leaks = self.each.iter().map(|(endpoint, _)| *endpoint);
             let leaks: Vec<_> = leaks.filter(|it| serves(it)).collect();
-            let any = (!leaks.is_empty()).then(|| paths_of(leaks.into_iter()));
+            let any = (!leaks.is_empty()).then(|| any_of(leaks.into_iter()));
             any.as_ref().and_then(Language::of)
         });
         if !reach::meet(&mut [own, all.as_mut()?], Paths::ALL)? {
@@ -257,7 +258,7 @@ impl Leaks {
         let mut found = Vec::new();
         for (endpoint, language) in self.each.iter_mut().filter(|(it, _)| serves(it)) {
             if language.is_none() {
-                *language = Language::of(&paths_of(std::iter::once(*endpoint)));
+                *language = Language::of(&any_of(std::iter::once(*endpoint)));
             }
             let denied = self
                 .denied

@@ -19,6 +19,9 @@ const MAX_STEPS: usize = 5_000;
 /// time of a step grows with the size.
 const MAX_WORK: usize = 20_000_000;
 
+/// The most memory that one automaton takes, in bytes.
+const CACHE: usize = 2 << 20;
+
 /// What a byte may be in the paths of a question, beside what [`crate::canonical_path`] accepts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Paths {
@@ -40,7 +43,7 @@ pub(super) enum Flaw {
 
 /// How much of a path was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum At {
+pub(super) enum At {
     Beginning,
     /// After the slash that every path begins with.
     Root,
@@ -77,7 +80,7 @@ impl Paths {
     }
 
     /// Whether a path may go on with this byte, and where that leads.
-    fn step(self, at: At, byte: u8) -> Option<At> {
+    pub(super) fn step(self, at: At, byte: u8) -> Option<At> {
         let may = |flaw| self.with == Some(flaw);
         if self.without.is_some_and(|excluded| excluded(byte)) {
             return None;
@@ -100,7 +103,7 @@ impl Paths {
     }
 
     /// Whether a path may end here.
-    fn may_end(self, at: At) -> bool {
+    pub(super) fn may_end(self, at: At) -> bool {
         match at {
             At::Root | At::Slash | At::Text => true,
             At::Dots(_) => self.with == Some(Flaw::DotSegment),
@@ -134,13 +137,19 @@ pub(super) struct Language {
 impl Language {
     /// `None` for a pattern that has no such automaton.
     pub(super) fn of(whole: &Hir) -> Option<Self> {
+        Self::of_all(&[whole], CACHE)
+    }
+
+    /// The language of all these patterns, in an automaton that takes at most so much memory.
+    pub(super) fn of_all(wholes: &[&Hir], cache: usize) -> Option<Self> {
         let config = thompson::Config::new().which_captures(WhichCaptures::None);
         let nfa = thompson::Compiler::new()
             .configure(config)
-            .build_from_hir(whole)
+            .build_many_from_hir(wholes)
             .ok()?;
         let config = DFA::config()
             .match_kind(MatchKind::All)
+            .cache_capacity(cache)
             .skip_cache_capacity_check(true)
             // A cleared cache would make all states that were seen invalid: give up instead.
             .minimum_cache_clear_count(Some(0));
@@ -149,12 +158,27 @@ impl Language {
         Some(Self { dfa, cache })
     }
 
-    fn start(&mut self) -> Option<LazyStateID> {
+    /// Forgets all states. Those that were given out mean nothing any more.
+    pub(super) fn forget(&mut self) {
+        self.cache.reset(&self.dfa);
+    }
+
+    /// The memory of its states, in bytes.
+    pub(super) fn cached(&self) -> usize {
+        self.cache.memory_usage()
+    }
+
+    /// The size of its patterns, in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.dfa.get_nfa().memory_usage()
+    }
+
+    pub(super) fn start(&mut self) -> Option<LazyStateID> {
         let input = Input::new("").anchored(Anchored::Yes);
         self.dfa.start_state_forward(&mut self.cache, &input).ok()
     }
 
-    fn next(&mut self, state: LazyStateID, byte: u8) -> Option<LazyStateID> {
+    pub(super) fn next(&mut self, state: LazyStateID, byte: u8) -> Option<LazyStateID> {
         self.dfa.next_state(&mut self.cache, state, byte).ok()
     }
 
@@ -170,6 +194,17 @@ impl Language {
     fn matches(&mut self, state: LazyStateID) -> Option<bool> {
         let end = self.dfa.next_eoi_state(&mut self.cache, state).ok()?;
         Some(end.is_match())
+    }
+
+    /// Which pattern has the path that ends here: the first, if there are several.
+    pub(super) fn first(&mut self, state: LazyStateID) -> Option<Option<usize>> {
+        let end = self.dfa.next_eoi_state(&mut self.cache, state).ok()?;
+        let found = match end.is_match() {
+            true => self.dfa.match_len(&self.cache, end),
+            false => 0,
+        };
+        let patterns = (0..found).map(|at| self.dfa.match_pattern(&self.cache, end, at));
+        Some(patterns.map(|pattern| pattern.as_usize()).min())
     }
 }
 
@@ -206,7 +241,7 @@ fn walk(
     but_root: bool,
 ) -> Option<bool> {
     let bytes = representatives(languages, paths);
-    let sizes = languages.iter().map(|it| it.dfa.get_nfa().memory_usage());
+    let sizes = languages.iter().map(|it| it.size());
     let most = MAX_STEPS.min(MAX_WORK / sizes.sum::<usize>().max(1));
     let mut start = Vec::new();
     for language in languages.iter_mut() {
@@ -253,7 +288,7 @@ fn walk(
 }
 
 /// One byte of each kind that languages and paths tell apart.
-fn representatives(languages: &[&mut Language], paths: Paths) -> Vec<u8> {
+pub(super) fn representatives(languages: &[&mut Language], paths: Paths) -> Vec<u8> {
     let mut kinds = HashSet::new();
     let kind = |byte: &u8| {
         let classes = languages

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::advice;
 use super::automaton::Automaton;
-use super::file::{Memory, Rule, RuleText, Sources, no_rules, read, too_large};
+use super::coverage::{self, Coverage};
+use super::file::{self, Memory, Rule, RuleText, Sources, no_rules, read, too_large};
 use super::lints;
 use super::method::MethodSet;
 use crate::error::{MAX_ERRORS, RuleError, RuleWarning};
@@ -21,7 +22,8 @@ pub const DEFAULT_PATTERNS: &str = include_str!("../../../scripts/original.patte
 #[derive(Debug)]
 pub struct RuleSet {
     sources: Sources,
-    rules: usize,
+    /// Each rule as it was written, with its line, counted over all texts.
+    rules: Vec<(usize, Box<str>)>,
     /// The methods that some rule allows, for messages. Empty if that says nothing: all methods are
     /// allowed by some rule, or none is.
     allowed: String,
@@ -107,7 +109,7 @@ impl RuleSet {
             } else {
                 allowed.list()
             },
-            rules: rules.len(),
+            rules: rules.iter().map(|it| (it.line, it.text.clone())).collect(),
             sources,
         })
     }
@@ -172,6 +174,7 @@ impl RuleSet {
                 let lines = automaton.all_matches(request.path);
                 lines.map(move |line| MatchingRule {
                     rule: self.rule_ref(line),
+                    text: self.text_of(line),
                     denies,
                 })
             })
@@ -200,10 +203,25 @@ impl RuleSet {
         RuleRef { source, line }
     }
 
+    fn text_of(&self, line: usize) -> &str {
+        let mut rules = self.rules.iter();
+        rules.find(|rule| rule.0 == line).map_or("", |rule| &rule.1)
+    }
+
     /// The number of rules; at least 1.
     #[must_use]
     pub fn rule_count(&self) -> usize {
-        self.rules
+        self.rules.len()
+    }
+
+    /// How much of each endpoint these rules open, in the order of the table. It takes up to a second,
+    /// so it is not for the way of a request.
+    #[must_use]
+    pub fn coverage(&self) -> Vec<Coverage> {
+        // Only the text of a rule is kept, which is small. Each of them was read before.
+        let read = |(line, text): &(usize, Box<str>)| file::read_line(*line, text).ok()?;
+        let rules: Vec<_> = self.rules.iter().filter_map(read).collect();
+        coverage::of(&rules)
     }
 
     /// The text that has this line, and its number there.
@@ -298,91 +316,4 @@ fn same(one: &Option<Arc<Automaton>>, other: &Option<Arc<Automaton>>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
-
-    use super::{Class, MethodSet, Reason, Request, RuleSet, RuleText, Verdict};
-
-    fn class<'s>(set: &'s RuleSet, method: &str) -> &'s Class {
-        set.classes
-            .iter()
-            .find(|class| class.methods.contains(MethodSet::of_request(method)))
-            .unwrap()
-    }
-
-    #[test]
-    fn a_thousand_rules_are_one_automaton() {
-        let text: String = (0..1000)
-            .map(|n| format!("^/(v\\d\\.\\d+/)?containers/c{n}/json$\n"))
-            .collect();
-        let set = RuleSet::parse("many", text.as_bytes()).unwrap();
-        assert_eq!(set.rule_count(), 1000);
-        assert_eq!(set.classes.len(), 2, "GET and HEAD, and all others");
-        assert_eq!(class(&set, "GET").methods, MethodSet::READ);
-        assert!(class(&set, "GET").allow.is_some());
-        assert!(class(&set, "POST").allow.is_none());
-    }
-
-    #[test]
-    fn methods_with_the_same_rules_share_their_automata() {
-        let set = RuleSet::parse("f", b"* /a\n* /b\n!POST /b\nDELETE /c").unwrap();
-        assert_eq!(set.classes.len(), 3, "POST, DELETE, and all others");
-        let other = class(&set, "BREW");
-        assert!(super::same(&other.allow, &class(&set, "POST").allow));
-        assert!(!super::same(&other.allow, &class(&set, "DELETE").allow));
-        assert!(super::same(&class(&set, "GET").deny, &None));
-    }
-
-    #[test]
-    fn texts_are_one_set_and_keep_their_names_and_lines() {
-        let text = |source, first_line, text: &'static str| RuleText {
-            source,
-            first_line,
-            text: text.as_bytes(),
-        };
-        let texts = [
-            text("a", 1, "/x\n\n/y"),
-            text("b", 12, "# more\n/z\n/y\n!/x"),
-        ];
-        let (set, warnings) = RuleSet::parse_all(&texts).unwrap();
-        let judged = |path| match set.decide(&Request {
-            method: "GET",
-            path,
-            query: None,
-        }) {
-            Verdict::Allow(rule) => format!("allow {rule}"),
-            Verdict::Deny(Reason::Rule(rule)) => format!("deny {rule}"),
-            Verdict::Deny(_) => "deny".to_owned(),
-        };
-        for (path, expected) in [
-            ("/x", "deny b:15"),
-            ("/y", "allow a:3"),
-            ("/z", "allow b:13"),
-            ("/w", "deny"),
-        ] {
-            assert_eq!(judged(path), expected, "{path}");
-        }
-        let warned = warnings.iter().map(ToString::to_string);
-        let twice = "b:14:1: the same rule as a:3; remove one of them";
-        assert!(warned.into_iter().any(|it| it == twice), "{warnings:?}");
-        let error = |texts: &[RuleText<'_>]| RuleSet::parse_all(texts).unwrap_err().to_string();
-        let broken = [text("a", 1, "/x\n"), text("b", 7, "/y\n/a)")];
-        assert!(error(&broken).starts_with("b:8:3: "));
-        // A text without a rule is a mistake, whatever stands beside it.
-        let empty = [text("a", 1, "/x"), text("b", 1, "#")];
-        assert!(error(&empty).starts_with("b: the file has no rules"));
-        assert!(error(&[]).contains("no rules"));
-    }
-
-    #[test]
-    fn large_patterns_are_counted_together() {
-        let rule = r"* /(\w{100}){80}".to_owned() + "\n";
-        assert!(RuleSet::parse("f", rule.as_bytes()).is_ok());
-        let error = RuleSet::parse("f", rule.repeat(200).as_bytes()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("f: the patterns together are too large\nhelp: ")
-        );
-    }
-}
+mod tests;

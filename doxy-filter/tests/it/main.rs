@@ -8,6 +8,8 @@
 
 /// Files of rules in `tests/data`, each with the requests it allows and denies.
 mod cases;
+/// Which endpoints rules open.
+mod coverage;
 /// Random patterns, matched by doxy and by Go.
 mod differential;
 /// The table of the API, and which request is for which endpoint.

@@ -13,6 +13,8 @@ mod learn;
 mod misuse;
 mod presets;
 mod print;
+mod replay;
+mod run;
 mod tools;
 
 pub(crate) use self::environment::warnings;

@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{config, import, learn, presets};
+use crate::cli::{config, import, learn, presets, replay, run};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -39,5 +39,15 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "presets",
         command: presets::command,
         run: presets::run,
+    },
+    Tool {
+        name: "replay",
+        command: replay::command,
+        run: replay::run,
+    },
+    Tool {
+        name: "run",
+        command: run::command,
+        run: run::run,
     },
 ];

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::keys;
-use crate::config::settings::Setting;
+use crate::config::settings::{Origin, Setting};
 use crate::config::users::Users;
 
 /// What was given in one place: on the command line and in variables, at the top of the file, or in
@@ -22,6 +22,13 @@ impl Layer {
     /// Adds a setting in the place of what was given for its key.
     pub(super) fn replace(&mut self, setting: Setting) {
         self.0.insert(setting.key(), vec![setting]);
+    }
+
+    /// Takes what an option gave for a key out. What a variable gave stays.
+    pub(super) fn take_option(&mut self, key: &str) -> Option<Setting> {
+        let option = |setting: &Setting| matches!(setting.origin(), Origin::Option);
+        self.0.get(key)?.iter().any(option).then_some(())?;
+        self.0.remove(key)?.pop()
     }
 
     /// All that was given for a key.

@@ -31,3 +31,4 @@ pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};
 pub(crate) use self::source::{Config, Shared, Source};
 pub(crate) use self::tls::{EngineTls, TlsFiles};
+pub(crate) use self::users::Login;

@@ -211,6 +211,14 @@ mod tests {
                 "DOXY_PATTERNS=/a…",
             ),
             (Setting::default_of("threads"), "--threads 1"),
+            (
+                Setting::named("--socket", "proxy-socket", "/run/x".as_ref()),
+                "--socket /run/x",
+            ),
+            (
+                Setting::named("DOCKER_HOST", "docker-socket", "unix:///x".as_ref()),
+                "DOCKER_HOST=unix:///x",
+            ),
         ] {
             assert_eq!(setting.to_string(), expected);
         }

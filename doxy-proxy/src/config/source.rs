@@ -18,7 +18,7 @@ use crate::config::layers::{Layer, Layers};
 use crate::config::policy_files::Policies;
 use crate::config::settings::Setting;
 use crate::config::socket::{self, ListenConfig, SocketConfig};
-use crate::config::users::Users;
+use crate::config::users::{Login, Users};
 use crate::config::{same_address, values};
 
 /// More threads than the machines doxy runs on have processors.
@@ -98,6 +98,26 @@ impl Source {
             self.given.add(setting);
         }
         Ok(())
+    }
+
+    /// Takes what an option gave for a key out. What a variable or the file says stays.
+    pub(crate) fn take_option(&mut self, key: &str) -> Option<Setting> {
+        self.given.take_option(key)
+    }
+
+    /// The table of a socket, if the file has one.
+    pub(crate) fn table(&self) -> Result<Option<String>, ConfigError> {
+        let tables = self.read()?.sockets;
+        Ok(tables.into_iter().next().map(|table| table.name))
+    }
+
+    /// The user that a command is to run as, by name or number.
+    pub(crate) fn login(
+        &self,
+        user: &Setting,
+        group: Option<&Setting>,
+    ) -> Result<Login, ConfigError> {
+        self.users.login(user, group)
     }
 
     /// What the file says; nothing if there is none.

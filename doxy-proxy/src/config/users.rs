@@ -20,6 +20,19 @@ pub(super) struct Users {
     group: String,
 }
 
+/// A user as it logs in: with all its groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// Its name, or its number if nobody has named it.
+    pub(crate) name: String,
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    /// The groups that it is a member of besides.
+    pub(crate) groups: Vec<Gid>,
+    /// Its home folder, if it has one.
+    pub(crate) home: Option<String>,
+}
+
 impl Users {
     /// Reads both files. One that cannot be read names nobody.
     pub(super) fn read() -> Self {
@@ -40,6 +53,32 @@ impl Users {
     pub(super) fn group(&self, setting: &Setting) -> Result<u32, ConfigError> {
         id(setting.text()?, &self.group)
             .ok_or_else(|| setting.wrong("no such group in /etc/group", HELP))
+    }
+
+    /// A user with all its groups.
+    pub(super) fn login(
+        &self,
+        user: &Setting,
+        group: Option<&Setting>,
+    ) -> Result<Login, ConfigError> {
+        let Some(run_as) = self.run_as(Some(user), group)? else {
+            return Err(user.wrong("no user", HELP));
+        };
+        let fields = self.passwd.lines().map(|line| line.split(':').collect());
+        let own = |fields: &Vec<&str>| {
+            fields.first() == Some(&&*run_as.name)
+                || fields.get(2).and_then(|uid| uid.parse().ok()) == Some(run_as.uid.as_raw())
+        };
+        let entry = fields.into_iter().find(own).unwrap_or_default();
+        let name = entry.first().map_or(&*run_as.name, |name| *name).to_owned();
+        let home = entry.get(5).filter(|home| !home.is_empty());
+        Ok(Login {
+            groups: memberships(&name, &self.group),
+            name,
+            uid: run_as.uid,
+            gid: run_as.gid,
+            home: home.map(|home| (*home).to_owned()),
+        })
     }
 
     /// The user that `--user` and `--group` name.
@@ -91,6 +130,23 @@ fn id(name: &str, lines: &str) -> Option<u32> {
     number.filter(|id| *id != u32::MAX)
 }
 
+/// The groups that list this user as a member, in the fourth field of their lines.
+fn memberships(name: &str, group: &str) -> Vec<Gid> {
+    let member = |line: &str| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [_, _, number, members, ..] = fields[..] else {
+            return None;
+        };
+        let gid = number.parse().ok().filter(|gid| *gid != u32::MAX)?;
+        let listed = members.split(',').any(|member| member.trim() == name);
+        listed.then(|| Gid::from_raw(gid))
+    };
+    let mut groups: Vec<_> = group.lines().filter_map(member).collect();
+    groups.sort_unstable_by_key(|group| group.as_raw());
+    groups.dedup();
+    groups
+}
+
 /// The fourth field of the user's line.
 fn own_group(name: &str, uid: u32, passwd: &str) -> Option<u32> {
     let gid = passwd.lines().find_map(|line| {
@@ -115,5 +171,51 @@ mod tests {
         assert_eq!(id("1234", &passwd), Some(1234));
         assert_eq!(id("4294967295", &passwd), None);
         assert_eq!(id("no such user", &passwd), None);
+    }
+
+    #[test]
+    fn a_login_has_all_groups_of_its_user() {
+        let users = Users {
+            passwd: "root:x:0:0::/root:/bin/sh\nagent:x:1001:1002:An agent:/home/agent:/bin/sh\n\
+                     homeless:x:1003:1003:::\n"
+                .to_owned(),
+            group: "root:x:0:\nagent:x:1002:\ndocker:x:998:other,agent\nagents:x:997:agents\n\
+                    broken\nlast:x:996:agent"
+                .to_owned(),
+        };
+        for (user, group, expected) in [
+            (
+                "agent",
+                None,
+                Some(("agent", 1002, &[996, 998][..], Some("/home/agent"))),
+            ),
+            (
+                "1001",
+                None,
+                Some(("agent", 1002, &[996, 998], Some("/home/agent"))),
+            ),
+            (
+                "1001",
+                Some("998"),
+                Some(("agent", 998, &[996, 998], Some("/home/agent"))),
+            ),
+            ("homeless", None, Some(("homeless", 1003, &[], None))),
+            ("4711", Some("4711"), Some(("4711", 4711, &[], None))),
+            ("4711", None, None),
+            ("nobody-here", None, None),
+        ] {
+            let user = Setting::option("user", user.as_ref());
+            let group = group.map(|group: &str| Setting::option("group", group.as_ref()));
+            let login = users.login(&user, group.as_ref()).ok();
+            let expected = expected.map(|(name, gid, groups, home)| {
+                let groups: Vec<u32> = groups.to_vec();
+                (name.to_owned(), gid, groups, home.map(str::to_owned))
+            });
+            let found = login.map(|it| {
+                let groups: Vec<_> = it.groups.iter().map(|group| group.as_raw()).collect();
+                (it.name, it.gid.as_raw(), groups, it.home)
+            });
+            assert_eq!(found, expected, "{user}");
+        }
     }
 }

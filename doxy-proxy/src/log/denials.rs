@@ -165,16 +165,23 @@ impl Denials {
         }
     }
 
+    /// What was denied so far, the most often first: how often, and what.
+    pub(crate) fn so_far(&self) -> Vec<(u64, String)> {
+        let kinds = self.kinds();
+        let counts = kinds.counts.iter();
+        let mut counts: Vec<_> = counts
+            .map(|(kind, count)| (count.load(Relaxed), kind))
+            .collect();
+        counts.sort_unstable_by(|(more, one), (less, other)| (less, one).cmp(&(more, other)));
+        let told = counts.into_iter().map(|(count, kind)| {
+            let (what, by) = kind.words();
+            (count, format!("{what}{by}"))
+        });
+        told.collect()
+    }
+
     fn told(&self, kind: &Kind, count: u64) -> String {
-        let what = match kind.endpoint {
-            ("", _) => "paths that the engine does not serve".to_owned(),
-            (method, template) => format!("{method} {template}"),
-        };
-        let place = kind.place.as_deref().unwrap_or_default();
-        let by = match place {
-            "" => String::new(),
-            place => format!(", by {}", escaped(place.as_bytes())),
-        };
+        let (what, by) = kind.words();
         let (peer, socket) = (kind.peer, &self.socket);
         format!("denied {count} times: {what} to {peer} on {socket}{by}")
     }
@@ -211,6 +218,21 @@ impl Drop for Denials {
         if let Some(more @ 1..) = counts.len().checked_sub(MAX_TOLD) {
             tracing::info!("other kinds of denials: {more}");
         }
+    }
+}
+
+impl Kind {
+    /// What was denied, and by which place of a script.
+    fn words(&self) -> (String, String) {
+        let what = match self.endpoint {
+            ("", _) => "paths that the engine does not serve".to_owned(),
+            (method, template) => format!("{method} {template}"),
+        };
+        let by = match self.place.as_deref().unwrap_or_default() {
+            "" => String::new(),
+            place => format!(", by {}", escaped(place.as_bytes())),
+        };
+        (what, by)
     }
 }
 

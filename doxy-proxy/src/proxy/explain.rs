@@ -5,6 +5,7 @@
 //! canonical, judged by the rules and the script. It makes no permit and reaches no engine.
 
 mod question;
+mod recorded;
 
 use doxy_filter::api::{Endpoint, endpoint_of};
 #[cfg(feature = "script")]
@@ -19,6 +20,7 @@ use crate::proxy::error::Error;
 pub use crate::proxy::explain::question::{
     Asker, AskingCertificate, AskingContainer, KnownObject, ObjectAnswer, Question,
 };
+pub use crate::proxy::explain::recorded::{RecordedPeer, RecordedRequest};
 use crate::proxy::respond;
 
 /// What a policy says about a question.
@@ -204,7 +206,6 @@ impl Explanation {
         Self::new(Answer::Allow, by)
     }
 
-    #[cfg(feature = "script")]
     fn open(missing: String) -> Self {
         Self::new(Answer::Depends(missing), DecidedBy::Open)
     }

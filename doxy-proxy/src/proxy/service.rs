@@ -44,6 +44,18 @@ pub struct Service {
     pub(crate) denials: Arc<Denials>,
 }
 
+/// What was denied on a socket, to be asked for when it has been served.
+#[derive(Debug, Clone)]
+pub struct Denied(Arc<Denials>);
+
+impl Denied {
+    /// Each kind of request that was denied, the most often first: how often, and what. The text may stand
+    /// in a log.
+    pub fn so_far(&self) -> Vec<(u64, String)> {
+        self.0.so_far()
+    }
+}
+
 /// What a client may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -88,6 +100,11 @@ impl Service {
             access_log: None,
             shares: Shares::default(),
         }
+    }
+
+    /// What is denied on this socket.
+    pub fn denied(&self) -> Denied {
+        Denied(Arc::clone(&self.denials))
     }
 
     /// The same service for another thread, on which scripts take these turns. What every request

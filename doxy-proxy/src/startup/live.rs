@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use doxy_proxy::privilege::Credentials;
-use doxy_proxy::{DryRun, Listener, ListenerId, Server, SocketId, Upstream, UpstreamAddr};
+use doxy_proxy::{
+    Denied, DryRun, Listener, ListenerId, Server, Service, SocketId, Upstream, UpstreamAddr,
+};
 
 use crate::config::{ConfigError, ListenConfig, Shared, SocketConfig, Source};
 use crate::startup::engine;
@@ -56,6 +58,8 @@ pub(super) struct Live {
     /// The engines that it may connect to over TCP.
     pub(super) engines: Vec<UpstreamAddr>,
     pub(super) watched: Watched,
+    /// What is denied on the sockets of the start.
+    pub(super) denied: Vec<Denied>,
     reminded: Instant,
     /// Listeners that were replaced when this was looked at last.
     replaced: Vec<ListenerId>,
@@ -133,6 +137,7 @@ impl Live {
             folders,
             engines,
             watched: Watched::new(shared.files.iter().cloned()),
+            denied: services.iter().map(Service::denied).collect(),
             shared,
             reminded: Instant::now(),
             replaced: vec![],

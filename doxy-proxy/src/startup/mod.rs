@@ -8,6 +8,7 @@
 mod engine;
 mod live;
 mod private;
+mod process;
 mod reload;
 mod services;
 mod sockets;
@@ -16,6 +17,7 @@ mod watched;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use doxy_proxy::Denied;
 use doxy_proxy::privilege::{Credentials, drop_privileges};
 use tokio::time::MissedTickBehavior;
 
@@ -27,6 +29,7 @@ use crate::startup::sockets::Created;
 
 pub(crate) use self::live::Failure;
 pub(crate) use self::private::serve_privately;
+pub(crate) use self::process::{log_to_stderr, raise_descriptor_limit, runtime};
 
 /// How often doxy looks at files and at its own sockets.
 const LOOK: Duration = Duration::from_secs(2);
@@ -126,6 +129,11 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// What is denied on its sockets, to be asked for at the end.
+    pub(crate) fn denied(&self) -> Vec<Denied> {
+        self.live.denied.clone()
+    }
+
     /// Serves until the first signal to stop, or until another doxy has taken all sockets over; then
     /// until requests in service have ended or the grace period is over. A second signal ends
     /// everything at once.

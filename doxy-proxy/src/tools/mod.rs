@@ -6,4 +6,5 @@
 pub(crate) mod learn;
 pub(crate) mod output;
 pub(crate) mod records;
+pub(crate) mod replay;
 pub(crate) mod say;

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use doxy_filter::canonical_path;
+use doxy_proxy::RecordedPeer;
 use serde_json::{Map, Value};
 
 /// The longest line of a record, in bytes. Doxy's own are shorter.
@@ -33,7 +34,7 @@ pub(crate) struct Record {
     /// As the policy saw it. None if the log has only its beginning.
     pub(crate) path: Option<String>,
     pub(crate) verdict: Verdict,
-    pub(crate) peer: Option<RecordedPeer>,
+    pub(crate) peer: RecordedPeer,
 }
 
 /// What became of a request.
@@ -47,15 +48,16 @@ pub(crate) enum Verdict {
     Refused,
 }
 
-/// Who asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum RecordedPeer {
-    Unix {
-        uid: u32,
-        gid: u32,
-    },
-    /// Over TCP.
-    Net,
+impl Verdict {
+    /// As the log has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::WouldDeny => "would_deny",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// The lines of a log.
@@ -155,19 +157,22 @@ fn read_fields(fields: &Map<String, Value>) -> Result<Line, &'static str> {
         return Ok(Line::Lost(lost.as_u64().ok_or("`lost` is no number")?));
     }
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
-    let verdict = match text("verdict").ok_or("no record of doxy: it has no `verdict`")? {
-        "allowed" => Verdict::Allowed,
-        "denied" => Verdict::Denied,
-        "would_deny" => Verdict::WouldDeny,
-        "refused" => Verdict::Refused,
-        _ => return Err("an unknown `verdict`"),
-    };
+    let name = text("verdict").ok_or("no record of doxy: it has no `verdict`")?;
+    let verdict = [
+        Verdict::Allowed,
+        Verdict::Denied,
+        Verdict::WouldDeny,
+        Verdict::Refused,
+    ]
+    .into_iter()
+    .find(|verdict| verdict.name() == name)
+    .ok_or("an unknown `verdict`")?;
     let number = |name: &str| fields.get(name).and_then(Value::as_u64);
     let id = |name: &str| number(name).and_then(|id| u32::try_from(id).ok());
     let peer = match (id("uid"), id("gid"), text("address")) {
-        (Some(uid), Some(gid), None) => Some(RecordedPeer::Unix { uid, gid }),
-        (_, _, Some(_)) => Some(RecordedPeer::Net),
-        _ => None,
+        (Some(uid), Some(gid), None) => RecordedPeer::Unix { uid, gid },
+        (_, _, Some(_)) => RecordedPeer::Net,
+        _ => RecordedPeer::Unknown,
     };
     // What could not be read has neither.
     let (method, path) = match (text("method"), text("path")) {

@@ -59,6 +59,8 @@ mod manual;
 mod not_docker;
 // hyper in the engine's place, as a second opinion.
 mod opinion;
+// A changed policy and what was recorded.
+mod replay;
 // SIGHUP reloads the policy.
 mod reload;
 // The privileges that doxy gives up.
@@ -76,6 +78,8 @@ mod sockets;
 mod support;
 // A second doxy follows the first without a gap.
 mod takeover;
+// The tools of the binary.
+mod tools;
 // Listening over TCP, and what is known of a client there.
 mod tcp;
 // TLS on both sides.

@@ -11,6 +11,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallCon
 use super::object;
 use crate::budget::{Stop, stop};
 use crate::json;
+use crate::reads::{Part, note};
 use crate::request::{OwnedRequest, Pairs};
 
 /// A parsed query.
@@ -89,6 +90,7 @@ impl Query {
 
 /// The names and values of a query; `None` if it is ambiguous.
 fn pairs(request: &OwnedRequest) -> Option<&Pairs> {
+    note(Part::Query);
     let pairs = request.pairs.get_or_init(|| parse(request.query()));
     pairs.as_ref()
 }

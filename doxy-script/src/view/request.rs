@@ -9,6 +9,7 @@ use super::headers::Headers;
 use super::object;
 use super::query::Query;
 use crate::budget::{Stop, stop};
+use crate::reads::{Part, note};
 use crate::request::{Certificate, Container, Content, OwnedRequest, Peer, PeerContainer};
 
 /// The properties of `req`.
@@ -73,30 +74,39 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
             Query::of(&req.0, context.call_position())
         })
-        .register_get("headers", |req: &mut Req| Headers(Arc::clone(&req.0)))
+        .register_get("headers", |req: &mut Req| {
+            note(Part::Headers);
+            Headers(Arc::clone(&req.0))
+        })
         .register_get("peer", |req: &mut Req| PeerView(Arc::clone(&req.0)))
         .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
         .register_fn("json", body)
         .register_type_with_name::<PeerView>("peer")
-        .register_get("uid", |peer: &mut PeerView| match peer.0.peer {
-            Some(Peer::Unix { uid, .. }) => Dynamic::from_int(uid.into()),
+        .register_get("uid", |peer: &mut PeerView| match known(peer, Part::User) {
+            Some(Peer::Unix { uid, .. }) => Dynamic::from_int((*uid).into()),
             _ => Dynamic::UNIT,
         })
-        .register_get("gid", |peer: &mut PeerView| match peer.0.peer {
-            Some(Peer::Unix { gid, .. }) => Dynamic::from_int(gid.into()),
+        .register_get("gid", |peer: &mut PeerView| match known(peer, Part::User) {
+            Some(Peer::Unix { gid, .. }) => Dynamic::from_int((*gid).into()),
             _ => Dynamic::UNIT,
         })
-        .register_get("pid", |peer: &mut PeerView| match peer.0.peer {
-            Some(Peer::Unix { pid: Some(pid), .. }) => Dynamic::from_int(pid.into()),
-            _ => Dynamic::UNIT,
+        .register_get("pid", |peer: &mut PeerView| {
+            match known(peer, Part::Process) {
+                Some(Peer::Unix { pid: Some(pid), .. }) => Dynamic::from_int((*pid).into()),
+                _ => Dynamic::UNIT,
+            }
         })
-        .register_get("address", |peer: &mut PeerView| match peer.0.peer {
-            Some(Peer::Net { address, .. }) => address.ip().to_string().into(),
-            _ => Dynamic::UNIT,
+        .register_get("address", |peer: &mut PeerView| {
+            match known(peer, Part::Network) {
+                Some(Peer::Net { address, .. }) => address.ip().to_string().into(),
+                _ => Dynamic::UNIT,
+            }
         })
-        .register_get("port", |peer: &mut PeerView| match peer.0.peer {
-            Some(Peer::Net { address, .. }) => Dynamic::from_int(address.port().into()),
-            _ => Dynamic::UNIT,
+        .register_get("port", |peer: &mut PeerView| {
+            match known(peer, Part::Network) {
+                Some(Peer::Net { address, .. }) => Dynamic::from_int(address.port().into()),
+                _ => Dynamic::UNIT,
+            }
         })
         .register_get("subject", |peer: &mut PeerView| {
             let shown = certificate(&peer.0);
@@ -126,8 +136,15 @@ pub(super) fn register(engine: &mut Engine) {
         });
 }
 
+/// Who connected, for a policy that reads this part.
+fn known(peer: &PeerView, part: Part) -> Option<&Peer> {
+    note(part);
+    peer.0.peer.as_ref()
+}
+
 /// The certificate that the peer has shown.
 fn certificate(request: &OwnedRequest) -> Option<&Certificate> {
+    note(Part::Network);
     match &request.peer {
         Some(Peer::Net { certificate, .. }) => certificate.as_ref(),
         _ => None,

@@ -105,6 +105,12 @@ pub fn try_connect(path: &Path) -> io::Result<()> {
     connect(path).map(drop)
 }
 
+/// The name of the program that listens at a path, if it runs in doxy's process namespace.
+pub fn listening_program(path: &Path) -> Option<String> {
+    let name = program(&connect(path).ok()?)?;
+    Some(name.trim_end().to_owned())
+}
+
 fn connect(path: &Path) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

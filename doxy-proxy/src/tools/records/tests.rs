@@ -38,16 +38,16 @@ fn records_are_read_with_what_they_tell() {
             peer,
         }))
     };
-    let unix = Some(RecordedPeer::Unix { uid: 0, gid: 7 });
-    let net = Some(RecordedPeer::Net);
+    let unix = RecordedPeer::Unix { uid: 0, gid: 7 };
+    let (net, unknown) = (RecordedPeer::Net, RecordedPeer::Unknown);
     assert_eq!(
         lines(text.as_bytes()),
         [
             (2, request("GET", Some("/info"), Verdict::Allowed, unix)),
             (4, Line::Lost(12)),
             (5, request("POST", Some("/a|b"), Verdict::WouldDeny, net)),
-            (6, request("", None, Verdict::Refused, None)),
-            (7, request("GET", None, Verdict::Refused, None)),
+            (6, request("", None, Verdict::Refused, unknown)),
+            (7, request("GET", None, Verdict::Refused, unknown)),
         ]
     );
 }

@@ -1,0 +1,61 @@
+//! Descriptors that a program is not to inherit: all but the three of standard input, output and error.
+//!
+//! A descriptor of a folder leads past everything that is laid over its path later, and one of a socket leads
+//! past every check.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
+
+/// Has every descriptor but the first three closed when this process becomes a program.
+pub(super) fn close_at_exec() -> io::Result<()> {
+    let open: Vec<_> = fs::read_dir("/proc/self/fd")?.collect::<io::Result<_>>()?;
+    for entry in open {
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        let number: RawFd = number.ok_or_else(|| io::Error::other("/proc/self/fd is strange"))?;
+        if number > 2 {
+            close_one(number)?;
+        }
+    }
+    Ok(())
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the standard library has no safe way to name a descriptor that somebody else has opened"
+)]
+fn close_one(number: RawFd) -> io::Result<()> {
+    // SAFETY: no memory is passed, and nothing is closed here: the flag is for the next program.
+    match unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } {
+        // The descriptor by which the folder was read.
+        -1 => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EBADF) => Ok(()),
+            error => Err(error),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Which of the three is a folder, by its name.
+pub(super) fn folder_among_three() -> Option<&'static str> {
+    let is_folder = |descriptor: &dyn AsFd| match fstat(descriptor.as_fd()) {
+        Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+        // It is closed.
+        Err(error) => error != Errno::BADF,
+    };
+    let three: [(&str, &dyn AsFd); 3] = [
+        ("standard input", &io::stdin()),
+        ("standard output", &io::stdout()),
+        ("standard error", &io::stderr()),
+    ];
+    let mut three = three.into_iter();
+    three
+        .find(|(_, descriptor)| is_folder(*descriptor))
+        .map(|(name, _)| name)
+}

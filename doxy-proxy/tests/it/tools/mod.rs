@@ -1,0 +1,3 @@
+//! The tools: subcommands of the binary.
+
+mod run;

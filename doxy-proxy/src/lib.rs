@@ -90,4 +90,4 @@ pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Denied, Limits, Service};
 pub use crate::upstream::{Upstream, UpstreamAddr};
 #[cfg(feature = "script")]
-pub use doxy_script::{Script, ScriptError};
+pub use doxy_script::{Limits as ScriptLimits, Script, ScriptError};

@@ -4,6 +4,7 @@
 //! Only the form is checked here. What a value means is for `config` to check.
 
 mod args;
+mod check;
 mod config;
 mod environment;
 mod given;

@@ -1,6 +1,7 @@
 //! Results on standard output, for people or for programs. Errors and what happens on the way go to standard error, elsewhere.
 
-use std::io::{self, Write as _};
+use std::env;
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{Arg, ArgMatches};
 
@@ -11,6 +12,12 @@ pub(super) fn result(text: &str) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether a result may have colours: on a terminal that has them, unless NO_COLOR is set.
+pub(super) fn has_colours() -> bool {
+    let set = |name| env::var_os(name).unwrap_or_default();
+    io::stdout().is_terminal() && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
 }
 
 /// The option of every tool that can print for programs.

@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{config, import, learn, presets, replay, run};
+use crate::cli::{check, config, import, learn, presets, replay, run};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -20,6 +20,11 @@ pub(crate) struct Tool {
 
 /// All tools, in the order of their names.
 pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "check",
+        command: check::command,
+        run: check::run,
+    },
     Tool {
         name: "config",
         command: config::command,

@@ -12,14 +12,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use doxy_filter::{RuleSet, RuleText};
+use doxy_filter::{DEFAULT_PATTERNS, RuleSet, RuleText, RuleWarning};
 #[cfg(feature = "script")]
 use doxy_proxy::log::limit::LineLimit;
 use doxy_proxy::{Policy, io_reason, read_file};
 #[cfg(feature = "script")]
 use doxy_proxy::{Script, ScriptError};
 
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Gathered};
 use crate::config::layers::Layers;
 use crate::config::presets::{self, Preset, ScriptOf};
 use crate::config::settings::{Origin, Setting};
@@ -54,6 +54,11 @@ impl LoadedPolicy {
             tracing::warn!("{more} more warnings about the policy");
         }
     }
+
+    /// What is probably a mistake in the policy. What is found by a thorough look has a line of help.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
 }
 
 /// All policies of one configuration. Sockets with equal ones share them.
@@ -64,6 +69,8 @@ pub(super) struct Policies {
     default_in_force: bool,
     /// Whether rules of these policies come from the default pattern file.
     default_read: bool,
+    /// Whether to find all errors and all that is odd, which takes longer than a start should.
+    thorough: bool,
 }
 
 /// What names a policy.
@@ -88,6 +95,14 @@ impl Policies {
         Self {
             default_in_force,
             ..Self::default()
+        }
+    }
+
+    /// The same, to find all that is wrong or odd.
+    pub(super) fn thorough(default_in_force: bool) -> Self {
+        Self {
+            thorough: true,
+            ..Self::new(default_in_force)
         }
     }
 
@@ -127,21 +142,29 @@ impl Policies {
         if let Some(loaded) = self.loaded.get(&named) {
             return Ok(Arc::clone(loaded));
         }
-        let mut rules = match (presets.is_empty(), pattern_file, patterns) {
-            (true, None, None) => self.default_rules()?,
-            (_, pattern_file, patterns) => named_rules(&presets, (pattern_file, patterns))?,
+        let thorough = self.thorough;
+        let rules = match (presets.is_empty(), pattern_file, patterns) {
+            (true, None, None) => self.default_rules(),
+            (_, pattern_file, patterns) => {
+                named_rules(&presets, (pattern_file, patterns), thorough)
+            }
         };
-        rules
-            .warnings
-            .extend(presets.iter().filter_map(presets::to_edit));
-        let loaded = Arc::new(match script {
-            None => LoadedPolicy {
-                policy: Arc::new(Policy::new(rules.set)),
-                described: rules.described,
-                warnings: rules.warnings,
-                hash: rules.hash,
-            },
-            Some(script) => with_script(rules, script)?,
+        let to_edit = presets.iter().filter_map(presets::to_edit);
+        let rules = rules.map(|mut rules| {
+            rules.warnings.extend(to_edit);
+            rules
+        });
+        let loaded = Arc::new(match (script, rules) {
+            (None, rules) => {
+                let rules = rules?;
+                LoadedPolicy {
+                    policy: Arc::new(Policy::new(rules.set)),
+                    described: rules.described,
+                    warnings: rules.warnings,
+                    hash: rules.hash,
+                }
+            }
+            (Some(script), rules) => with_script(rules, script)?,
         });
         self.loaded.insert(named, Arc::clone(&loaded));
         Ok(loaded)
@@ -152,7 +175,7 @@ impl Policies {
         let error = match read_file(path, MAX_SIZE) {
             Ok(text) => {
                 self.default_read = true;
-                return compile(&[(DEFAULT_PATTERN_FILE.to_owned(), 1, text)]);
+                return compile(&[(DEFAULT_PATTERN_FILE.to_owned(), 1, text)], self.thorough);
             }
             Err(error) => error,
         };
@@ -160,13 +183,13 @@ impl Policies {
         let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
         match (gone, self.default_in_force) {
             (true, false) => {
-                let set = RuleSet::embedded().map_err(ConfigError::of)?;
+                let name = "default patterns".to_owned();
+                let rules = compile(&[(name, 1, DEFAULT_PATTERNS.into())], self.thorough)?;
                 let what = format!("embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)");
                 Ok(Rules {
-                    described: counted(&set, &format!("the {what}")),
-                    set,
-                    warnings: vec![],
+                    described: counted(&rules.set, &format!("the {what}")),
                     hash: 0,
+                    ..rules
                 })
             }
             (true, true) => Err(ConfigError::new(
@@ -200,6 +223,7 @@ fn counted(set: &RuleSet, from: &str) -> String {
 fn named_rules(
     presets: &[(&Preset, &Setting)],
     given: (Option<&Setting>, Option<&Setting>),
+    thorough: bool,
 ) -> Result<Rules, ConfigError> {
     let of_preset = |(preset, _): &(&Preset, &Setting)| {
         let text = preset.rules?.as_bytes().to_owned();
@@ -224,7 +248,7 @@ fn named_rules(
         // Only a script that decides alone has no rules. If it does ask, nothing is allowed.
         texts.push((NO_RULES.to_owned(), 1, b"!.*".to_vec()));
     }
-    compile(&texts)
+    compile(&texts, thorough)
 }
 
 /// A text's name, the number of its first line, and the text.
@@ -255,7 +279,8 @@ fn in_line(setting: &Setting) -> Result<Text, ConfigError> {
     }
 }
 
-fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
+/// All errors are told; what is odd is looked for as far as is asked.
+fn compile(texts: &[Text], thorough: bool) -> Result<Rules, ConfigError> {
     let rules: Vec<_> = texts
         .iter()
         .map(|(source, first_line, text)| RuleText {
@@ -264,7 +289,23 @@ fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
             text,
         })
         .collect();
-    let (set, warnings) = RuleSet::parse_all(&rules).map_err(ConfigError::of)?;
+    let (set, warnings) = match thorough {
+        true => RuleSet::check(&rules).map_err(ConfigError::of_all)?,
+        false => RuleSet::parse_all(&rules).map_err(ConfigError::of)?,
+    };
+    let told = |warning: &RuleWarning| match thorough {
+        true => {
+            let RuleWarning {
+                source_name,
+                line,
+                column,
+                message,
+                help,
+            } = warning;
+            format!("{source_name}:{line}:{column}: {message}\nhelp: {help}")
+        }
+        false => warning.to_string(),
+    };
     let names = texts.iter().map(|(name, line, _)| match line {
         1 => name.clone(),
         line => format!("{name}:{line}"),
@@ -275,7 +316,7 @@ fn compile(texts: &[Text]) -> Result<Rules, ConfigError> {
         // Two presets may have the same rule, and each alone is tested to have no mistake.
         warnings: warnings
             .iter()
-            .map(ToString::to_string)
+            .map(told)
             .filter(|warning| !warning.starts_with("preset "))
             .collect(),
         hash: hash_of(&texts.iter().map(|it| it.2.trim_ascii()).collect::<Vec<_>>()),
@@ -324,11 +365,17 @@ fn script_text(script: ScriptOf<'_>) -> Result<(String, Vec<u8>), ConfigError> {
 }
 
 #[cfg(feature = "script")]
-fn with_script(rules: Rules, of: ScriptOf<'_>) -> Result<LoadedPolicy, ConfigError> {
-    let (name, source) = script_text(of)?;
-    let script = Script::compile(&name, &source)
-        .map_err(ConfigError::of)?
-        .on_print(log_printed());
+fn with_script(
+    rules: Result<Rules, ConfigError>,
+    of: ScriptOf<'_>,
+) -> Result<LoadedPolicy, ConfigError> {
+    let mut found = Gathered::default();
+    let rules = found.take(rules);
+    let script = found.take(script_text(of).and_then(|(name, source)| {
+        let script = Script::compile(&name, &source).map_err(ConfigError::of)?;
+        Ok((name, source, script.on_print(log_printed())))
+    }));
+    let (rules, (name, source, script)) = found.whole(rules.zip(script))?;
     // Logged later: at the start there is no log yet.
     let on_one_line = |warning: &ScriptError| warning.to_string().replace("\nhelp: ", "; ");
     let Rules {
@@ -359,7 +406,10 @@ fn with_script(rules: Rules, of: ScriptOf<'_>) -> Result<LoadedPolicy, ConfigErr
 }
 
 #[cfg(not(feature = "script"))]
-fn with_script(_: Rules, script: ScriptOf<'_>) -> Result<LoadedPolicy, ConfigError> {
+fn with_script(
+    _: Result<Rules, ConfigError>,
+    script: ScriptOf<'_>,
+) -> Result<LoadedPolicy, ConfigError> {
     let why = "this doxy was built without policy scripts";
     let setting = match script {
         ScriptOf::File(setting) => setting,

@@ -86,6 +86,12 @@ impl Source {
         self.check(&contents)
     }
 
+    /// The same, to find all that is wrong or odd: it takes longer than a start should.
+    pub(crate) fn check_all(&self) -> Result<Config, ConfigError> {
+        let policies = Policies::thorough(self.default_in_force.get());
+        self.check_with(&self.read()?, policies)
+    }
+
     /// Has a setting hold, whatever options and variables say.
     pub(crate) fn replace(&mut self, setting: Setting) {
         self.given.replace(setting);
@@ -129,8 +135,15 @@ impl Source {
     }
 
     pub(super) fn check(&self, contents: &Contents) -> Result<Config, ConfigError> {
+        self.check_with(contents, Policies::new(self.default_in_force.get()))
+    }
+
+    fn check_with(
+        &self,
+        contents: &Contents,
+        mut policies: Policies,
+    ) -> Result<Config, ConfigError> {
         let process = self.layers(contents, None);
-        let mut policies = Policies::new(self.default_in_force.get());
         let stacks = self.stacks(contents)?;
         let mut sockets = vec![];
         for (name, layers) in &stacks {

@@ -1,3 +1,4 @@
 //! The tools: subcommands of the binary.
 
+mod check;
 mod run;

@@ -338,11 +338,10 @@ fn the_policies_that_come_with_doxy() {
     let json = json(&ended);
     assert_eq!(ended.code, Some(0), "{json:#}");
     assert!(json["cases"].as_u64().unwrap() > 1000, "{}", json["cases"]);
-    // The rules of the original doxy are what they are, and every other policy is without a fault.
+    // The rules of the original doxy are what they are. Others may have to open what leaks.
     for finding in json["findings"].as_array().unwrap() {
-        assert!(
-            text(finding, "file").ends_with("/original.pattern"),
-            "{finding}"
-        );
+        let original = text(finding, "file").ends_with("/original.pattern");
+        let opens = text(finding, "message").starts_with("opens ");
+        assert!(original || opens, "{finding}");
     }
 }

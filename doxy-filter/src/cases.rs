@@ -3,153 +3,12 @@
 //! One dialect for rules and scripts; `scripts/README.md` is its reference. This module reads text and
 //! nothing else: it must never judge a request, nor know what a policy is.
 
+mod case;
 mod detail;
 
-use std::fmt;
-use std::net::SocketAddr;
-
+use self::case::{BLANKS, Draft, shown, word};
+pub use self::case::{Case, CaseLookup, CasePeer, Expected, ExpectedRule};
 use crate::error::{CaseError, Fault, MAX_ERRORS};
-
-const BLANKS: [char; 2] = [' ', '\t'];
-
-/// A request, and what a policy must say of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
-    /// The line of the case, counted from 1.
-    pub line: usize,
-    /// The verdict that it must get.
-    pub expected: Expected,
-    /// The method as sent.
-    pub method: String,
-    /// The target as sent: path and query.
-    pub target: String,
-    /// Names and values of the headers, in their order.
-    pub headers: Vec<(String, String)>,
-    /// The body as sent.
-    pub body: Option<String>,
-    /// Who connects; `None` if that is not known.
-    pub peer: Option<CasePeer>,
-    /// The container that the peer is in, as JSON; `None` if that is not known.
-    pub container: Option<String>,
-    /// The socket that receives the request, if the case names one.
-    pub socket: Option<String>,
-    /// What the engine says about objects and itself; it knows nothing else.
-    pub lookups: Vec<CaseLookup>,
-    /// What must have decided, if the case says so.
-    pub rule: Option<ExpectedRule>,
-    /// Parts that the reason must have, or the line in the log.
-    pub because: Vec<String>,
-}
-
-/// The verdict that a case expects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// The request is allowed.
-    Allow,
-    /// The policy denies it.
-    Deny,
-    /// The script leaves it to rules, and there are none.
-    Pass,
-    /// The request is malformed or not served: no policy is asked.
-    Refused,
-}
-
-impl Expected {
-    /// Every verdict.
-    pub const ALL: [Self; 4] = [Self::Allow, Self::Deny, Self::Pass, Self::Refused];
-
-    /// The word for it: `allow`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Pass => "pass",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// What must have decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExpectedRule {
-    /// No rule, and no line of a script.
-    None,
-    /// This line of a pattern file or a script. Without a name, of any.
-    At {
-        /// The file's path or its last parts.
-        file: Option<String>,
-        /// The line, counted from 1.
-        line: usize,
-    },
-}
-
-/// Who connects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CasePeer {
-    /// A process, over a unix socket.
-    Unix {
-        /// Its user.
-        uid: u32,
-        /// Its primary group.
-        gid: u32,
-        /// Its process id, if that is known.
-        pid: Option<i32>,
-    },
-    /// Somebody on a network, over TCP.
-    Net(SocketAddr),
-}
-
-/// What the engine says when it is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseLookup {
-    /// What is asked about: `container web`, or `engine`.
-    pub what: String,
-    /// The target that asks.
-    pub target: String,
-    /// The answer, as JSON.
-    pub answer: String,
-}
-
-impl ExpectedRule {
-    /// Whether this decided. `file` is the name under which the rules or the script were read.
-    #[must_use]
-    pub fn is_at(&self, decided: Option<(&str, usize)>) -> bool {
-        match (self, decided) {
-            (Self::None, None) => true,
-            (Self::At { file, line }, Some((other, at))) => {
-                let same = |file: &String| {
-                    other.strip_suffix(file.as_str()).is_some_and(|before| {
-                        before.is_empty() || before.ends_with('/') || file.starts_with('/')
-                    })
-                };
-                *line == at && file.as_ref().is_none_or(same)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for ExpectedRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("none"),
-            Self::At {
-                file: Some(file),
-                line,
-            } => write!(f, "{file}:{line}"),
-            Self::At { file: None, line } => write!(f, "line {line}"),
-        }
-    }
-}
-
-/// As it is written: `allow GET /_ping`.
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = self.expected.word();
-        write!(f, "{word} {} {}", self.method, self.target)
-    }
-}
 
 /// Reads a file of cases. `source` is its name in messages.
 ///
@@ -191,17 +50,6 @@ pub fn parse(source: &str, text: &[u8]) -> Result<Vec<Case>, Vec<CaseError>> {
         true => Ok(reader.cases.into_iter().map(Draft::done).collect()),
         false => Err(errors),
     }
-}
-
-/// A case whose details are still being read.
-#[derive(Debug)]
-struct Draft {
-    case: Case,
-    /// Details that were given for this case itself.
-    own: Vec<&'static str>,
-    /// Targets of its own lookups.
-    looked_up: Vec<String>,
-    is_json: bool,
 }
 
 #[derive(Debug, Default)]
@@ -286,54 +134,9 @@ impl Reader {
     }
 }
 
-impl Draft {
-    fn new(line: usize) -> Self {
-        Self {
-            case: Case {
-                line,
-                expected: Expected::Deny,
-                method: String::new(),
-                target: String::new(),
-                headers: Vec::new(),
-                body: None,
-                peer: None,
-                container: None,
-                socket: None,
-                lookups: Vec::new(),
-                rule: None,
-                because: Vec::new(),
-            },
-            own: Vec::new(),
-            looked_up: Vec::new(),
-            is_json: false,
-        }
-    }
-
-    fn done(self) -> Case {
-        let mut case = self.case;
-        let typed = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
-        if self.is_json && !case.headers.iter().any(typed) {
-            let json = ("Content-Type".to_owned(), "application/json".to_owned());
-            case.headers.push(json);
-        }
-        case
-    }
-}
-
-/// The first word of a text, and what follows the blanks behind it.
-fn word(text: &str) -> (&str, &str) {
-    let (word, rest) = text.split_once(BLANKS).unwrap_or((text, ""));
-    (word, rest.trim_start_matches(BLANKS))
-}
-
 /// How many bytes of blanks a line begins with.
 fn indent(line: &str) -> usize {
     line.len() - line.trim_start_matches(BLANKS).len()
-}
-
-/// A word for a message: not endless.
-fn shown(word: &str) -> String {
-    word.chars().take(40).collect()
 }
 
 #[cfg(test)]

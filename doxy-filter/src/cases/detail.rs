@@ -3,7 +3,7 @@
 //!
 //! It must never look at more than one line.
 
-use super::{CaseLookup, CasePeer, Draft, ExpectedRule, shown};
+use super::case::{CaseLookup, CasePeer, Draft, ExpectedRule, shown, word};
 use crate::api::{ENGINE_INFO, ObjectKind};
 use crate::error::Fault;
 
@@ -33,7 +33,7 @@ pub(super) fn may_be_common(word: &str) -> bool {
 
 /// Reads one line, without the blanks around it, into the case that it belongs to.
 pub(super) fn read(draft: &mut Draft, text: &str) -> Result<(), Fault> {
-    let (word, rest) = super::word(text);
+    let (word, rest) = word(text);
     let Some((name, form)) = DETAILS.iter().find(|(name, _)| *name == word) else {
         let names: Vec<_> = DETAILS.iter().map(|(name, _)| *name).collect();
         return Err(Fault::new(

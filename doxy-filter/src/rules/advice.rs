@@ -25,7 +25,7 @@ pub(super) const MAX_RULES: usize = 500;
 pub(super) const VERSIONS: [&str; 6] = ["1.24", "1.30", "1.41", "1.43", "1.47", "1.51"];
 
 /// Whether any of the rules matches: a `!` rule or not, a method, a path.
-type Matches<'m> = &'m dyn Fn(bool, &str, &str) -> bool;
+pub(super) type Matches<'m> = &'m dyn Fn(bool, &str, &str) -> bool;
 
 /// What is odd about these rules.
 pub(super) fn about(sources: &Sources, rules: &[Rule], matches: Matches<'_>) -> Vec<RuleWarning> {

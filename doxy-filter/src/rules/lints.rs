@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::Hir;
 
-use super::advice::{MAX_RULES, VERSIONS};
-use super::file::Rule;
+use super::advice::{MAX_RULES, Matches, VERSIONS};
+use super::file::{Rule, Sources};
 use super::method::MethodSet;
 use super::reach::{self, Language, Paths};
 use super::served::{any_of, path_at};
-use super::set::RuleSet;
 use crate::api::{self, Api, Body, Effect, Endpoint, ObjectKind, Risk};
 use crate::error::RuleWarning;
 use crate::path::{canonical_path, split_version};
@@ -28,7 +27,7 @@ const MAX_WALKS: usize = 5_000;
 const MAX_NAMED: usize = 4;
 
 /// What is odd about these rules, in their order.
-pub(super) fn about(set: &RuleSet, rules: &[Rule]) -> Vec<RuleWarning> {
+pub(super) fn about(sources: &Sources, rules: &[Rule], matches: Matches<'_>) -> Vec<RuleWarning> {
     let rules = rules.get(..MAX_RULES).unwrap_or(rules);
     let mut automata: Vec<_> = rules
         .iter()
@@ -39,13 +38,13 @@ pub(super) fn about(set: &RuleSet, rules: &[Rule]) -> Vec<RuleWarning> {
     let mut warnings = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let mut all = Vec::new();
-        all.extend(covers.of(set, rules, &mut automata, index));
+        all.extend(covers.of(sources, rules, &mut automata, index));
         if let Some(Some(own)) = automata.get_mut(index) {
-            all.extend(names(set, rule, own));
+            all.extend(names(rule, own, matches));
             all.extend(leaks.of(rule, own));
         }
-        all.extend(version(set, rule));
-        let (source, line) = set.place(rule.line);
+        all.extend(version(rule, matches));
+        let (source, line) = sources.place(rule.line);
         warnings.extend(all.into_iter().map(|(message, help)| RuleWarning {
             source_name: source.to_owned(),
             line,
@@ -65,7 +64,7 @@ struct Covers {
 impl Covers {
     fn of(
         &mut self,
-        set: &RuleSet,
+        sources: &Sources,
         rules: &[Rule],
         automata: &mut [Option<Language>],
         index: usize,
@@ -91,7 +90,7 @@ impl Covers {
                 // It is said of the later one.
                 continue;
             }
-            let place = set.near(rule.line, other.line);
+            let place = sources.near(rule.line, other.line);
             return Some(match (equal, other.deny == rule.deny) {
                 (true, _) => (
                     format!("matches the same paths as the rule {place}"),
@@ -132,7 +131,7 @@ const PLAIN: [&str; 2] = ["web7", "q2x"];
 const WITH: [(char, &str); 2] = [('.', "web.7q"), ('-', "web-7q")];
 
 /// A rule for names that leaves out those with a dot or a dash.
-fn names(set: &RuleSet, rule: &Rule, own: &mut Language) -> Option<Advice> {
+fn names(rule: &Rule, own: &mut Language, matches: Matches<'_>) -> Option<Advice> {
     let methods: Vec<_> = rule.methods.names().collect();
     let named =
         api::endpoints().filter(|it| it.template.contains('{') && methods.contains(&it.method));
@@ -158,7 +157,7 @@ fn names(set: &RuleSet, rule: &Rule, own: &mut Language) -> Option<Advice> {
         }
         let missed = WITH.map(|(c, name)| {
             let path = at(name, prefix);
-            let matched = set.matches(rule.deny, endpoint.method, &path);
+            let matched = matches(rule.deny, endpoint.method, &path);
             (!matched).then_some((c, path))
         });
         let missed: Vec<_> = missed.into_iter().flatten().collect();
@@ -178,7 +177,7 @@ fn names(set: &RuleSet, rule: &Rule, own: &mut Language) -> Option<Advice> {
 
 /// A rule without the optional version before the path. `advice` tells of those for one version, and of
 /// `!` rules.
-fn version(set: &RuleSet, rule: &Rule) -> Option<Advice> {
+fn version(rule: &Rule, matches: Matches<'_>) -> Option<Advice> {
     let example = reach::example(&rule.pattern.hir)?;
     if rule.deny || canonical_path(&example).as_deref() != Ok(example.as_str()) {
         return None;
@@ -196,12 +195,12 @@ fn version(set: &RuleSet, rule: &Rule) -> Option<Advice> {
     let help = "write `(/v[\\d.]+)?` for the version: the engine takes any version, and none";
     let what = if sent.is_empty() {
         let with = VERSIONS.map(|version| format!("/v{version}{path}"));
-        if with.iter().any(|path| set.matches(false, method, path)) {
+        if with.iter().any(|path| matches(false, method, path)) {
             return None;
         }
         "matches no path with a version, and most clients send one"
     } else {
-        if set.matches(false, method, path) {
+        if matches(false, method, path) {
             return None;
         }
         "matches no path without a version, and some clients send none"

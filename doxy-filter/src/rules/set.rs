@@ -74,7 +74,8 @@ impl RuleSet {
     pub fn parse_all(texts: &[RuleText<'_>]) -> Result<(Self, Vec<RuleWarning>), RuleError> {
         let (sources, rules) = read_or_refuse(texts)?;
         let set = Self::compile(sources, &rules)?;
-        let warnings = set.advice(&rules);
+        let matches = |deny, method: &str, path: &str| set.matches(deny, method, path);
+        let warnings = advice::about(&set.sources, &rules, &matches);
         Ok((set, warnings))
     }
 
@@ -87,14 +88,10 @@ impl RuleSet {
     pub fn check(texts: &[RuleText<'_>]) -> Result<(Self, Vec<RuleWarning>), Vec<RuleError>> {
         let (sources, rules) = read(texts, MAX_ERRORS)?;
         let set = Self::compile(sources, &rules).map_err(|error| vec![error])?;
-        let mut warnings = set.advice(&rules);
-        warnings.extend(lints::about(&set, &rules));
+        let matches = |deny, method: &str, path: &str| set.matches(deny, method, path);
+        let mut warnings = advice::about(&set.sources, &rules, &matches);
+        warnings.extend(lints::about(&set.sources, &rules, &matches));
         Ok((set, warnings))
-    }
-
-    fn advice(&self, rules: &[Rule]) -> Vec<RuleWarning> {
-        let matches = |deny, method: &str, path: &str| self.matches(deny, method, path);
-        advice::about(&self.sources, rules, &matches)
     }
 
     fn compile(sources: Sources, rules: &[Rule]) -> Result<Self, RuleError> {
@@ -224,18 +221,8 @@ impl RuleSet {
         coverage::of(&rules)
     }
 
-    /// The text that has this line, and its number there.
-    pub(super) fn place(&self, line: usize) -> (&str, usize) {
-        self.sources.place(line)
-    }
-
-    /// Where a line is, for a message about another one.
-    pub(super) fn near(&self, line: usize, other: usize) -> String {
-        self.sources.near(line, other)
-    }
-
     /// Whether a rule matches: a `!` rule, or one that allows.
-    pub(super) fn matches(&self, deny: bool, method: &str, path: &str) -> bool {
+    fn matches(&self, deny: bool, method: &str, path: &str) -> bool {
         let method = MethodSet::of_request(method);
         let class = self.classes.iter().find(|it| it.methods.contains(method));
         let automaton = class.and_then(|class| match deny {

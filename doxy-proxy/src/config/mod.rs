@@ -12,6 +12,7 @@ mod keys;
 mod layers;
 mod peers;
 mod policy_files;
+mod policy_rules;
 mod presets;
 mod same_address;
 mod settings;

@@ -4,7 +4,7 @@
 
 use crate::config::error::ConfigError;
 use crate::config::layers::Layers;
-use crate::config::policy_files::file;
+use crate::config::policy_rules::file;
 use crate::config::settings::Setting;
 
 /// The files for TLS towards clients.

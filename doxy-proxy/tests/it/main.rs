@@ -86,8 +86,6 @@ mod tcp;
 mod tls;
 // Several worker threads.
 mod threads;
-// The tools: subcommands that answer a question or print a result.
-mod tools;
 // Connections that the engine hijacks.
 mod tunnels;
 // Responses that come faster than the client reads them.

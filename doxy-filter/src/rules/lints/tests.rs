@@ -244,16 +244,16 @@ fn the_default_rules() {
     assert_eq!(at_start(DEFAULT_PATTERNS), [""; 0]);
     let names = "matches no names that contain `.` or `-`, such as ";
     let expected = [
-        ("f:5:1: ", names),
+        ("f:7:1: ", names),
         (
-            "f:5:1: ",
+            "f:7:1: ",
             "opens GET /containers/{name:.*}/top (ps on the host with the client's arguments);",
         ),
-        ("f:12:1: ", names),
-        ("f:13:1: ", names),
-        ("f:16:1: ", names),
+        ("f:14:1: ", names),
+        ("f:15:1: ", names),
+        ("f:18:1: ", names),
         (
-            "f:25:1: ",
+            "f:27:1: ",
             "opens GET /images/search (egress), GET /images/get (files-out);",
         ),
     ];

@@ -77,19 +77,17 @@ impl Finding {
 
     /// For programs.
     pub(crate) fn json(&self) -> Value {
-        let mut json = json!({
+        let case = |text: &String| (self.level == Level::Case).then(|| text.clone());
+        json!({
             "level": self.level.word(),
             "file": self.place.as_ref().map(|(file, ..)| file),
             "line": self.place.as_ref().map(|(_, line, _)| line),
             "column": self.place.as_ref().map(|(.., column)| column),
             "message": self.message,
             "help": self.help,
-        });
-        if self.level == Level::Case {
-            json["expected"] = self.expected.as_str().into();
-            json["got"] = self.got.as_str().into();
-        }
-        json
+            "expected": case(&self.expected),
+            "got": case(&self.got),
+        })
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
 /// Whether a doxy listens there: the command was started by another `doxy run`.
 fn is_doxy(host: &OsString) -> bool {
     let path = host.to_str().and_then(|host| host.strip_prefix("unix://"));
-    path.and_then(|path| listening_program(Path::new(path)))
-        .is_some_and(|program| program == "doxy")
+    let listens = path.and_then(|path| listening_program(Path::new(path)));
+    let own = std::fs::read_to_string("/proc/self/comm").ok();
+    listens.is_some() && listens.as_deref() == own.as_deref().map(str::trim_end)
 }

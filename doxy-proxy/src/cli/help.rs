@@ -48,13 +48,13 @@ The command does not start if it could open the engine's socket itself. Two ways
       --socket PATH  Where its socket is to be, for harnesses that allow sockets by path
       --advisory     Run the command even if it can open the engine's socket, and say so
 
-The policy comes from the options of `doxy --help` (--pattern-file, --patterns, --script, --config) and
+The policy comes from the options of `doxy --help` (--preset, --pattern-file, --script, --config) and
 /etc/doxy.pattern, never from the current folder. The engine is --docker-socket, or else DOCKER_HOST unless that
 is doxy's own.
 
 Examples:
   What may this script do?
-      doxy run --pattern-file ps.pattern -- ./report.sh
+      doxy run --preset docker-cli-read-only -- ./report.sh
 
   An agent as a user of its own:
       sudo doxy run --script agent.rhai --user agent -- agent-cli

@@ -149,8 +149,8 @@ fn the_readme_counts_right() {
         let quoted = quoted(setting);
         let open = if setting.contains("embedded") {
             opened_by_default()
-        } else if let Some(file) = quoted.strip_prefix("scripts/") {
-            let name = |policy: &&Policy| policy.name == file;
+        } else if setting.starts_with("preset ") {
+            let name = |policy: &&Policy| policy.name.split('.').next() == Some(quoted);
             opened_by(policies.iter().find(name).unwrap())
         } else {
             opened_by_tecnativa(quoted)

@@ -105,6 +105,25 @@ fn harmless(policy: &str) -> Harmless {
                 r#"engine {"SecurityOptions":["name=seccomp,profile=builtin"]}"#,
             ],
         },
+        "compose.rhai" => Harmless {
+            name: "app-web-1",
+            image: r#""busybox","Labels":{"com.docker.compose.project":"app"}"#,
+            lookups: &[
+                r#"image busybox {"Id":"sha256:b0"}"#,
+                r#"container app-web-1 {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/app-web-1","Image":"sha256:b0","Config":{"Labels":{"com.docker.compose.project":"app"}},"HostConfig":{}}"#,
+            ],
+            ..Harmless::default()
+        },
+        "testcontainers.rhai" => Harmless {
+            name: "tc-x",
+            image: r#""busybox","Labels":{"org.testcontainers":"true"}"#,
+            lookups: &[
+                r#"image busybox {"Id":"sha256:b0"}"#,
+                r#"image sha256:b0 {"Id":"sha256:b0"}"#,
+                r#"container tc-x {"Id":"0a0a0a0a0a0a0a0a0a0a0a0a","Name":"/tc-x","Image":"sha256:b0","Config":{"Labels":{"org.testcontainers":"true"}},"HostConfig":{}}"#,
+            ],
+            ..Harmless::default()
+        },
         "tour.rhai" => Harmless {
             name: "web",
             image: r#""busybox""#,
@@ -141,6 +160,8 @@ fn is_creator(policy: &Policy) -> bool {
     matches!(
         policy.name.as_str(),
         "ci-runner.rhai"
+            | "compose.rhai"
+            | "testcontainers.rhai"
             | "sandbox.rhai"
             | "agent.rhai"
             | "own-containers.rhai"

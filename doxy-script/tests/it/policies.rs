@@ -45,9 +45,10 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts")
 }
 
-pub(crate) fn all() -> Vec<Policy> {
-    let mut names: Vec<_> = fs::read_dir(folder())
-        .unwrap()
+/// The file of each policy: its script, or its rules if it has none.
+fn files() -> Vec<PathBuf> {
+    let files = fs::read_dir(folder()).unwrap();
+    let mut files: Vec<_> = files
         .map(|entry| entry.unwrap().path())
         .filter(|path| match path.extension().and_then(OsStr::to_str) {
             Some("rhai") => true,
@@ -55,10 +56,22 @@ pub(crate) fn all() -> Vec<Policy> {
             _ => false,
         })
         .collect();
-    names.sort();
-    let policies: Vec<_> = names.iter().map(|path| load(path)).collect();
-    assert!(policies.len() >= 10);
-    policies
+    files.sort();
+    assert!(files.len() >= 30);
+    files
+}
+
+pub(crate) fn all() -> Vec<Policy> {
+    files().iter().map(|path| load(path)).collect()
+}
+
+/// The policy of this name.
+pub(crate) fn named(name: &str) -> Option<Policy> {
+    let files = files();
+    let file = files
+        .iter()
+        .find(|path| path.file_stem() == Some(name.as_ref()));
+    file.map(|path| load(path))
 }
 
 fn load(path: &Path) -> Policy {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use doxy_filter::RuleSet;
 use doxy_script::{Decision, Script};
 
+use crate::policies::{self, Policy};
 use crate::support::{Ask, words};
 
 /// A page of the repository.
@@ -158,6 +158,19 @@ const TOOLS: &[Tool] = &[
             GET /containers/3f4e/logs?follow=true&stdout=true&stderr=true&since=1&timestamps=true"#,
     },
     Tool {
+        name: "CrowdSec",
+        requests: r#"HEAD /_ping
+            GET /v1.51/info
+            GET /v1.51/containers/json?filters={}
+            GET /v1.51/containers/3f4e/json
+            GET /v1.51/containers/3f4e/logs?follow=1&stdout=1&stderr=1
+            GET /v1.51/events?filters={"type":{"container":true}}"#,
+    },
+    Tool {
+        name: "autoheal",
+        requests: r#"GET /containers/json?filters={"health":["unhealthy"],"label":["autoheal=true"]}"#,
+    },
+    Tool {
         name: "Promtail",
         requests: "HEAD /_ping
             GET /v1.51/containers/json
@@ -289,8 +302,12 @@ fn the_constants_to_edit_exist_and_are_the_same_on_both_pages() {
             let declared = format!("\nconst {name} = ");
             assert!(script.contains(&declared), "{policy} has no {name}");
         }
-        let option = format!("scripts/{policy}.rhai");
-        for row in readme.iter().filter(|row| row[1].contains(&option)) {
+        let options = [
+            format!("--script {policy}.rhai`"),
+            format!("--preset {policy}`"),
+        ];
+        let names = |row: &&Vec<String>| options.iter().any(|option| row[1].contains(option));
+        for row in readme.iter().filter(names) {
             // Nothing has to be edited in a policy whose cell is empty.
             if !row[2].is_empty() {
                 assert_eq!(constants(&row[2]), named, "{policy}");
@@ -301,20 +318,17 @@ fn the_constants_to_edit_exist_and_are_the_same_on_both_pages() {
     assert!(compared >= 5, "{compared}");
 }
 
-/// The policy that a row names by its options.
-fn policy(options: &str) -> (Script, Option<RuleSet>) {
-    let file = |option: &str| {
-        let words: Vec<_> = options.trim_matches('`').split(' ').collect();
-        let at = words.iter().position(|word| *word == option)?;
-        Some((words[at + 1].to_owned(), page(words[at + 1])))
+/// The policy that a row names by its first option: a preset, or a script made from one. NAME is the tool's.
+fn policy(options: &str, tool: &str) -> Option<Policy> {
+    let option = options.split('`').nth(1)?;
+    let name = match option.split_once(' ')? {
+        ("--preset", "NAME") => tool.to_lowercase().replace(' ', "-"),
+        ("--preset", name) => name.to_owned(),
+        ("--script", file) => file.strip_suffix(".rhai").unwrap().to_owned(),
+        _ => return None,
     };
-    let (name, source) = file("--script").unwrap_or_else(|| panic!("no script in {options}"));
-    let script = Script::compile(&name, source.as_bytes());
-    let rules = file("--pattern-file").map(|(name, text)| RuleSet::parse(&name, text.as_bytes()));
-    (
-        script.unwrap_or_else(|error| panic!("{error}")),
-        rules.map(Result::unwrap),
-    )
+    let found = policies::named(&name);
+    Some(found.unwrap_or_else(|| panic!("{options}: there is no preset {name}")))
 }
 
 #[test]
@@ -323,27 +337,28 @@ fn every_tool_gets_what_it_asks_for() {
     for tool in TOOLS {
         let row = rows.iter().find(|(tools, _)| tools.contains(tool.name));
         let (_, options) = row.unwrap_or_else(|| panic!("{} is not in the table", tool.name));
-        let (script, rules) = policy(options);
+        let policy = policy(options, tool.name).unwrap();
         for request in tool.requests.lines() {
             let (method, target) = request.trim().split_once(' ').unwrap();
-            let decision = Ask::new(method, target).of(&script, rules.as_ref());
+            let decision = Ask::new(method, target).of(&policy.script, policy.rules.as_ref());
             assert_eq!(decision, Decision::Allow, "{}: {request}", tool.name);
         }
     }
 }
 
-/// Every row names files that exist and load, and none of its policies lets a create of a privileged container pass.
+/// Every row names policies that exist, and none of them lets a create of a privileged container pass.
 #[test]
 fn every_row_works() {
     for (tools, options) in rows() {
-        if !options.contains("--script") {
-            continue;
+        for tool in tools.split([',', ';']).map(str::trim) {
+            let Some(policy) = policy(&options, tool) else {
+                continue;
+            };
+            let create = Ask::new("POST", "/v1.51/containers/create?name=web")
+                .header("Content-Type", "application/json")
+                .body(r#"{"Image":"busybox","HostConfig":{"Privileged":true}}"#);
+            let decision = words(&create.of(&policy.script, policy.rules.as_ref()));
+            assert!(decision.starts_with("deny "), "{tool}: {decision}");
         }
-        let (script, rules) = policy(&options);
-        let create = Ask::new("POST", "/v1.51/containers/create?name=web")
-            .header("Content-Type", "application/json")
-            .body(r#"{"Image":"busybox","HostConfig":{"Privileged":true}}"#);
-        let decision = words(&create.of(&script, rules.as_ref()));
-        assert!(decision.starts_with("deny "), "{tools}: {decision}");
     }
 }

@@ -5,14 +5,14 @@
 //! request out, from the whole path of that request. It must never allow an endpoint that was not
 //! recorded, and never write what a client sent except escaped, on one line.
 
+mod row;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{Api, Endpoint, Risk, endpoint_of, suggest};
-use crate::request::Request;
-use crate::rules::RuleSet;
-use crate::verdict::Verdict;
+use self::row::Row;
+pub use self::row::Withheld;
+use crate::api::{Api, Endpoint, Risk, endpoint_of};
 
 /// What nobody allows without having been asked.
 const ASKED_FOR: [Risk; 5] = [
@@ -22,8 +22,6 @@ const ASKED_FOR: [Risk; 5] = [
     Risk::FilesOut,
     Risk::FilesIn,
 ];
-/// How many paths of one endpoint get rules of their own.
-const MAX_PATHS: usize = 20;
 /// How many requests that are for no endpoint are kept.
 const MAX_STRANGERS: usize = 50;
 
@@ -40,24 +38,6 @@ pub struct Learned {
 
 /// Docker's endpoints before libpod's, each by template and method.
 type Key = (bool, &'static str, &'static str);
-
-/// One endpoint.
-#[derive(Debug)]
-struct Row {
-    endpoint: &'static Endpoint,
-    requests: u64,
-    /// How many of them the policy in force denied.
-    denied: u64,
-    suggested: String,
-    /// The suggested rule, to ask whether it allows a request.
-    rules: Option<RuleSet>,
-    /// Whether it has allowed one.
-    fits: bool,
-    /// Paths that the suggested rule does not allow.
-    paths: BTreeSet<String>,
-    /// How many of those were not kept.
-    more_paths: u64,
-}
 
 /// What a request is for.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +57,6 @@ pub struct PatternFile {
     pub allowed: Vec<&'static Endpoint>,
     /// The endpoints that were seen and are only comments.
     pub withheld: Vec<Withheld>,
-}
-
-/// An endpoint that was seen and that no rule of the file allows.
-#[derive(Debug)]
-pub struct Withheld {
-    /// The endpoint.
-    pub endpoint: &'static Endpoint,
-    /// Its risks for which nobody has been asked.
-    pub risks: Vec<Risk>,
-    /// Whether the policy in force denied some request for it. Nothing is learned against a policy.
-    pub denied: bool,
 }
 
 impl Learned {
@@ -161,46 +130,14 @@ impl Learned {
             rows.partition(|(_, why)| why.risks.is_empty() && !why.denied);
         let allowed: Vec<_> = allowed.into_iter().map(|(row, _)| row).collect();
         PatternFile {
-            text: text::write(self, &allowed, &withheld),
+            text: text::write(
+                &allowed,
+                &withheld,
+                &self.strangers,
+                self.more_strangers > 0,
+            ),
             allowed: allowed.iter().map(|row| row.endpoint).collect(),
             withheld: withheld.into_iter().map(|(_, why)| why).collect(),
-        }
-    }
-}
-
-impl Row {
-    fn new(endpoint: &'static Endpoint) -> Self {
-        let suggested = suggest(endpoint);
-        Self {
-            endpoint,
-            requests: 0,
-            denied: 0,
-            rules: RuleSet::parse("suggested", suggested.as_bytes()).ok(),
-            suggested,
-            fits: false,
-            paths: BTreeSet::new(),
-            more_paths: 0,
-        }
-    }
-
-    fn note(&mut self, method: &str, path: &str) {
-        self.requests += 1;
-        let request = Request {
-            method,
-            path,
-            query: None,
-        };
-        let rules = self.rules.as_ref();
-        let allowed =
-            rules.is_some_and(|rules| matches!(rules.decide(&request), Verdict::Allow(_)));
-        self.fits |= allowed;
-        if allowed || self.paths.contains(path) {
-            return;
-        }
-        if self.paths.len() < MAX_PATHS {
-            self.paths.insert(path.to_owned());
-        } else {
-            self.more_paths += 1;
         }
     }
 }

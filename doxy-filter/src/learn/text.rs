@@ -4,11 +4,11 @@
 //! write a line that begins with something else than a rule of [`suggest`](crate::api::suggest), an
 //! escaped path, or `#`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Learned, Row, Withheld};
-use crate::api::{Api, Body, Endpoint, endpoints};
-use crate::path::split_version;
+use super::row::{Row, Withheld};
+use crate::api::{Body, Endpoint, endpoints};
 
 /// How many query parameters a comment lists.
 const MAX_PARAMETERS: usize = 6;
@@ -31,7 +31,12 @@ const STRANGERS: &str = "
 ";
 
 /// The whole file: rules, then what is not allowed, as comments.
-pub(super) fn write(learned: &Learned, allowed: &[&Row], withheld: &[(&Row, Withheld)]) -> String {
+pub(super) fn write(
+    allowed: &[&Row],
+    withheld: &[(&Row, Withheld)],
+    strangers: &BTreeSet<(String, String)>,
+    more_strangers: bool,
+) -> String {
     let mut text = HEADER.to_owned();
     if allowed.is_empty() {
         text.push_str(NO_RULE);
@@ -61,32 +66,16 @@ pub(super) fn write(learned: &Learned, allowed: &[&Row], withheld: &[(&Row, With
         let _ = writeln!(text, "#\n# Not allowed, for {why}:");
         rules(&mut text, row, &rows, "# ");
     }
-    if !learned.strangers.is_empty() {
+    if !strangers.is_empty() {
         text.push_str(STRANGERS);
     }
-    for (method, path) in &learned.strangers {
+    for (method, path) in strangers {
         let _ = writeln!(text, "#   {} {}", shown(method), shown(path));
     }
-    if learned.more_strangers > 0 {
+    if more_strangers {
         let _ = writeln!(text, "#   and more of them");
     }
     text
-}
-
-impl Row {
-    /// Its rules: the suggested one if it allows something that was seen, and one for each path that
-    /// it does not allow.
-    fn rules(&self) -> impl Iterator<Item = String> {
-        let suggested = self.fits.then(|| self.suggested.clone());
-        let paths = self.paths.iter().map(|path| {
-            let pattern = match (self.endpoint.api, split_version(path)) {
-                (Api::Docker, (_, plain)) => format!(r"(/v[\d.]+)?{}", escaped(plain)),
-                (Api::Libpod, _) => escaped(path),
-            };
-            format!("{} {pattern}", self.endpoint.method)
-        });
-        suggested.into_iter().chain(paths)
-    }
 }
 
 /// The rules of a row, each behind `before`. `among` are the rows that are treated alike.
@@ -150,22 +139,6 @@ fn comment(text: &mut String, endpoint: &Endpoint) {
 /// Whether HEAD at the same paths is an endpoint of its own.
 fn has_head(endpoint: &Endpoint) -> bool {
     endpoints().any(|it| it.method == "HEAD" && it.template == endpoint.template)
-}
-
-/// A pattern that matches this text and no other.
-fn escaped(text: &str) -> String {
-    let mut pattern = String::new();
-    for char in text.chars() {
-        match char {
-            '/' | '-' | '_' | ':' | '@' | ',' => pattern.push(char),
-            _ if char.is_ascii_alphanumeric() => pattern.push(char),
-            _ if char.is_ascii_punctuation() => pattern.extend(['\\', char]),
-            _ => {
-                let _ = write!(pattern, r"\x{{{:x}}}", u32::from(char));
-            }
-        }
-    }
-    pattern
 }
 
 /// Text from a client, on one line and of bounded length.

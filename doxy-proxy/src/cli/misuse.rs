@@ -4,7 +4,7 @@
 
 use std::env;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::args::command;
 use crate::config::LATER;
@@ -85,6 +85,12 @@ pub(super) fn explain(error: &clap::Error) -> String {
             .any(|name| given.strip_prefix("--") == Some(name))
     {
         return format!("{given}: not in this version\nhelp: leave it out");
+    }
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+    {
+        let missing = missing.join(" and ");
+        return format!("{missing} is missing\nhelp: the tool's own `--help` lists what it needs");
     }
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod config;
 mod environment;
+mod explain;
 mod given;
 mod help;
 mod import;
@@ -17,6 +18,7 @@ mod print;
 mod replay;
 mod run;
 mod tools;
+mod which;
 
 pub(crate) use self::environment::warnings;
 pub(crate) use self::given::{Call, Task};

@@ -36,3 +36,16 @@ pub(super) fn is_json(matches: &ArgMatches) -> bool {
         .get_one::<String>("format")
         .is_some_and(|format| format == "json")
 }
+
+/// Text that is not doxy's own, on one line: what could move the cursor or hide something is escaped.
+pub(super) fn on_one_line(text: &str) -> String {
+    let mut shown = String::new();
+    for char in text.chars() {
+        match char {
+            ' ' | '…' => shown.push(char),
+            _ if char.is_alphanumeric() || char.is_ascii_punctuation() => shown.push(char),
+            _ => shown.extend(char.escape_unicode()),
+        }
+    }
+    shown
+}

@@ -8,8 +8,8 @@ use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
 
-use crate::cli::print;
-use crate::config::{ConfigError, SocketConfig, Source};
+use crate::cli::{print, which};
+use crate::config::Source;
 use crate::startup::Failure;
 use crate::tools::replay::{Change, Replayed, replay};
 
@@ -44,10 +44,7 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .value_parser(OsStringValueParser::new())
                 .help("The access log"),
-            Arg::new("socket")
-                .long("socket")
-                .value_name("NAME")
-                .help("Whose policy to ask, if the configuration has several sockets"),
+            which::socket(),
             Arg::new("exit-code")
                 .long("exit-code")
                 .action(ArgAction::SetTrue)
@@ -62,8 +59,7 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         .cloned()
         .unwrap_or_default();
     let config = source.load()?;
-    let named = matches.get_one::<String>("socket");
-    let socket = chosen(&config.sockets, named.map(String::as_str))?;
+    let socket = which::chosen(&config.sockets, matches)?;
     let replayed = replay(Path::new(&log), &socket.policy.policy, &socket.name)?;
     let text = match print::is_json(matches) {
         true => format!("{}\n", json(&replayed)),
@@ -76,30 +72,6 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
     } else {
         0
     })
-}
-
-/// The socket whose policy is asked.
-fn chosen<'s>(
-    sockets: &'s [SocketConfig],
-    named: Option<&str>,
-) -> Result<&'s SocketConfig, ConfigError> {
-    let names = || {
-        let names: Vec<_> = sockets.iter().map(|socket| &*socket.name).collect();
-        format!("the sockets are {}", names.join(", "))
-    };
-    match (named, sockets) {
-        (None, [one]) => Ok(one),
-        (None, _) => Err(ConfigError::new(
-            "--socket",
-            "the configuration has several sockets, and a log does not name them",
-            format_args!("name the one that has written the log; {}", names()),
-        )),
-        (Some(name), _) => {
-            let found = sockets.iter().find(|socket| socket.name == name);
-            let setting = format!("--socket {name}");
-            found.ok_or_else(|| ConfigError::new(setting, "no such socket", names()))
-        }
-    }
 }
 
 fn json(replayed: &Replayed) -> Value {
@@ -134,15 +106,19 @@ fn text(replayed: &Replayed) -> String {
     changes.sort_by_key(|(change, count)| (change.to, std::cmp::Reverse(*count)));
     for (change, count) in changes.iter().take(MAX_PRINTED) {
         let path = match (&change.path, change.endpoint) {
-            (Some(path), _) => shown(path),
+            (Some(path), _) => print::on_one_line(path),
             (None, Some(template)) => format!("{template} (further names)"),
             (None, None) => "(further paths)".to_owned(),
         };
         let by = match &*change.by {
             "" => String::new(),
-            by => format!("  ({})", shown(by)),
+            by => format!("  ({})", print::on_one_line(by)),
         };
-        let (to, from, method) = (change.to.name(), change.from, shown(&change.method));
+        let (to, from, method) = (
+            change.to.name(),
+            change.from,
+            print::on_one_line(&change.method),
+        );
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -178,17 +154,4 @@ fn text(replayed: &Replayed) -> String {
         }
     }
     text
-}
-
-/// Text from a log, on one line.
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for char in text.chars() {
-        match char {
-            ' ' => shown.push(' '),
-            _ if char.is_alphanumeric() || char.is_ascii_punctuation() => shown.push(char),
-            _ => shown.extend(char.escape_unicode()),
-        }
-    }
-    shown
 }

@@ -1,4 +1,5 @@
 //! The tools: subcommands of the binary.
 
 mod check;
+mod explain;
 mod run;

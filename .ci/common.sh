@@ -42,7 +42,7 @@ tool() {
 fuzz_seeds() {
     tool fuzz 0.13.2
     seeds=$(mktemp -d /tmp/doxy-f.XXXXXX)
-    mkdir "$seeds/rules"
+    mkdir "$seeds/rules" "$seeds/texts"
     DOXY_FUZZ_SEEDS=$seeds cargo test -q -p doxy-proxy --test it corpus::seeds -- --ignored
 }
 
@@ -59,13 +59,14 @@ fuzz_target() {
     echo "$name: $(grep -a 'DONE' "$log")"
 }
 
-# fuzz_all PROXY PATH RULES: all targets, for so many seconds each.
+# fuzz_all PROXY PATH RULES: all targets, for so many seconds each; `texts` takes those of the rules.
 fuzz_all() {
     local seeds
     fuzz_seeds
     fuzz_target doxy-proxy proxy "$1" -max_len=3100
     fuzz_target doxy-filter path "$2" -max_len=2000
     fuzz_target doxy-filter rules "$3" -max_len=600
+    fuzz_target doxy-filter texts "$3" -max_len=2000
     rm -r "$seeds"
 }
 

@@ -30,41 +30,6 @@ All options of `doxy --help` may stand before or behind, as in
 doxy exits with 2 if the settings are wrong, and says how.
 ";
 
-pub(super) const RUN_HELP: &str = "\
-doxy run [OPTIONS] -- COMMAND [ARGUMENT...]
-
-Runs a command with a socket of its own, which DOCKER_HOST names, and denies it the engine's. The socket
-is gone when the command ends. Doxy exits with the command's code, or with 128 and the number of the signal
-that has ended it, and says on standard error what was denied.
-
-The command does not start if it could open the engine's socket itself. Two ways keep it from that:
-  as root, with --user   the command runs as that user, who must not be in the socket's group
-  as another user        doxy's socket lies over the engine's path and /run/docker.sock, in a user and
-                         mount namespace; the folders around them are for reading only
-
-      --user USER    The user of the command: a name or a number. The proxy keeps yours; DOXY_USER and the key
-                     `user` name another one for it
-      --group GROUP  The group of the command [default: the group of --user]
-      --socket PATH  Where its socket is to be, for harnesses that allow sockets by path
-      --advisory     Run the command even if it can open the engine's socket, and say so
-
-The policy comes from the options of `doxy --help` (--preset, --pattern-file, --script, --config) and
-/etc/doxy.pattern, never from the current folder. The engine is --docker-socket, or else DOCKER_HOST unless that
-is doxy's own.
-
-Examples:
-  What may this script do?
-      doxy run --preset docker-cli-read-only -- ./report.sh
-
-  An agent as a user of its own:
-      sudo doxy run --script agent.rhai --user agent -- agent-cli
-
-  A harness that allows one socket by its path:
-      doxy run --socket /tmp/agent/docker.sock -- harness
-
-Exit codes: the command's; 2 the command was not started; 126 it cannot be run, 127 there is no such command.
-";
-
 pub(super) const CONFIG: &str = "\
 A TOML file with settings. At its top stand those of the process and the defaults of all sockets, \
 below them a table [socket.NAME] for each socket. `doxy config example` prints one, and `doxy config \

@@ -9,7 +9,6 @@ use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use doxy_proxy::listening_program;
 
-use crate::cli::help;
 use crate::command::{self, Order};
 use crate::config::{ConfigError, Setting, Source};
 use crate::startup::Failure;
@@ -17,23 +16,48 @@ use crate::startup::Failure;
 /// Where clients that know nothing of doxy are told where the engine is.
 const DOCKER_HOST: &str = "DOCKER_HOST";
 
+const AFTER: &str = "\
+The command gets a socket of its own, which DOCKER_HOST names and which is gone when it ends. Standard
+error says what was denied.
+
+It does not start if it could open the engine's socket itself. Two ways keep it from that:
+  as root, with --user   the command runs as that user, who must not be in the socket's group
+  as another user        doxy's socket lies over the engine's path and /run/docker.sock, in a user and
+                         mount namespace; the folders around them are for reading only
+
+--user and --group are the command's here. The proxy keeps the user that starts doxy, or becomes that of
+DOXY_USER or the key `user`. The policy comes from options, variables and /etc/doxy, never from the
+current folder. The engine is --docker-socket, or else DOCKER_HOST unless a doxy listens there.
+
+Examples:
+  doxy run --preset docker-cli-read-only -- ./report.sh
+  sudo doxy run --script agent.rhai --user agent -- agent-cli
+  doxy run --socket ~/.doxy/docker.sock --preset read-only -- harness
+
+Exit codes: that of the command, or 128 and the number of the signal that has ended it; 126 it cannot be
+run, 127 there is no such command, 2 it was not started.";
+
 pub(super) fn command() -> Command {
     Command::new("run")
-        .about("Run a command with a socket of its own, and deny it the engine's")
-        .override_help(help::RUN_HELP)
+        .about("Run a command with a socket of its own, and keep it from the engine's")
+        .after_help(AFTER)
+        .next_help_heading("Running")
         .args([
             Arg::new("socket")
                 .long("socket")
                 .value_name("PATH")
-                .value_parser(OsStringValueParser::new()),
+                .value_parser(OsStringValueParser::new())
+                .help("Where its socket is to be, for harnesses that allow sockets by path"),
             Arg::new("advisory")
                 .long("advisory")
-                .action(ArgAction::SetTrue),
+                .action(ArgAction::SetTrue)
+                .help("Run the command even if it can open the engine's socket, and say so"),
             Arg::new("command")
                 .value_name("COMMAND")
                 .value_parser(OsStringValueParser::new())
                 .num_args(1..)
-                .last(true),
+                .last(true)
+                .help("The command, with its arguments"),
         ])
 }
 

@@ -5,6 +5,7 @@
 //! folder in it, and nobody outside can change it. It is for reading only: what is written there would be
 //! lost.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -19,13 +20,15 @@ use rustix::mount::{
 const MAX_ENTRIES: usize = 4096;
 
 /// Covers all of these paths with the socket `own`. `stage` is an empty folder to work in.
-pub(super) fn cover(engines: &[PathBuf], own: &Path, stage: &Path) -> io::Result<()> {
+pub(super) fn cover(paths: &[PathBuf], own: &Path, stage: &Path) -> io::Result<()> {
+    let found = paths.iter().filter_map(|path| fs::metadata(path).ok());
+    let engines: Vec<_> = found.map(|found| (found.dev(), found.ino())).collect();
     let own_way = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
     mount_change("/", own_way)?;
     // Folders without links, the outer ones first: the inner ones are entries of theirs.
     let mut places = vec![];
-    for engine in engines {
-        let (Some(folder), Some(name)) = (engine.parent(), engine.file_name()) else {
+    for path in paths {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             continue;
         };
         if let Ok(folder) = fs::canonicalize(folder) {
@@ -38,7 +41,7 @@ pub(super) fn cover(engines: &[PathBuf], own: &Path, stage: &Path) -> io::Result
     while let Some((folder, _)) = rest.first() {
         let here = rest.iter().take_while(|(other, _)| other == folder);
         let names: Vec<_> = here.map(|(_, name)| name.as_os_str()).collect();
-        cover_folder(folder, &names, own, stage).map_err(|error| {
+        cover_folder(folder, &names, &engines, own, stage).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
         rest = rest.get(names.len()..).unwrap_or_default();
@@ -48,7 +51,8 @@ pub(super) fn cover(engines: &[PathBuf], own: &Path, stage: &Path) -> io::Result
 
 fn cover_folder(
     folder: &Path,
-    names: &[&std::ffi::OsStr],
+    names: &[&OsStr],
+    engines: &[(u64, u64)],
     own: &Path,
     stage: &Path,
 ) -> io::Result<()> {
@@ -60,12 +64,22 @@ fn cover_folder(
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("doxy", stage, "tmpfs", flags, Some(c"mode=0755"))?;
-    for (count, entry) in fs::read_dir(folder)?.enumerate() {
+    let entries = match fs::read_dir(folder) {
+        // What cannot be listed cannot be shown: the socket is all that is left.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => None,
+        entries => Some(entries?),
+    };
+    for (count, entry) in entries.into_iter().flatten().enumerate() {
         let entry = entry?;
         if count >= MAX_ENTRIES {
             return Err(io::Error::other("too many files in this folder"));
         }
         if names.contains(&&*entry.file_name()) {
+            continue;
+        }
+        // The same socket by another name, as a link makes it, is not shown at all.
+        let seen = entry.metadata().map(|entry| (entry.dev(), entry.ino()));
+        if seen.is_ok_and(|seen| engines.contains(&seen)) {
             continue;
         }
         match show(&entry, &stage.join(entry.file_name())) {

@@ -69,7 +69,7 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
         keeps,
     };
     if let Some(missing) = start.engine.missing()
-        && start.keeps == Keeps::Apart
+        && start.keeps != Keeps::Advisory
     {
         return Err(Failure::Config(ConfigError::new(
             missing.display(),

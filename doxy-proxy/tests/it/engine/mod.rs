@@ -10,6 +10,7 @@
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `table`: the routes of the engine, and those of the table of the API.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
+//! - `run`: `doxy run`, and the docker CLI as its command.
 //! - `containers`: which container a client is in.
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
 //! - `mounted`: doxy's socket inside a container.
@@ -43,6 +44,7 @@ mod policy;
 mod raw;
 mod real;
 mod routes;
+mod run;
 mod shared_host;
 mod table;
 mod watchtower;

@@ -88,28 +88,42 @@ fn signals_are_passed_on() {
     assert_eq!(process.end().code, Some(128 + 15));
 }
 
-/// Nobody cleans up after a doxy that was killed, but nothing goes on without it.
+/// Nobody cleans up after a doxy that was killed, but nothing goes on without it. A proxy that has become
+/// another user is told by other means than one that has not.
 #[test]
 fn proxy_and_command_end_with_a_doxy_that_is_killed() {
     if !needs(Need::Root) {
         return;
     }
-    let place = Place::new(0, 0o660);
-    let process = Process::spawn(&mut place.apart(&[], "echo $$ $own >&2; echo; exec sleep 1000"));
-    process.prints();
-    let log = process.logged("docker.sock");
-    let (pid, socket) = log.split_once(' ').unwrap();
-    let socket = PathBuf::from(socket);
-    assert!(UnixStream::connect(&socket).is_ok());
-    process.signal(Signal::KILL);
-    wait::until("the proxy ends", || UnixStream::connect(&socket).err());
-    // It is nobody's child any more, so somebody else may have to wait for it: what counts is that it runs
-    // no more.
-    wait::until("the command ends", || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        (stat.is_empty() || stat.contains(") Z ")).then_some(())
-    });
-    let _ = fs::remove_dir_all(socket.parent().unwrap());
+    let place = Place::new(47_110, 0o660);
+    for proxy in [None, Some("65534")] {
+        let script = "for process in /proc/[0-9]*; do
+                [ \"$(cut -d' ' -f4 $process/stat)\" = $PPID ] && [ $process != /proc/$$ ] || continue
+                echo proxy $(grep ^Uid: $process/status)
+            done 2>/dev/null
+            echo $$ $own; exec sleep 1000";
+        let mut command = place.apart(&[], &format!("{{ {script}; }} >&2"));
+        if let Some(user) = proxy {
+            command.env("DOXY_USER", user).env("DOXY_GROUP", user);
+        }
+        let process = Process::spawn(&mut command);
+        let log = process.logged("docker.sock\n");
+        let (pid, socket) = log.split_once(' ').unwrap();
+        let user = proxy.unwrap_or("0");
+        let line = format!("proxy Uid: {user} {user} {user} {user}\n");
+        assert!(process.log().contains(&line), "{}", process.log());
+        let socket = PathBuf::from(socket);
+        assert!(UnixStream::connect(&socket).is_ok());
+        process.signal(Signal::KILL);
+        wait::until("the proxy ends", || UnixStream::connect(&socket).err());
+        // It is nobody's child any more, so somebody else may have to wait for it: what counts is that it
+        // runs no more.
+        wait::until("the command ends", || {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+        let _ = fs::remove_dir_all(socket.parent().unwrap());
+    }
 }
 
 /// Its folder may be full of other things when it ends.

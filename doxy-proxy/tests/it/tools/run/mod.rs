@@ -42,6 +42,8 @@ impl Place {
         chmod(folder.path(), 0o755);
         fs::create_dir(folder.path().join("engine")).unwrap();
         let fake = engine(&folder.path().join("engine/docker.sock"), group, mode);
+        let second = folder.path().join("engine/second.sock");
+        fs::hard_link(folder.path().join("engine/docker.sock"), second).unwrap();
         copy_binary(folder.path());
         Self { folder, fake }
     }

@@ -17,7 +17,7 @@ use crate::support::{Need, needs};
 const ATTEMPTS: &str = r#"
 try() { ask "$1" /secrets; }
 exec 2>/dev/null
-try "$ENGINE"; try /run/docker.sock; try /var/run/docker.sock
+try "$ENGINE"; try /run/docker.sock; try /var/run/docker.sock; try "$FOLDER/engine/second.sock"
 cd "$FOLDER/engine" && try docker.sock; try ./../engine/docker.sock
 for process in /proc/1 /proc/self $(grep -l "$FOLDER\|doxy" /proc/[0-9]*/cmdline | sed 's,/cmdline,,'); do
     try "$process/root$ENGINE"; try "$process/cwd/engine/docker.sock"; try "$process/cwd/docker.sock"

@@ -127,6 +127,9 @@ fn options() -> Command {
             flag("insecure-tcp", "DOXY_INSECURE_TCP")
                 .help("Let everyone in the network connect")
                 .long_help(help::INSECURE_TCP),
+            list("accept-risk", "DOXY_ACCEPT_RISK", "CLASS")
+                .help("Let a policy over TCP open this class of risk: host-root, exec; repeatable")
+                .long_help(help::ACCEPT_RISK),
         ])
         .next_help_heading("Limits")
         .args([

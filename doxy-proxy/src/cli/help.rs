@@ -73,6 +73,10 @@ pub(super) const EXPLAIN_DENIALS: &str = "\
 End the message to a client whose request is denied with the rule that would allow it. Never with a \
 rule that leads to root on the host or runs commands, nor where a `!` rule or a script denies.";
 
+pub(super) const ACCEPT_RISK: &str = "\
+On a TCP address without client certificates doxy does not start if the policy lets clients become root on \
+the host (host-root) or run commands (exec), unless this names the class. Repeatable, or separated by commas.";
+
 pub(super) const ALLOW_FROM: &str = "\
 A network or an address that may connect over TCP, such as 10.0.0.0/8 or fd00::/8. Repeatable, or \
 separated by commas.";

@@ -111,6 +111,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::socket("allow-container", Kind::Text).list(),
     Key::socket("allow-host", Kind::Text).list(),
     Key::socket("insecure-tcp", Kind::Flag),
+    Key::socket("accept-risk", Kind::Text).list(),
     Key::socket("tls-cert", Kind::Text),
     Key::socket("tls-key", Kind::Text),
     Key::socket("tls-client-ca", Kind::Text),

@@ -20,6 +20,7 @@ use doxy_proxy::{Script, ScriptError};
 
 use crate::config::error::{ConfigError, Gathered};
 use crate::config::layers::Layers;
+use crate::config::loaded_policy::LoadedPolicy;
 use crate::config::policy_rules::{
     MAX_SIZE, NO_RULES, PATTERN_FILE_HELP, Rules, cannot_read, compile, counted, file, hash_of,
     named_rules,
@@ -27,38 +28,7 @@ use crate::config::policy_rules::{
 use crate::config::presets::{self, ScriptOf};
 use crate::config::settings::Setting;
 
-/// How many warnings about a policy are logged.
-const MAX_WARNINGS: usize = 20;
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
-
-/// A policy that can be put in force.
-#[derive(Debug)]
-pub(crate) struct LoadedPolicy {
-    pub(crate) policy: Arc<Policy>,
-    /// What it is and where it comes from, for the log.
-    pub(crate) described: String,
-    /// What is probably a mistake in it, a line each.
-    warnings: Vec<String>,
-    /// A hash of what it was made of: whether a reload changes it.
-    pub(crate) hash: u64,
-}
-
-impl LoadedPolicy {
-    /// Logs what is probably a mistake in the policy.
-    pub(crate) fn warn(&self) {
-        for warning in self.warnings.iter().take(MAX_WARNINGS) {
-            tracing::warn!("{warning}");
-        }
-        if let Some(more @ 1..) = self.warnings.len().checked_sub(MAX_WARNINGS) {
-            tracing::warn!("{more} more warnings about the policy");
-        }
-    }
-
-    /// What is probably a mistake in the policy. What is found by a thorough look has a line of help.
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-}
 
 /// All policies of one configuration. Sockets with equal ones share them.
 #[derive(Debug, Default)]
@@ -148,12 +118,8 @@ impl Policies {
         let loaded = Arc::new(match (script, rules) {
             (None, rules) => {
                 let rules = rules?;
-                LoadedPolicy {
-                    policy: Arc::new(Policy::new(rules.set)),
-                    described: rules.described,
-                    warnings: rules.warnings,
-                    hash: rules.hash,
-                }
+                let policy = Policy::new(rules.set);
+                LoadedPolicy::new(policy, rules.described, rules.warnings, rules.hash)
             }
             (Some(script), rules) => with_script(rules, script)?,
         });
@@ -256,12 +222,13 @@ fn with_script(
         true => format!("policy script {name}, {described}"),
         false => format!("policy script {name} alone (it has no pass(), so rules are not asked)"),
     };
-    Ok(LoadedPolicy {
-        policy: Arc::new(Policy::with_script(set, script)),
+    let policy = Policy::with_script(set, script);
+    Ok(LoadedPolicy::new(
+        policy,
         described,
         warnings,
-        hash: hash_of(&(hash, source)),
-    })
+        hash_of(&(hash, source)),
+    ))
 }
 
 #[cfg(not(feature = "script"))]

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use doxy_filter::api::Risk;
 use doxy_proxy::{Format, Limits, LogDestination, PeerAcl, UnixListenConfig, UpstreamAddr};
 use rustix::fs::{Gid, Uid};
 
@@ -14,8 +15,10 @@ use crate::config::addresses::{self, Address};
 use crate::config::error::ConfigError;
 use crate::config::keys::{KEYS, Scope};
 use crate::config::layers::Layers;
+use crate::config::loaded_policy::LoadedPolicy;
 use crate::config::peers;
-use crate::config::policy_files::{LoadedPolicy, Policies};
+use crate::config::policy_files::Policies;
+use crate::config::risks;
 use crate::config::settings::Setting;
 use crate::config::tls::{self, EngineTls, TlsFiles};
 use crate::config::values;
@@ -71,13 +74,14 @@ pub(crate) enum ListenConfig {
     Inherited(String),
 }
 
-/// The first setting of each condition on who may connect.
+/// The first setting of each condition on who may connect, and what they may do.
 #[derive(Debug)]
 struct Conditions {
     user: Option<Setting>,
     from: Option<Setting>,
     cert: Option<Setting>,
     insecure_tcp: bool,
+    accepted_risks: Vec<Risk>,
 }
 
 /// Where requests are recorded.
@@ -140,6 +144,9 @@ pub(super) fn check(
             from: first("allow-from"),
             cert: first("allow-cert"),
             insecure_tcp: layers.flag("insecure-tcp"),
+            accepted_risks: each("accept-risk")
+                .map(risks::class)
+                .collect::<Result<_, _>>()?,
         },
         limits: Limits {
             connections: values::number(&layers.value("max-connections"), usize::MAX)?,
@@ -239,7 +246,13 @@ impl SocketConfig {
                  allow-container; insecure-tcp lets everyone in",
             ));
         }
-        Ok(())
+        match client_certs {
+            true => Ok(()),
+            false => {
+                let accepted = &self.conditions.accepted_risks;
+                risks::check(setting, self.policy.risks(), accepted)
+            }
+        }
     }
 
     /// Whether clients of TLS need certificates.

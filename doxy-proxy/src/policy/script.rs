@@ -62,6 +62,11 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Script {
+    /// Whether it can leave a request to the rules.
+    pub(crate) fn asks_rules(&self) -> bool {
+        self.script.asks_rules()
+    }
+
     pub(crate) fn new(script: doxy_script::Script) -> Self {
         Self {
             script,

@@ -105,6 +105,15 @@ impl Policy {
         self.asks_script()
     }
 
+    /// Whether the rules decide about any request: not beside a script that leaves nothing to them.
+    #[must_use]
+    pub fn asks_rules(&self) -> bool {
+        #[cfg(feature = "script")]
+        return self.script().is_none_or(|script| script.asks_rules());
+        #[cfg(not(feature = "script"))]
+        return true;
+    }
+
     #[cfg(feature = "script")]
     fn judged(&self, request: &mut ValidRequest<'_, '_>, question: &Question<'_>) -> Explanation {
         let verdict = self.match_rules(request);

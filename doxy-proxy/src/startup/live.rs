@@ -21,6 +21,8 @@ use crate::startup::watched::Watched;
 
 /// How often the log says that a dry run goes on.
 const REMINDER: Duration = Duration::from_secs(60 * 60);
+/// Of how many sockets the log says what they open: of a thousand it would take the start too long.
+const MAX_TOLD: usize = 32;
 
 /// Why doxy has ended without being told to.
 #[derive(Debug)]
@@ -142,16 +144,21 @@ impl Live {
             reminded: Instant::now(),
             replaced: vec![],
         };
+        let tells_risks = created.len() <= MAX_TOLD;
         for (Created { config, listeners }, service) in created.into_iter().zip(services) {
             let dry_run = service.dry_run;
             let id = live.server.add(service);
             for (at, listener) in listeners {
                 tracing::info!(
-                    "doxy {} listening on {listener}{}, Docker engine at {}, {}",
+                    "doxy {} listening on {listener}{}, Docker engine at {}, {}{}",
                     env!("CARGO_PKG_VERSION"),
                     about(&config, &at, &listener),
                     config.engine,
                     config.policy.described,
+                    match tells_risks {
+                        true => format!("; opens: {}", config.policy.opens()),
+                        false => String::new(),
+                    },
                 );
                 let listener = live.server.listen(listener, id)?;
                 live.listening.push(Listening {

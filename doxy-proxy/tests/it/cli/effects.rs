@@ -14,7 +14,9 @@ fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
     let folder = folder();
     let process = Process::start(doxy(folder.path()).args(args).envs(vars.iter().copied()));
     let logged = process.logged(" listening on ");
+    let (logged, opens) = logged.split_once("; opens: ").unwrap();
     assert!(logged.ends_with(line), "{args:?} {vars:?}: {logged}");
+    assert_ne!(opens, "", "{args:?} {vars:?}");
     let ended = process.stop();
     assert_eq!(ended.stdout, "", "{args:?} {vars:?}");
 }

@@ -12,6 +12,7 @@ mod forbidden;
 mod import;
 mod options;
 mod presets;
+mod risks;
 
 use std::fs;
 use std::os::unix::fs::symlink;

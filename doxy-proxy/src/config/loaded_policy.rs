@@ -1,0 +1,77 @@
+//! A policy that was read: what it is for the log, what is odd about it, and which risks it opens.
+//!
+//! It must never know where its text came from.
+
+use std::sync::{Arc, OnceLock};
+
+use doxy_filter::api::Risk;
+use doxy_proxy::Policy;
+
+use crate::config::risks::{self, Opened};
+
+/// How many warnings about a policy are logged.
+const MAX_WARNINGS: usize = 20;
+
+/// A policy that can be put in force.
+#[derive(Debug)]
+pub(crate) struct LoadedPolicy {
+    pub(crate) policy: Arc<Policy>,
+    /// What it is and where it comes from, for the log.
+    pub(crate) described: String,
+    /// What is probably a mistake in it, a line each.
+    warnings: Vec<String>,
+    /// Every risk that it opens, once somebody has asked.
+    risks: OnceLock<Vec<Opened>>,
+    /// A hash of what it was made of: whether a reload changes it.
+    pub(crate) hash: u64,
+}
+
+impl LoadedPolicy {
+    pub(super) fn new(policy: Policy, described: String, warnings: Vec<String>, hash: u64) -> Self {
+        Self {
+            policy: Arc::new(policy),
+            described,
+            warnings,
+            risks: OnceLock::new(),
+            hash,
+        }
+    }
+
+    /// Every risk that it opens. The first time takes up to a second.
+    pub(super) fn risks(&self) -> &[Opened] {
+        self.risks.get_or_init(|| risks::of(&self.policy))
+    }
+
+    /// The risks that it opens, for the log: all, if somebody had to know them, and else what samples
+    /// show.
+    pub(crate) fn opens(&self) -> String {
+        let known = self.risks.get();
+        let risks = match known {
+            Some(opened) => opened.iter().map(|(risk, _)| *risk).collect(),
+            None => risks::in_samples(&self.policy),
+        };
+        let names: Vec<_> = risks.into_iter().map(Risk::name).collect();
+        let script = known.is_none() && self.policy.has_script();
+        match (names.is_empty(), script) {
+            (true, true) => "what the script allows".to_owned(),
+            (true, false) => "nothing of risk".to_owned(),
+            (false, true) => format!("{}, and what the script allows", names.join(", ")),
+            (false, false) => names.join(", "),
+        }
+    }
+
+    /// Logs what is probably a mistake in the policy.
+    pub(crate) fn warn(&self) {
+        for warning in self.warnings.iter().take(MAX_WARNINGS) {
+            tracing::warn!("{warning}");
+        }
+        if let Some(more @ 1..) = self.warnings.len().checked_sub(MAX_WARNINGS) {
+            tracing::warn!("{more} more warnings about the policy");
+        }
+    }
+
+    /// What is probably a mistake in the policy. What is found by a thorough look has a line of help.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}

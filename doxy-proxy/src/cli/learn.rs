@@ -72,9 +72,11 @@ pub(super) fn command() -> Command {
         ])
 }
 
-pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
+pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failure> {
     let path = |name: &str| matches.get_one::<OsString>(name).map(PathBuf::from);
     let accepted = accepted(matches)?;
+    // Here it is about rules, not about what a socket may open.
+    source.take_option("accept-risk");
     let output = match path("out") {
         Some(path) => Some(Output::new(&path, matches.get_flag("force"))?),
         None => None,

@@ -296,16 +296,18 @@ fn clear_line() {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
     use doxy_filter::RuleSet;
     use doxy_proxy::Policy;
 
     use super::{
-        Asked, HashMap, MAX_CHANGES, MAX_REMEMBERED, Path, Records, Replayed, Replaying, To,
+        Asked, ConfigError, HashMap, MAX_CHANGES, MAX_REMEMBERED, Path, Records, Replayed,
+        Replaying, To,
     };
 
     fn replayed(rules: &str, log: &str) -> Replayed {
-        let policy = RuleSet::parse("rules", rules.as_bytes()).map(Policy::new);
-        let policy = policy.unwrap_or_else(|error| panic!("{error}"));
+        let policy = Policy::new(RuleSet::parse("rules", rules.as_bytes()).unwrap());
         let mut replaying = Replaying {
             path: Path::new("log"),
             records: Records::new(log.as_bytes()),
@@ -316,10 +318,10 @@ mod tests {
             },
             progress: None,
         };
-        let unread = |error: std::io::Error| panic!("{error}");
-        let replayed = replaying.run(unread);
+        let unread = ConfigError::of;
+        let replayed = replaying.run(unread).unwrap();
         assert!(replaying.asked.said.len() <= MAX_REMEMBERED);
-        replayed.unwrap_or_else(|error| panic!("{error:?}"))
+        replayed
     }
 
     fn record(method: &str, path: &str, verdict: &str) -> String {

@@ -90,6 +90,16 @@ fn what_a_tool_asks_is_forwarded_and_written() {
     ] {
         assert_eq!(learning.ask(head), status, "{head}");
     }
+    // What a tool may send that has lost its way.
+    for garbage in [
+        &b"\x16\x03\x01\x00\xa5\x01\x00\r\n\r\n"[..],
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+    ] {
+        let mut client = Client::connect(&learning.socket);
+        client.send(garbage);
+        assert_eq!(client.reply("GET").unwrap().status(), 400);
+    }
     let new = learning
         .process
         .logged("new: GET /containers/{name:.*}/json");
@@ -131,7 +141,7 @@ fn what_a_tool_asks_is_forwarded_and_written() {
     assert_eq!(targets.len(), 6, "{targets:?}");
     for words in [
         "seen: 6 requests, for 4 endpoints; allowed by the rules: 3",
-        "2 requests: refused by doxy",
+        "5 requests: refused by doxy",
         "NOT allowed: POST /containers/{name:.*}/exec: it opens host-root, exec",
         "the tool needs --accept-risk host-root,exec",
         "beyond what was seen the rules open any name at 2 endpoints",

@@ -10,7 +10,8 @@ use doxy_script::{Decision, Peer};
 use crate::policies::{Policy, all};
 use crate::support::{Ask, words};
 
-use self::table::{ELSEWHERE, HOST, TOP, UNWELCOME};
+pub(crate) use self::table::ELSEWHERE;
+use self::table::{HOST, TOP, UNWELCOME};
 
 /// A create that a policy allows, and what the engine knows then.
 #[derive(Default)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use doxy_filter::api::{Api, Body, Endpoint, Risk, endpoints};
+use doxy_filter::api::{Api, Body, Endpoint, Risk, endpoint_of, endpoints};
 use doxy_script::Decision;
 
 use crate::coverage::{ID, opened_by, sample};
+use crate::dangerous::ELSEWHERE;
 use crate::policies::{Policy, all};
 use crate::support::Ask;
 
@@ -66,6 +67,66 @@ fn opens_libpod(policy: &Policy, endpoint: &Endpoint) -> bool {
     let target = format!("/v5.8.2{}", sample(endpoint, ID));
     let decision = Ask::new(endpoint.method, &target).of(&policy.script, policy.rules.as_ref());
     decision == Decision::Allow
+}
+
+/// Of all that the table of the API calls dangerous, and of all attacks, nothing gets through that the first
+/// lines of a preset do not name.
+#[test]
+fn what_gets_through_is_named() {
+    let dangerous = [
+        Risk::HostRoot,
+        Risk::Exec,
+        Risk::FilesOut,
+        Risk::FilesIn,
+        Risk::Secrets,
+        Risk::Egress,
+    ];
+    let bodies = ["", "{}", r#"{"Image":"busybox"}"#, r#"{"Cmd":["sh"]}"#];
+    let of_table = endpoints().flat_map(|endpoint| {
+        let version = match endpoint.api {
+            Api::Docker => "/v1.51",
+            Api::Libpod => "/v5.8.2",
+        };
+        [ID, "web", "registry.example.com"].map(|name| {
+            let target = format!("{version}{}", sample(endpoint, name));
+            (endpoint.method, target, "")
+        })
+    });
+    let attacks = ELSEWHERE
+        .iter()
+        .map(|(method, target, body)| (*method, target.replace("NAME", "web"), *body));
+    let requests: Vec<_> = of_table.chain(attacks).collect();
+    assert!(requests.len() > 600, "{}", requests.len());
+    for policy in all().iter().filter(|policy| policy.name != NO_PRESET) {
+        for (method, target, body) in &requests {
+            let path = target.split('?').next().unwrap_or_default();
+            let Some(endpoint) = endpoint_of(method, path) else {
+                panic!("{method} {target} is no endpoint");
+            };
+            let named = |risk: &Risk| policy.opens.iter().any(|name| name == risk.name());
+            let risks: Vec<_> = endpoint
+                .risks
+                .iter()
+                .filter(|risk| dangerous.contains(risk) && !named(risk))
+                .collect();
+            if risks.is_empty() {
+                continue;
+            }
+            for body in bodies.iter().chain([body]) {
+                let mut ask = Ask::new(method, target);
+                if !body.is_empty() {
+                    ask = ask.header("Content-Type", "application/json").body(*body);
+                }
+                let decision = ask.of(&policy.script, policy.rules.as_ref());
+                let through = decision == Decision::Allow;
+                assert!(
+                    !through,
+                    "{}: {method} {target} {body}: {risks:?}",
+                    policy.name
+                );
+            }
+        }
+    }
 }
 
 /// A preset that is not tried against what it must not do is a guess.

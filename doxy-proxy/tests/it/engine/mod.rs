@@ -18,6 +18,7 @@
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
 //!   what it is for.
+//! - `presets`: presets by their names, with the clients that they are for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
 //! of plugins for it, `DOXY_TEST_ENGINE_LOG` its log with `--debug`, and `DOXY_TEST_SWARM=1` allows to
@@ -41,6 +42,7 @@ mod leaving;
 mod mounted;
 mod owners;
 mod policy;
+mod presets;
 mod raw;
 mod real;
 mod routes;

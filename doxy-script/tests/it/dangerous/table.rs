@@ -118,7 +118,7 @@ pub(super) const TOP: &[(&str, &str)] = &[
 ];
 
 /// Method, target, body.
-pub(super) const ELSEWHERE: &[(&str, &str, &str)] = &[
+pub(crate) const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "POST",
         "/containers/NAME/exec",

@@ -32,6 +32,26 @@ Examples:
 
 Exit codes: that of the command, or 0; 1 failed, 2 wrong arguments or settings.";
 
+/// The options about the socket.
+const SOCKET: [&str; 4] = [
+    "proxy-socket",
+    "socket-mode",
+    "socket-owner",
+    "socket-group",
+];
+/// The options that say what is allowed.
+const POLICY: [&str; 4] = ["pattern-file", "patterns", "script", "preset"];
+/// The options of a server that learning has nothing to do with.
+const SERVING: [&str; 8] = [
+    "watch",
+    "takeover",
+    "dry-run",
+    "access-log",
+    "log-format",
+    "user",
+    "group",
+    "sandbox",
+];
 /// Nothing was learned.
 const FAILED: u8 = 1;
 /// How long to wait for clients.
@@ -74,6 +94,7 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failure> {
     let path = |name: &str| matches.get_one::<OsString>(name).map(PathBuf::from);
+    refuse_unused(matches)?;
     let accepted = accepted(matches)?;
     // Here it is about rules, not about what a socket may open.
     source.take_option("accept-risk");
@@ -99,14 +120,32 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
     Ok(code)
 }
 
-fn session(matches: &ArgMatches) -> Result<Session, ConfigError> {
-    if matches.value_source("proxy-socket") == Some(ValueSource::CommandLine) {
-        return Err(ConfigError::new(
-            "--proxy-socket",
-            "learn makes a socket of its own, in a private folder",
-            "leave the option out; DOCKER_HOST leads to the socket",
-        ));
+/// Refuses options that would mean nothing here: whoever gives one relies on it.
+fn refuse_unused(matches: &ArgMatches) -> Result<(), ConfigError> {
+    let own = (
+        "learn makes a socket of its own, in a private folder",
+        "leave the option out; DOCKER_HOST leads to the socket",
+    );
+    let policy = (
+        "without --observe everything is forwarded, whatever a policy says",
+        "add --observe, or leave the policy out",
+    );
+    let never = ("learn does not use it", "leave the option out");
+    let judged = matches.get_flag("observe");
+    for (options, (why, help), unused) in [
+        (&SOCKET[..], own, true),
+        (&POLICY, policy, !judged),
+        (&SERVING, never, true),
+    ] {
+        let given = |name: &&&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if let Some(name) = options.iter().find(given).filter(|_| unused) {
+            return Err(ConfigError::new(format_args!("--{name}"), why, help));
+        }
     }
+    Ok(())
+}
+
+fn session(matches: &ArgMatches) -> Result<Session, ConfigError> {
     let time = match matches.get_one::<OsString>("for") {
         None => TIME,
         Some(text) => {

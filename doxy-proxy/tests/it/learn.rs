@@ -361,6 +361,15 @@ fn wrong_arguments_are_told() {
             "learn makes a socket of its own",
         ),
         (
+            &["--pattern-file", "rules"],
+            "without --observe everything is forwarded",
+        ),
+        (
+            &["--preset", "traefik", "--from", "log"],
+            "without --observe",
+        ),
+        (&["--user", "nobody"], "--user: learn does not use it"),
+        (
             &["--accept-risk", "root"],
             "the classes are host-root, exec, secrets",
         ),

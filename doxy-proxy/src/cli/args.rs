@@ -3,10 +3,10 @@
 //! No value is checked here. What `--help` says beyond that is in `help`.
 
 use clap::builder::{BoolishValueParser, OsStringValueParser};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
-use crate::cli::help;
 use crate::cli::tools::TOOLS;
+use crate::cli::{help, pages};
 use crate::config::find;
 
 /// The widest that help is wrapped to.
@@ -21,6 +21,7 @@ pub(super) fn command() -> Command {
         })
         .disable_help_subcommand(true)
         .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
+        .subcommands(pages::commands())
 }
 
 fn options() -> Command {
@@ -193,7 +194,11 @@ fn option(name: &'static str, variable: &'static str, value: &'static str) -> Ar
         .env(variable)
         .hide_env_values(true)
         .value_name(value)
-        .value_parser(OsStringValueParser::new());
+        .value_parser(OsStringValueParser::new())
+        .value_hint(match value.contains("FILE") {
+            true => ValueHint::FilePath,
+            false => ValueHint::Unknown,
+        });
     match find(name).and_then(|key| key.default) {
         Some(default) => arg.default_value(default),
         None => arg,

@@ -13,6 +13,7 @@ mod help;
 mod import;
 mod learn;
 mod misuse;
+mod pages;
 mod presets;
 mod print;
 mod replay;
@@ -20,8 +21,12 @@ mod run;
 mod tools;
 mod which;
 
+use clap::ArgMatches;
+
 pub(crate) use self::environment::warnings;
 pub(crate) use self::given::{Call, Task};
+use crate::config::Source;
+use crate::startup::Failure;
 
 /// Why there are no settings.
 pub(crate) enum Stop {
@@ -37,8 +42,25 @@ pub(crate) fn parse() -> Result<Call, Stop> {
         return Err(Stop::Misused(text));
     }
     match args::command().try_get_matches() {
-        Ok(matches) => Ok(given::call(&matches)),
+        Ok(matches) => Ok(page(&matches, given::call(&matches))),
         Err(error) if error.use_stderr() => Err(Stop::Misused(misuse::explain(&error))),
         Err(page) => Err(Stop::Page(page)),
+    }
+}
+
+/// The call, or instead of its task one that needs the definition of the command line.
+fn page(matches: &ArgMatches, call: Call) -> Call {
+    let run: fn(&ArgMatches, Source) -> Result<u8, Failure> = match matches.subcommand_name() {
+        Some(pages::COMPLETIONS) => |matches, _| pages::completions(matches, args::command()),
+        Some(pages::MAN) => |matches, _| pages::man(matches, args::command()),
+        _ => return call,
+    };
+    let arguments = matches.subcommand().map(|(_, arguments)| arguments.clone());
+    Call {
+        task: Task::Tool {
+            run,
+            arguments: arguments.unwrap_or_default(),
+        },
+        ..call
     }
 }

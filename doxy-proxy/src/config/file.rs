@@ -3,14 +3,14 @@
 //! It knows the form of a file and the names of the keys. What a value means is for others to check.
 //! Nothing in a file is passed over: what is not known is an error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use doxy_proxy::{io_reason, read_file};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Gathered};
 use crate::config::keys::{self, Key, Kind, Scope};
 use crate::config::layers::Layer;
 use crate::config::settings::{Place, Setting, Spelled, on_one_line};
@@ -19,6 +19,7 @@ use crate::config::settings::{Place, Setting, Spelled, on_one_line};
 const MAX_SIZE: u64 = 16 << 20;
 /// A socket's name is in every line of the log.
 const MAX_NAME: usize = 64;
+const SOCKETS_HELP: &str = "write a table for each socket: [socket.NAME]";
 const EXAMPLE: &str = "`doxy config example` prints one that works";
 
 /// A file as it was read.
@@ -27,6 +28,8 @@ pub(super) struct Contents {
     pub(super) top: Layer,
     /// In the order of the file.
     pub(super) sockets: Vec<Table>,
+    /// Whether there are tables in which something is wrong: they are left out.
+    pub(super) left_out: bool,
 }
 
 /// A table `[socket.NAME]`.
@@ -39,6 +42,17 @@ pub(super) struct Table {
 
 /// Reads the file that a setting names.
 pub(super) fn read(setting: &Setting) -> Result<Contents, ConfigError> {
+    let (path, bytes) = bytes_of(setting)?;
+    parse(&path, &bytes)
+}
+
+/// The same, and goes on where something is wrong. None if nothing of it can be read.
+pub(super) fn read_all(setting: &Setting, found: &mut Gathered) -> Option<Contents> {
+    let (path, bytes) = found.take(bytes_of(setting))?;
+    parse_all(&path, &bytes, found)
+}
+
+fn bytes_of(setting: &Setting) -> Result<(PathBuf, Vec<u8>), ConfigError> {
     if setting.value().is_empty() {
         return Err(setting.wrong("the path is empty", "name a file, or leave it out"));
     }
@@ -49,11 +63,17 @@ pub(super) fn read(setting: &Setting) -> Result<Contents, ConfigError> {
             "name a readable file",
         )
     })?;
-    parse(&path, &bytes)
+    Ok((path, bytes))
 }
 
 /// Reads text. `path` is what messages call it.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ConfigError> {
+    let mut found = Gathered::default();
+    let contents = parse_all(path, bytes, &mut found);
+    found.whole(contents)
+}
+
+fn parse_all(path: &Path, bytes: &[u8], found: &mut Gathered) -> Option<Contents> {
     let (valid, broken) = match str::from_utf8(bytes) {
         Ok(text) => (text, false),
         Err(error) => {
@@ -64,22 +84,25 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, ConfigError> 
     let text = Text::new(path, valid);
     if broken {
         let place = text.place(valid.len());
-        return Err(place.wrong("the line is not valid UTF-8", "save the file as UTF-8"));
+        let error = place.wrong("the line is not valid UTF-8", "save the file as UTF-8");
+        return found.take(Err(error));
     }
-    let table = DeTable::parse(valid).map_err(|error| text.syntax(&error))?;
+    let table = DeTable::parse(valid).map_err(|error| text.syntax(&error));
+    let table = found.take(table)?;
     let mut contents = Contents::default();
     for (name, value) in in_order(table.get_ref()) {
         if name.get_ref() == "socket" {
-            text.sockets(name, value, &mut contents.sockets)?;
+            let sockets = text.sockets(name, value, &mut contents, found);
+            contents.left_out |= found.take(sockets).is_none();
         } else {
-            text.entry(name, value, None, &mut contents.top)?;
+            found.take(text.entry(name, value, None, &mut contents.top));
         }
     }
     if table.get_ref().is_empty() {
-        let path = path.display();
-        return Err(ConfigError::new(path, "the file sets nothing", EXAMPLE));
+        let error = ConfigError::new(path.display(), "the file sets nothing", EXAMPLE);
+        return found.take(Err(error));
     }
-    Ok(contents)
+    Some(contents)
 }
 
 type Name<'t> = Spanned<std::borrow::Cow<'t, str>>;
@@ -146,42 +169,51 @@ impl<'t> Text<'t> {
         &self,
         name: &Name<'_>,
         value: &Value<'_>,
-        sockets: &mut Vec<Table>,
+        contents: &mut Contents,
+        found: &mut Gathered,
     ) -> Result<(), ConfigError> {
-        let help = "write a table for each socket: [socket.NAME]";
         let Some(tables) = value.get_ref().as_table() else {
             let place = self.place(name.span().start);
-            return Err(place.wrong("`socket` is no table of sockets", help));
+            return Err(place.wrong("`socket` is no table of sockets", SOCKETS_HELP));
         };
         if tables.is_empty() {
             let place = self.place(name.span().start);
-            return Err(place.wrong("[socket] has no sockets", help));
+            return Err(place.wrong("[socket] has no sockets", SOCKETS_HELP));
         }
         for (name, value) in in_order(tables) {
-            let place = self.place(name.span().start);
-            let Some(table) = value.get_ref().as_table() else {
-                let what = format_args!("`{}` is no table", shown(name.get_ref()));
-                return Err(place.wrong(what, help));
-            };
-            let name = name.get_ref();
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-            if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
-                return Err(place.wrong(
-                    format_args!("`{}` cannot be the name of a socket", shown(name)),
-                    "a name has 1 to 64 of these characters: A-Z a-z 0-9 . _ -",
-                ));
+            match found.take(self.socket(name, value)) {
+                Some(table) => contents.sockets.push(table),
+                None => contents.left_out = true,
             }
-            let mut layer = Layer::default();
-            for (key, value) in in_order(table) {
-                self.entry(key, value, Some(name), &mut layer)?;
-            }
-            sockets.push(Table {
-                name: name.to_string(),
-                place,
-                layer,
-            });
         }
         Ok(())
+    }
+
+    /// A table `[socket.NAME]`.
+    fn socket(&self, name: &Name<'_>, value: &Value<'_>) -> Result<Table, ConfigError> {
+        let place = self.place(name.span().start);
+        let Some(table) = value.get_ref().as_table() else {
+            let what = format_args!("`{}` is no table", shown(name.get_ref()));
+            return Err(place.wrong(what, SOCKETS_HELP));
+        };
+        let name = name.get_ref();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(plain) {
+            return Err(place.wrong(
+                format_args!("`{}` cannot be the name of a socket", shown(name)),
+                "a name has 1 to 64 of these characters: A-Z a-z 0-9 . _ -",
+            ));
+        }
+        let mut layer = Layer::default();
+        let mut found = Gathered::default();
+        for (key, value) in in_order(table) {
+            found.take(self.entry(key, value, Some(name), &mut layer));
+        }
+        found.whole(Some(Table {
+            name: name.to_string(),
+            place,
+            layer,
+        }))
     }
 
     /// One key and its value, at the top or in a socket's table.

@@ -24,6 +24,7 @@ mod source;
 mod tls;
 mod users;
 mod values;
+mod warnings;
 
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;

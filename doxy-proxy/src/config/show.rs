@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Gathered};
 use crate::config::keys::{KEYS, Key, Kind, Scope};
 use crate::config::layers::Layers;
 use crate::config::settings::{Origin, Setting};
@@ -50,7 +50,9 @@ impl Source {
         // At the top, this one holds for the process too.
         let of_process =
             |key: &Key| key.scope != Scope::Socket || (tables && key.name == "max-connections");
-        let stacks = self.stacks(&contents)?;
+        let mut found = Gathered::default();
+        let stacks = self.stacks(&contents, &mut found);
+        let stacks = found.whole(Some(stacks))?;
         let sockets = stacks.iter().zip(&config.sockets);
         let sockets = sockets.map(|((name, layers), socket)| Socket {
             name: socket.name.clone(),

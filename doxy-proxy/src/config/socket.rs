@@ -12,7 +12,7 @@ use doxy_proxy::{Format, Limits, LogDestination, PeerAcl, UnixListenConfig, Upst
 use rustix::fs::{Gid, Uid};
 
 use crate::config::addresses::{self, Address};
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Gathered};
 use crate::config::keys::{KEYS, Scope};
 use crate::config::layers::Layers;
 use crate::config::loaded_policy::LoadedPolicy;
@@ -99,81 +99,113 @@ pub(super) fn check(
     layers: &Layers<'_>,
     policies: &mut Policies,
 ) -> Result<SocketConfig, ConfigError> {
-    let policy = policies.load(layers)?;
+    let mut found = Gathered::default();
+    let policy = found.take(policies.load(layers));
     let engine_setting = layers.value("docker-socket");
-    let engine = addresses::engine(&engine_setting)?;
-    let binds = binds(layers)?;
-    let each = |key: &str| layers.all(key).iter();
+    let engine = found.take(addresses::engine(&engine_setting));
+    let binds = found.take(binds(layers));
     let first = |key: &str| layers.all(key).first().cloned();
     let dry_run = match layers.optional("dry-run") {
-        Some(setting) => values::dry_run(setting)?.map(|dry_run| (dry_run, setting.clone())),
+        Some(setting) => {
+            let dry_run = found.take(values::dry_run(setting)).flatten();
+            dry_run.map(|dry_run| (dry_run, setting.clone()))
+        }
         None => None,
     };
-    let tcp_engine = matches!(engine, UpstreamAddr::Tcp(_));
-    let mut socket = SocketConfig {
-        name: match (name, binds.first()) {
-            (Some(name), _) => name.to_owned(),
-            (None, Some(bind)) => bind.listen.to_string(),
-            (None, None) => String::new(),
-        },
-        has_table: name.is_some(),
-        binds,
-        engine_tls: tls::of_engine(layers)?.filter(|_| tcp_engine),
-        engine,
-        engine_setting,
-        policy,
-        peers: PeerAcl {
-            uids: each("allow-uid")
-                .map(|it| layers.users.user(it))
-                .collect::<Result<_, _>>()?,
-            gids: each("allow-gid")
-                .map(|it| layers.users.group(it))
-                .collect::<Result<_, _>>()?,
-            networks: each("allow-from")
-                .map(peers::network)
-                .collect::<Result<_, _>>()?,
-            certificates: each("allow-cert")
-                .map(peers::certificate)
-                .collect::<Result<_, _>>()?,
-            containers: each("allow-container")
-                .map(peers::container)
-                .collect::<Result<_, _>>()?,
-        },
-        conditions: Conditions {
-            user: first("allow-uid").or(first("allow-gid")),
-            from: first("allow-from"),
-            cert: first("allow-cert"),
-            insecure_tcp: layers.flag("insecure-tcp"),
-            accepted_risks: each("accept-risk")
-                .map(risks::class)
-                .collect::<Result<_, _>>()?,
-        },
-        limits: Limits {
-            connections: values::number(&layers.value("max-connections"), usize::MAX)?,
-            head: values::timeout(&layers.value("head-timeout"))?,
-            body: values::size(&layers.value("max-body"))?,
-            idle: values::timeout(&layers.value("idle-timeout"))?,
-        },
-        access_log: access_log(layers)?,
-        tls: tls::of_clients(layers)?,
-        allow_host: each("allow-host").map(host).collect::<Result<_, _>>()?,
-        explain_denials: layers.flag("explain-denials"),
-        dry_run,
-        given: given(layers),
+    let engine_tls = found.take(tls::of_engine(layers)).flatten();
+    let mut each = Each {
+        layers,
+        found: &mut found,
     };
+    let peers = PeerAcl {
+        uids: each.of("allow-uid", |it| layers.users.user(it)),
+        gids: each.of("allow-gid", |it| layers.users.group(it)),
+        networks: each.of("allow-from", peers::network),
+        certificates: each.of("allow-cert", peers::certificate),
+        containers: each.of("allow-container", peers::container),
+    };
+    let accepted_risks = each.of("accept-risk", risks::class);
+    let connections = found.take(values::number(&layers.value("max-connections"), usize::MAX));
+    let head = found.take(values::timeout(&layers.value("head-timeout")));
+    let body = found.take(values::size(&layers.value("max-body")));
+    let idle = found.take(values::timeout(&layers.value("idle-timeout")));
+    let access_log = found.take(access_log(layers)).flatten();
+    let tls = found.take(tls::of_clients(layers)).flatten();
+    let allow_host = Each {
+        layers,
+        found: &mut found,
+    }
+    .of("allow-host", host);
+    let checked = || {
+        let (engine, binds) = (engine?, binds?);
+        Some(SocketConfig {
+            name: match (name, binds.first()) {
+                (Some(name), _) => name.to_owned(),
+                (None, Some(bind)) => bind.listen.to_string(),
+                (None, None) => String::new(),
+            },
+            has_table: name.is_some(),
+            binds,
+            engine_tls: engine_tls.filter(|_| matches!(engine, UpstreamAddr::Tcp(_))),
+            engine,
+            engine_setting,
+            policy: policy?,
+            peers,
+            conditions: Conditions {
+                user: first("allow-uid").or(first("allow-gid")),
+                from: first("allow-from"),
+                cert: first("allow-cert"),
+                insecure_tcp: layers.flag("insecure-tcp"),
+                accepted_risks,
+            },
+            limits: Limits {
+                connections: connections?,
+                head: head?,
+                body: body?,
+                idle: idle?,
+            },
+            access_log,
+            tls,
+            allow_host,
+            explain_denials: layers.flag("explain-denials"),
+            dry_run,
+            given: given(layers),
+        })
+    };
+    let mut socket = found.whole(checked())?;
     if !socket.has_tcp() {
         socket.tls = None;
     }
+    let mut found = Gathered::default();
     for bind in &socket.binds {
-        match &bind.listen {
-            ListenConfig::Unix(_) => socket.check_address(&bind.setting, None)?,
-            ListenConfig::Tcp(address) => {
-                socket.check_address(&bind.setting, Some(address.ip()))?;
-            }
-            ListenConfig::Inherited(_) => {} // nobody knows yet what it is
-        }
+        let tcp = match &bind.listen {
+            ListenConfig::Unix(_) => None,
+            ListenConfig::Tcp(address) => Some(address.ip()),
+            ListenConfig::Inherited(_) => continue, // nobody knows yet what it is
+        };
+        found.take(socket.check_address(&bind.setting, tcp));
     }
-    Ok(socket)
+    found.whole(Some(socket))
+}
+
+/// Reads the values of keys that are lists.
+struct Each<'l, 'f> {
+    layers: &'l Layers<'l>,
+    found: &'f mut Gathered,
+}
+
+impl Each<'_, '_> {
+    /// The values of a key. What is wrong with one is gathered.
+    fn of<C: FromIterator<T>, T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&Setting) -> Result<T, ConfigError>,
+    ) -> C {
+        let settings = self.layers.all(key).iter();
+        settings
+            .filter_map(|it| self.found.take(read(it)))
+            .collect()
+    }
 }
 
 /// The keys of sockets that were given, with their values.

@@ -11,14 +11,14 @@ use doxy_proxy::privilege::{Needs, RunAs, SandboxMode};
 use doxy_proxy::{LogDestination, UpstreamAddr};
 use rustix::fs::{Gid, Uid};
 
-use crate::config::error::ConfigError;
+use crate::config::error::{ConfigError, Gathered};
 use crate::config::file::{self, Contents};
-use crate::config::keys::{KEYS, Scope};
 use crate::config::layers::{Layer, Layers};
 use crate::config::policy_files::Policies;
 use crate::config::settings::Setting;
 use crate::config::socket::{self, ListenConfig, SocketConfig};
 use crate::config::users::{Login, Users};
+use crate::config::warnings::warnings;
 use crate::config::{same_address, values};
 
 /// More threads than the machines doxy runs on have processors.
@@ -89,7 +89,15 @@ impl Source {
     /// The same, to find all that is wrong or odd: it takes longer than a start should.
     pub(crate) fn check_all(&self) -> Result<Config, ConfigError> {
         let policies = Policies::thorough(self.default_in_force.get());
-        self.check_with(&self.read()?, policies)
+        let mut found = Gathered::default();
+        let contents = match self.given.get("config").last() {
+            Some(setting) => file::read_all(setting, &mut found),
+            None => Some(Contents::default()),
+        };
+        match contents {
+            Some(contents) => self.check_with(&contents, policies, found),
+            None => found.whole(None),
+        }
     }
 
     /// Has a setting hold, whatever options and variables say.
@@ -135,31 +143,38 @@ impl Source {
     }
 
     pub(super) fn check(&self, contents: &Contents) -> Result<Config, ConfigError> {
-        self.check_with(contents, Policies::new(self.default_in_force.get()))
+        let policies = Policies::new(self.default_in_force.get());
+        self.check_with(contents, policies, Gathered::default())
     }
 
     fn check_with(
         &self,
         contents: &Contents,
         mut policies: Policies,
+        mut found: Gathered,
     ) -> Result<Config, ConfigError> {
         let process = self.layers(contents, None);
-        let stacks = self.stacks(contents)?;
+        let stacks = self.stacks(contents, &mut found);
         let mut sockets = vec![];
         for (name, layers) in &stacks {
-            sockets.push(socket::check(*name, layers, &mut policies)?);
+            sockets.extend(found.take(socket::check(*name, layers, &mut policies)));
         }
-        same_address::check(&sockets)?;
-        used(&stacks, &sockets)?;
-        access_logs(&sockets)?;
-        let connections = values::number(&process.value("max-connections"), usize::MAX)?;
+        // What is between sockets is known once each is right.
+        if sockets.len() == stacks.len() {
+            found.take(same_address::check(&sockets));
+            found.take(used(&stacks, &sockets));
+            found.take(access_logs(&sockets));
+        }
+        let connections = values::number(&process.value("max-connections"), usize::MAX);
+        let connections = found.take(connections);
         for (_, layers) in &stacks {
             let own = layers.value("max-connections");
-            if values::number(&own, usize::MAX)? > connections {
-                return Err(own.wrong(
-                    format_args!("all sockets together have {connections}"),
+            let more = |own: usize| connections.filter(|all| own > *all);
+            if let Some(all) = values::number(&own, usize::MAX).ok().and_then(more) {
+                found.take::<()>(Err(own.wrong(
+                    format_args!("all sockets together have {all}"),
                     "raise max-connections at the top of the file, or lower this one",
-                ));
+                )));
             }
         }
         let sandbox_setting = process.value("sandbox");
@@ -184,19 +199,23 @@ impl Source {
         files.sort();
         files.dedup();
         let flag = |key| process.flag(key).then(|| process.value(key));
-        let run_as = self
-            .users
-            .run_as(process.optional("user"), process.optional("group"))?;
+        let (user, group) = (process.optional("user"), process.optional("group"));
+        let run_as = found.take(self.users.run_as(user, group)).flatten();
+        let threads = found.take(values::number(&process.value("threads"), MAX_THREADS));
+        let grace = found.take(values::duration(&process.value("shutdown-grace")));
+        let sandbox = found.take(sandbox(&sandbox_setting));
+        let parts = threads.zip(connections).zip(grace.zip(sandbox));
+        let ((threads, connections), (grace, sandbox)) = found.whole(parts)?;
         let shared = Shared {
-            threads: values::number(&process.value("threads"), MAX_THREADS)?,
+            threads,
             connections,
-            grace: values::duration(&process.value("shutdown-grace"))?,
+            grace,
             debug: process.flag("debug"),
             watch: flag("watch"),
             takeover: flag("takeover"),
             run_as_numbers: run_as.as_ref().map(|user| (user.uid, user.gid)),
             run_as,
-            sandbox: sandbox(&sandbox_setting)?,
+            sandbox,
             sandbox_setting,
             needs: needs(&sockets, &files),
             files,
@@ -227,31 +246,32 @@ impl Source {
     pub(super) fn stacks<'a>(
         &'a self,
         contents: &'a Contents,
-    ) -> Result<Vec<Stack<'a>>, ConfigError> {
-        if contents.sockets.is_empty() {
-            return Ok(vec![(None, self.layers(contents, None))]);
+        found: &mut Gathered,
+    ) -> Vec<Stack<'a>> {
+        if contents.sockets.is_empty() && !contents.left_out {
+            return vec![(None, self.layers(contents, None))];
         }
         for setting in [&self.given, &contents.top] {
             if let Some(setting) = setting.get("proxy-socket").first() {
-                return Err(setting.wrong(
+                found.take::<()>(Err(setting.wrong(
                     "the file has tables of sockets, which have addresses of their own",
                     "remove it, or remove the tables [socket.NAME]",
-                ));
+                )));
             }
         }
-        let tables = contents.sockets.iter();
-        tables
-            .map(|table| {
-                if table.layer.get("proxy-socket").is_empty() {
-                    return Err(table.place.wrong(
-                        format_args!("[socket.{}] has no proxy-socket", table.name),
-                        "name the socket to create, such as /run/doxy/docker.sock",
-                    ));
-                }
+        let mut stacks = vec![];
+        for table in &contents.sockets {
+            if table.layer.get("proxy-socket").is_empty() {
+                found.take::<()>(Err(table.place.wrong(
+                    format_args!("[socket.{}] has no proxy-socket", table.name),
+                    "name the socket to create, such as /run/doxy/docker.sock",
+                )));
+            } else {
                 let layers = self.layers(contents, Some(&table.layer));
-                Ok((Some(table.name.as_str()), layers))
-            })
-            .collect()
+                stacks.push((Some(table.name.as_str()), layers));
+            }
+        }
+        stacks
     }
 }
 
@@ -349,55 +369,6 @@ fn needs(sockets: &[SocketConfig], files: &[PathBuf]) -> Needs {
     // The access log names the commands that connect.
     needs.read_folders.push("/proc".into());
     needs
-}
-
-/// What is allowed and probably a mistake.
-fn warnings(given: &Layer, contents: &Contents, sockets: &[SocketConfig]) -> Vec<String> {
-    let mut warnings = vec![];
-    for setting in given.settings() {
-        let key = setting.key();
-        let of_socket = KEYS
-            .iter()
-            .any(|it| it.name == key && it.scope == Scope::Socket);
-        let has = |table: &file::Table| !table.layer.get(key).is_empty();
-        let tables = &contents.sockets;
-        if of_socket && !tables.is_empty() && tables.iter().all(has) {
-            warnings.push(format!(
-                "{setting}: no socket uses it, because every table in the file has its own"
-            ));
-        }
-    }
-    for socket in sockets {
-        let plain_tcp = socket.has_tcp() && socket.tls.is_none();
-        if plain_tcp && !socket.peers.containers.is_empty() {
-            warnings.push(format!(
-                "{}: allow-container over TCP without TLS goes by addresses, which others in the \
-                 network can take; it is no reason to allow what leads to the host",
-                socket.name
-            ));
-        }
-        for bind in &socket.binds {
-            let ListenConfig::Tcp(address) = &bind.listen else {
-                continue;
-            };
-            if address.ip().is_loopback() {
-                continue;
-            }
-            let listen = &bind.listen;
-            if !socket.is_guarded() {
-                warnings.push(format!(
-                    "everyone who reaches {listen} may do what the policy allows, because of \
-                     insecure-tcp"
-                ));
-            } else if plain_tcp && socket.peers.containers.is_empty() {
-                warnings.push(format!(
-                    "{listen} has no TLS: everyone on the way can read and change what goes \
-                     over it, and allow-from goes by addresses, which others in the network can take"
-                ));
-            }
-        }
-    }
-    warnings
 }
 
 #[cfg(test)]

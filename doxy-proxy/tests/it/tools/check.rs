@@ -323,6 +323,66 @@ fn what_the_settings_name() {
     );
 }
 
+/// Whatever is wrong in one table hides nothing of the others, nor the rest of its own.
+#[test]
+fn all_errors_of_a_configuration() {
+    let config = r#"threds = 2
+head-timeout = "soon"
+[socket.a]
+proxy-socket = "a.sock"
+pattern-file = "a.pattern"
+socket-mode = "0999"
+idle-timeout = "x"
+allow-uid = ["no-such-user", "neither-this"]
+[socket.b]
+proxy-socket = "b.sock"
+patern-file = "a.pattern"
+debug = true
+[socket.c]
+pattern-file = "a.pattern"
+[socket.d]
+proxy-socket = "d.sock"
+patterns = """
+/d)
+/info
+/e)
+"""
+"#;
+    let files = [("doxy.toml", config), ("a.pattern", "/a)\n/info\n/b)\n")];
+    let folder = folder(&files);
+    let mut command = doxy(folder.path());
+    let command = command.env_remove("DOXY_PROXY_SOCKET");
+    let ended = Process::spawn(command.args(["check", "doxy.toml", "--format=json"])).end();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert_eq!(
+        places(&ended),
+        [
+            "doxy.toml:1:1 error",
+            "doxy.toml:11:1 error",
+            "doxy.toml:12:1 error",
+            "doxy.toml:13:9 error",
+            "a.pattern:1:3 error",
+            "a.pattern:3:3 error",
+            "doxy.toml:6:15 error",
+            "doxy.toml:8:14 error",
+            "doxy.toml:8:30 error",
+            "doxy.toml:2:16 error",
+            "doxy.toml:7:16 error",
+            "doxy.toml:18:3 error",
+            "doxy.toml:20:3 error",
+        ]
+    );
+    // A start tells the first alone, in two lines.
+    let mut command = doxy(folder.path());
+    let command = command.env_remove("DOXY_PROXY_SOCKET");
+    let ended = Process::spawn(command.args(["--config", "doxy.toml"])).end();
+    assert_eq!(ended.code, Some(2));
+    assert_eq!(
+        ended.stderr,
+        "doxy: doxy.toml:1:1: unknown key `threds`\nhelp: is `threads` meant?\n"
+    );
+}
+
 /// The policies that come with doxy, with all their cases, in the way that users run them.
 #[test]
 #[cfg(feature = "script")]

@@ -150,7 +150,7 @@ fn a_manual_page_for_doxy_and_each_tool() {
     assert_eq!(printed(&["man"]), text("doxy.1"));
     assert!(has("doxy-check.1", "strict"));
     assert!(
-        !has("doxy-check.1", "pattern-file"),
+        !has("doxy-check.1", "socket-mode"),
         "an option of doxy, on its own page"
     );
     // Nothing is written over, and no page without the others.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::row::{Row, Withheld};
-use crate::api::{Body, Endpoint, endpoints};
+use crate::api::{Body, Endpoint, Risk, endpoints};
 
 /// How many query parameters a comment lists.
 const MAX_PARAMETERS: usize = 6;
@@ -110,7 +110,8 @@ fn comment(text: &mut String, endpoint: &Endpoint) {
     let risks = match endpoint.risks {
         [] => "harmless".to_owned(),
         risks => {
-            let names: Vec<_> = risks.iter().map(|risk| risk.name()).collect();
+            let sorted = Risk::ALL.iter().filter(|risk| risks.contains(risk));
+            let names: Vec<_> = sorted.map(|risk| risk.name()).collect();
             names.join(", ")
         }
     };

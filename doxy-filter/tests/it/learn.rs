@@ -92,16 +92,16 @@ GET (/v[\d.]+)?/_ping
 # GET brings HEAD along, which is an endpoint of its own and was not learned:
 !HEAD (/v[\d.]+)?/_ping
 
-# info, dos, with any query (all, limit, size, filters, since, before)
+# dos, info, with any query (all, limit, size, filters, since, before)
 GET (/v[\d.]+)?/containers/json
 
 # state, dos, with any query (v, link, force)
 DELETE (/v[\d.]+)?/containers/a/b\+c
 
-# info, secrets, with any query (size)
+# secrets, info, with any query (size)
 GET (/v[\d.]+)?/containers/[^/]+/json
 
-# info, secrets, with any query (manifests, platform)
+# secrets, info, with any query (manifests, platform)
 GET (/v[\d.]+)?/images/.+/json
 
 # state, dos

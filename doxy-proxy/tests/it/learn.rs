@@ -103,7 +103,7 @@ fn what_a_tool_asks_is_forwarded_and_written() {
     let new = learning
         .process
         .logged("new: GET /containers/{name:.*}/json");
-    assert!(new.ends_with("(info, secrets)"), "{new}");
+    assert!(new.ends_with("(secrets, info)"), "{new}");
     learning.process.logged("no endpoint: GET /robots|.txt");
     let folder = learning.socket.parent().unwrap();
     for (path, mode) in [(folder, 0o700), (&*learning.socket, 0o600)] {

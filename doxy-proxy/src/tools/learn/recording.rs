@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 use std::path::Path;
 
+use doxy_filter::api::Risk;
 use doxy_filter::{Learned, Noted};
 use doxy_proxy::io_reason;
 
@@ -60,7 +61,10 @@ pub(super) fn live(mut records: Records<impl BufRead>) -> Recording {
         match recording.take(line) {
             Some((method, path, noted)) if noted.is_new => match noted.endpoint {
                 Some(endpoint) => {
-                    let risks: Vec<_> = endpoint.risks.iter().map(|risk| risk.name()).collect();
+                    let risks = Risk::ALL
+                        .iter()
+                        .filter(|risk| endpoint.risks.contains(risk));
+                    let risks: Vec<_> = risks.map(|risk| risk.name()).collect();
                     let risks = match risks.join(", ") {
                         none if none.is_empty() => "harmless".to_owned(),
                         risks => risks,

@@ -123,7 +123,19 @@ fn pages(mut command: Command) -> Result<Vec<(String, Vec<u8>)>, Failure> {
             let mut text = Vec::new();
             let page = Man::new(command).title(name.clone());
             page.source(VERSION).render(&mut text)?;
-            Ok((name, text))
+            Ok((name, ascii(&String::from_utf8_lossy(&text))))
         })
         .collect()
+}
+
+/// A page in the characters that every troff reads.
+fn ascii(page: &str) -> Vec<u8> {
+    let mut text = String::with_capacity(page.len());
+    for c in page.chars() {
+        match c.is_ascii() {
+            true => text.push(c),
+            false => text.push_str(&format!("\\[u{:04X}]", u32::from(c))),
+        }
+    }
+    text.into_bytes()
 }

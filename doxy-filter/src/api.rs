@@ -37,6 +37,7 @@ pub use self::field_names::field_names;
 pub use self::filters::FILTERS;
 pub use self::object::{ENGINE_INFO, NamedObject, ObjectKind, object_of};
 pub use self::suggest::suggest;
+pub use self::surroundings::examples;
 pub(crate) use self::surroundings::{has_long_names, surroundings};
 
 /// All endpoints in the order of the table: Docker's, then libpod's.

@@ -40,3 +40,27 @@ pub(crate) fn surroundings(
     let before = before.filter(|row| row.method == endpoint.method);
     (Some(group), before.collect())
 }
+
+/// Paths at which engines serve an endpoint, with this name for each object: with a version, and, where
+/// that is served, without one.
+#[must_use]
+pub fn examples(endpoint: &Endpoint, name: &str) -> Vec<String> {
+    let mut path = String::new();
+    for piece in endpoint.template.split('{') {
+        match piece.split_once('}') {
+            Some((_, text)) => path.extend([name, text]),
+            None => path.push_str(piece),
+        }
+    }
+    let version = match (endpoint.api, surroundings(endpoint).0) {
+        (Api::Docker, None) => return vec![path], // the endpoint for any path
+        (Api::Docker, _) => "/v1.41",
+        (Api::Libpod, Some(group)) if !group.versions.contains('5') => "/v3.4.0",
+        (Api::Libpod, _) => "/v5.0.0",
+    };
+    let with = format!("{version}{path}");
+    match endpoint.api {
+        Api::Docker => vec![with, path],
+        Api::Libpod => vec![with],
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use doxy_filter::api::schema::{Field, Schema};
 use doxy_filter::api::{
     Api, Body, CONTAINERS, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints,
-    escapes_matter, field_names, upgrade_of,
+    escapes_matter, examples, field_names, upgrade_of,
 };
 use doxy_filter::canonical_path;
 
@@ -238,6 +238,18 @@ fn what_rows_say() {
             endpoint.effect.is_none() || matches!(endpoint.method, "GET" | "HEAD"),
             "{endpoint:?}"
         );
+    }
+}
+
+#[test]
+fn examples_are_served_by_their_endpoint() {
+    for endpoint in endpoints() {
+        let paths = examples(endpoint, "web.1");
+        assert!(!paths.is_empty());
+        for path in paths {
+            let found = endpoint_of(endpoint.method, &path);
+            assert!(found.is_some_and(|it| std::ptr::eq(it, endpoint)), "{path}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod config;
+mod coverage;
 mod environment;
 mod explain;
 mod given;

@@ -5,7 +5,7 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{check, config, explain, import, learn, presets, replay, run};
+use crate::cli::{check, config, coverage, explain, import, learn, presets, replay, run};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -29,6 +29,11 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "config",
         command: config::command,
         run: config::run,
+    },
+    Tool {
+        name: "coverage",
+        command: coverage::command,
+        run: coverage::run,
     },
     Tool {
         name: "explain",

@@ -4,6 +4,7 @@
 //! It knows no command line and prints nothing but what happens on the way, on standard error.
 
 pub(crate) mod check;
+pub(crate) mod coverage;
 pub(crate) mod learn;
 pub(crate) mod output;
 pub(crate) mod records;

@@ -47,9 +47,13 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let source = Source::new(call.given);
+    let mut source = Source::new(call.given);
+    let compat = match config::compat(&mut source, std::env::vars_os()) {
+        Ok(compat) => compat,
+        Err(error) => return complain(&error, MISUSED),
+    };
     let done = match call.task {
-        Task::Serve => serve(source).map(|()| 0),
+        Task::Serve => serve(source, compat).map(|()| 0),
         Task::Tool { run, arguments } => run(&arguments, source),
     };
     match done {
@@ -59,14 +63,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(source: Source) -> Result<(), Failure> {
+/// `compat` is what is to be said of the variables of another proxy, if they are in force.
+fn serve(source: Source, compat: Option<Vec<String>>) -> Result<(), Failure> {
     let config = source.load()?;
     let level = match config.shared.debug {
         true => Level::DEBUG,
         false => Level::INFO,
     };
     log_to_stderr(level);
-    for warning in cli::warnings(std::env::vars_os()) {
+    let warnings = cli::warnings(std::env::vars_os(), compat.is_some());
+    for warning in compat.into_iter().flatten().chain(warnings) {
         tracing::warn!("{warning}");
     }
     raise_descriptor_limit();

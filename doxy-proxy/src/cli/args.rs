@@ -39,6 +39,9 @@ fn options() -> Command {
             option("config", "DOXY_CONFIG", "FILE")
                 .help("A file with settings, and with any number of sockets")
                 .long_help(help::CONFIG),
+            option("compat", "DOXY_COMPAT", "tecnativa")
+                .help("Run by the variables of Tecnativa's docker-socket-proxy")
+                .long_help(help::COMPAT),
             flag("watch", "DOXY_WATCH")
                 .help("Reload when a file that doxy reads has changed")
                 .long_help(help::WATCH),

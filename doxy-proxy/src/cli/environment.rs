@@ -23,8 +23,11 @@ pub(super) fn to_come(variable: impl Fn(&str) -> Option<OsString>) -> Option<Str
 }
 
 /// What to say of the environment: one line for each unknown `DOXY_…` variable, and one for each
-/// other proxy whose settings are there.
-pub(crate) fn warnings(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
+/// other proxy whose settings are there; not of switches if doxy runs by them.
+pub(crate) fn warnings(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    by_switches: bool,
+) -> Vec<String> {
     let command = command();
     let known: Vec<&str> = command
         .get_arguments()
@@ -44,11 +47,11 @@ pub(crate) fn warnings(environment: impl Iterator<Item = (OsString, OsString)>) 
             wollomatic.push(shown);
         }
     }
-    if !switches.is_empty() {
+    if !switches.is_empty() && !by_switches {
         switches.sort();
         warnings.push(format!(
             "{}: doxy does not read the settings of Tecnativa's and LinuxServer's \
-             docker-socket-proxy; `doxy import tecnativa` translates them to rules, for --pattern-file",
+             docker-socket-proxy; `doxy import tecnativa` translates them to rules, and --compat tecnativa runs by them",
             switches.join(" "),
         ));
     }
@@ -129,7 +132,7 @@ mod tests {
             let environment = variables
                 .iter()
                 .map(|(name, value)| (name.into(), value.into()));
-            let warnings = warnings(environment);
+            let warnings = warnings(environment, false);
             assert_eq!(
                 warnings.len(),
                 usize::from(expected.is_some()),

@@ -30,6 +30,11 @@ All options of `doxy --help` may stand before or behind, as in
 doxy exits with 2 if the settings are wrong, and says how.
 ";
 
+pub(super) const COMPAT: &str = "\
+Run in the place of Tecnativa's docker-socket-proxy: by CONTAINERS=1, POST=0, SOCKET_PATH and the rest, as \
+they stand in its compose file, on port 2375 of every address, for the networks of doxy's own interfaces. \
+Any other setting may be given beside it, but no rules.";
+
 pub(super) const CONFIG: &str = "\
 A TOML file with settings. At its top stand those of the process and the defaults of all sockets, \
 below them a table [socket.NAME] for each socket. `doxy config example` prints one, and `doxy config \

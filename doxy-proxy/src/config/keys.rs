@@ -80,6 +80,7 @@ impl Key {
 /// All settings, in the order in which they are shown.
 pub(crate) const KEYS: &[Key] = &[
     Key::new("config", Scope::CommandLine, Kind::Text),
+    Key::new("compat", Scope::CommandLine, Kind::Text),
     Key::process("watch", Kind::Flag),
     Key::process("takeover", Kind::Flag),
     Key::process("threads", Kind::Number).or("1"),

@@ -5,6 +5,7 @@
 //! interfaces. Nothing falls back silently.
 
 mod addresses;
+mod compat;
 mod error;
 mod example;
 mod file;
@@ -26,6 +27,7 @@ mod users;
 mod values;
 mod warnings;
 
+pub(crate) use self::compat::compat;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;
 pub(crate) use self::keys::{KEYS, Kind, LATER, find};

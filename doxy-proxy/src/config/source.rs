@@ -107,11 +107,22 @@ impl Source {
 
     /// Has a setting hold unless its key is given, by option, variable or file.
     pub(crate) fn default(&mut self, setting: Setting) -> Result<(), ConfigError> {
-        let key = setting.key();
-        if self.given.get(key).is_empty() && self.read()?.top.get(key).is_empty() {
-            self.given.add(setting);
+        if self.values(setting.key())?.is_empty() {
+            self.add(setting);
         }
         Ok(())
+    }
+
+    /// What options and variables give for a key, or else the top of the file.
+    pub(super) fn values(&self, key: &str) -> Result<Vec<Setting>, ConfigError> {
+        Ok(match self.given.get(key) {
+            [] => self.read()?.top.get(key).to_vec(),
+            given => given.to_vec(),
+        })
+    }
+
+    pub(super) fn add(&mut self, setting: Setting) {
+        self.given.add(setting);
     }
 
     /// Takes what an option gave for a key out. What a variable or the file says stays.

@@ -4,6 +4,7 @@
 //! word for word. The two variables that name its sockets point into that folder, and an option
 //! overrides them: a case that sets neither cannot touch any other file of the machine.
 
+mod compat;
 mod config;
 mod effects;
 mod engine;

@@ -45,7 +45,7 @@ fn unknown_options_and_missing_values() {
     }
     for (arg, what) in [
         ("--nope", "unexpected argument '--nope' found"),
-        ("run", "unrecognized subcommand 'run'"),
+        ("serve", "unrecognized subcommand 'serve'"),
     ] {
         let said = format!("doxy: {what}\nhelp: `doxy --help` lists the options\n");
         assert_eq!(refused(&[arg], NONE, &[]), said);

@@ -122,6 +122,24 @@ fn a_new_socket_of_the_engine_is_covered_too() {
     }
 }
 
+/// A folder that was entered before it was covered still shows what is beneath.
+#[test]
+fn the_current_folder_is_covered_too() {
+    let place = Place::new(0, 0o666);
+    let script = "ask docker.sock /secrets; ask ./second.sock /secrets; pwd";
+    let Some(mut command) = place.covered(&[], script) else {
+        return;
+    };
+    let folder = place.path("engine");
+    std::fs::hard_link(place.path("bin"), folder.join("bin")).unwrap();
+    let ended = Process::spawn(command.current_dir(&folder)).end();
+    if needs(Need::Tool("curl")) && has_namespaces(&ended) {
+        let expected = format!("403\n000\n{}\n", folder.display());
+        assert_eq!(ended.stdout, expected, "{ended}");
+        assert_eq!(place.asked(), [""; 0]);
+    }
+}
+
 /// Descriptors that whoever starts doxy has open stay behind: one of a folder leads past every cover.
 #[test]
 fn a_command_inherits_three_descriptors() {

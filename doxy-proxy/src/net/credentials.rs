@@ -1,5 +1,5 @@
 //! What the kernel noted of a unix socket's peer when it connected: `SO_PEERCRED`, `SO_PEERGROUPS`
-//! and `SO_PEERPIDFD`. It has all but one of the `unsafe` calls in doxy, makes one system call and
+//! and `SO_PEERPIDFD`. It has all `unsafe` calls on the way of a request, makes one system call and
 //! nothing else: rustix fails for a peer of another process namespace, and has no binding for the
 //! others.
 

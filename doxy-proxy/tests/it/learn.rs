@@ -157,6 +157,25 @@ fn what_a_tool_asks_is_forwarded_and_written() {
 }
 
 #[test]
+fn a_stream_that_is_still_open_is_learned() {
+    use std::io::Write as _;
+    let engine = Fake::with(|_, stream| {
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n";
+        stream.write_all(head).is_ok()
+    });
+    let learning = Learning::start(engine.path(), &["--out", "out"], &[]);
+    let mut client = Client::connect(&learning.socket);
+    client.send("GET /v1.41/events HTTP/1.1\r\nHost: d\r\n\r\n");
+    client.until(b"{}");
+    let Learning {
+        process, folder, ..
+    } = learning;
+    let ended = process.stop();
+    let text = fs::read_to_string(folder.path().join("out")).unwrap();
+    assert_eq!(rules(&text), [r"GET (/v[\d.]+)?/events"], "{ended}");
+}
+
+#[test]
 fn it_ends_when_its_time_is_over() {
     let engine = Fake::start();
     let learning = Learning::start(engine.path(), &["--out", "out", "--for", "1s"], &[]);

@@ -140,7 +140,7 @@ the reason if it is denied. The variable takes 1 or 0.";
 pub(super) const USER: &str = "\
 The user to run as once the socket exists: a name or a number. Start doxy as root for this. It gets \
 no more groups than the one that opens the engine's socket. Unless --socket-owner says otherwise, \
-the proxy socket belongs to this user.";
+the proxy socket belongs to this user. For `doxy run` the option names the user of the command.";
 
 pub(super) const SANDBOX: &str = "\
 Give up what a proxy does not need, with Landlock, seccomp and dropped capabilities: `auto` applies \

@@ -3,18 +3,15 @@
 //! `--user` and `--group` are the command's here. Those of the proxy come from variables or the file.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use doxy_proxy::listening_program;
 
 use crate::command::{self, Order};
 use crate::config::{ConfigError, Setting, Source};
 use crate::startup::Failure;
-
-/// Where clients that know nothing of doxy are told where the engine is.
-const DOCKER_HOST: &str = "DOCKER_HOST";
+use crate::tools::docker_host::use_docker_host;
 
 const AFTER: &str = "\
 The command gets a socket of its own, which DOCKER_HOST names and which is gone when it ends. Standard
@@ -84,12 +81,7 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
             "name a file without tables: what stands at its top holds",
         )));
     }
-    if let Some(host) = std::env::var_os(DOCKER_HOST).filter(|host| !host.is_empty()) {
-        let engine = Setting::named(DOCKER_HOST, "docker-socket", &host);
-        if !is_doxy(&host) {
-            source.default(engine)?;
-        }
-    }
+    use_docker_host(&mut source)?;
     let (user, group) = (source.take_option("user"), source.take_option("group"));
     let login = match (user, group) {
         (Some(user), group) => Some(source.login(&user, group.as_ref())?),
@@ -116,12 +108,4 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
         },
         source,
     )
-}
-
-/// Whether a doxy listens there: the command was started by another `doxy run`.
-fn is_doxy(host: &OsString) -> bool {
-    let path = host.to_str().and_then(|host| host.strip_prefix("unix://"));
-    let listens = path.and_then(|path| listening_program(Path::new(path)));
-    let own = std::fs::read_to_string("/proc/self/comm").ok();
-    listens.is_some() && listens.as_deref() == own.as_deref().map(str::trim_end)
 }

@@ -20,11 +20,12 @@ use doxy_filter::RuleSet;
 use doxy_proxy::{DryRun, Policy, PolicyHandle, Service};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
-use self::child::{DOCKER_HOST, Signalled, run, until};
+use self::child::{Signalled, run, until};
 use self::folder::PrivateFolder;
 pub(crate) use self::recording::{Recording, of_log};
-use crate::config::{Bind, Config, ConfigError, Setting, Source};
+use crate::config::{Config, ConfigError, Setting, Source};
 use crate::startup::{Failure, serve_privately};
+use crate::tools::docker_host::{DOCKER_HOST, use_docker_host};
 use crate::tools::records::Records;
 use crate::tools::say::say;
 
@@ -105,20 +106,7 @@ pub(crate) fn record(source: Source, session: &Session) -> Result<(Recording, u8
 
 /// The settings, with a socket of our own in the place of theirs.
 fn settings(mut source: Source, socket: &Path, log: &Path) -> Result<Config, ConfigError> {
-    let host = std::env::var_os(DOCKER_HOST).filter(|host| !host.is_empty());
-    if let Some(host) = host {
-        let own = source.load()?.sockets;
-        let mut own = own.iter().flat_map(|it| &it.binds).filter_map(Bind::path);
-        let text = host.to_string_lossy();
-        let path = Path::new(text.strip_prefix("unix://").unwrap_or(&text));
-        if own.any(|own| own == path) {
-            say(&format!(
-                "{DOCKER_HOST} is doxy's own socket, not the engine's: not used"
-            ));
-        } else {
-            source.default(Setting::named(DOCKER_HOST, "docker-socket", &host))?;
-        }
-    }
+    use_docker_host(&mut source)?;
     for (key, value) in [
         ("proxy-socket", socket.as_os_str()),
         ("socket-mode", OsStr::new("0600")),

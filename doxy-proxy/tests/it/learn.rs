@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::files::listing;
 use crate::support::process::{Ended, Process, doxy};
-use crate::support::{Client, Fake, Setup};
+use crate::support::{Binary, Client, Fake, Setup};
 
 /// A `doxy learn` that waits for clients.
 struct Learning {
@@ -408,20 +408,14 @@ fn wrong_arguments_are_told() {
 #[test]
 fn the_engine_is_that_of_docker_clients_unless_a_setting_names_one() {
     let engine = Fake::start();
+    let doxy = Binary::start(engine.path(), &[]);
     let script = "exit 0";
+    let (socket, doxy) = (engine.path().to_str().unwrap(), doxy.socket());
     for (host, setting, expected) in [
-        (
-            engine.path().to_str().unwrap(),
-            None,
-            engine.path().to_str().unwrap(),
-        ),
-        (
-            "/other.sock",
-            engine.path().to_str(),
-            engine.path().to_str().unwrap(),
-        ),
-        // Doxy's own socket would be asked for ever.
-        ("doxy.sock", None, "/var/run/docker.sock"),
+        (socket, None, socket),
+        ("/other.sock", Some(socket), socket),
+        // What a policy denies there would never be learned.
+        (doxy.to_str().unwrap(), None, "/var/run/docker.sock"),
     ] {
         let mut setup = Setup::new().env("PATH", "/usr/bin:/bin");
         setup = match setting {

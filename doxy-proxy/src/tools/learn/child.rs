@@ -16,9 +16,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::ConfigError;
 use crate::startup::Failure;
+use crate::tools::docker_host::DOCKER_HOST;
 
-/// The variable that names the engine for Docker's clients.
-pub(super) const DOCKER_HOST: &str = "DOCKER_HOST";
 /// What would have a client use another engine than `DOCKER_HOST`, or speak TLS with it.
 const OTHER_ENGINES: [&str; 4] = [
     "DOCKER_CONTEXT",

@@ -1,5 +1,6 @@
 //! Which risks a policy opens: told at start, and refused over TCP without client certificates.
 
+#[cfg(feature = "script")]
 use std::fs;
 
 use super::{NONE, refused, start_to_end};

@@ -35,7 +35,7 @@ pub(crate) fn compat(
     source: &mut Source,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Option<Vec<String>>, ConfigError> {
-    let Some(asked) = source.values("compat")?.pop() else {
+    let Some(asked) = source.given("compat").last().cloned() else {
         return Ok(None);
     };
     values::choice(&asked, &[("tecnativa", ())])?;

@@ -60,6 +60,12 @@ impl LoadedPolicy {
         }
     }
 
+    /// The same of everything that it opens. The first time takes up to a second.
+    pub(crate) fn opens_in_full(&self) -> String {
+        self.risks();
+        self.opens()
+    }
+
     /// Logs what is probably a mistake in the policy.
     pub(crate) fn warn(&self) {
         for warning in self.warnings.iter().take(MAX_WARNINGS) {

@@ -18,7 +18,9 @@ use doxy_proxy::{Policy, read_file};
 #[cfg(feature = "script")]
 use doxy_proxy::{Script, ScriptError};
 
-use crate::config::error::{ConfigError, Gathered};
+use crate::config::error::ConfigError;
+#[cfg(feature = "script")]
+use crate::config::error::Gathered;
 use crate::config::layers::Layers;
 use crate::config::loaded_policy::LoadedPolicy;
 use crate::config::policy_rules::{

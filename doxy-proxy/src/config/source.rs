@@ -113,6 +113,11 @@ impl Source {
         Ok(())
     }
 
+    /// What options and variables give for a key.
+    pub(super) fn given(&self, key: &str) -> &[Setting] {
+        self.given.get(key)
+    }
+
     /// What options and variables give for a key, or else the top of the file.
     pub(super) fn values(&self, key: &str) -> Result<Vec<Setting>, ConfigError> {
         Ok(match self.given.get(key) {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -83,6 +84,8 @@ pub(super) struct InForce {
 /// An address in force.
 pub(super) struct Listening {
     pub(super) at: ListenConfig,
+    /// The address of IP, if it is no unix socket.
+    pub(super) ip: Option<IpAddr>,
     pub(super) id: ListenerId,
     pub(super) socket: SocketId,
 }
@@ -160,9 +163,11 @@ impl Live {
                         false => String::new(),
                     },
                 );
+                let ip = sockets::ip(&listener);
                 let listener = live.server.listen(listener, id)?;
                 live.listening.push(Listening {
                     at,
+                    ip,
                     id: listener,
                     socket: id,
                 });

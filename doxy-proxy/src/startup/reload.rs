@@ -55,6 +55,7 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     engine::check_all(&config.sockets)?;
     check_engines(live, &config.sockets)?;
     check_policies(live, &config.sockets)?;
+    check_inherited(live, &config.sockets)?;
     let mut logs = live.logs.clone();
     logs.retain(&config.sockets);
     let services = config.sockets.iter();
@@ -147,6 +148,20 @@ fn check_policies(live: &Live, sockets: &[SocketConfig]) -> Result<(), ConfigErr
                 "the socket has no rules and no script any more",
                 "name some, remove the socket, or restart doxy to have the embedded rules",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what a socket that was handed over may not have: only now it is known what it is.
+fn check_inherited(live: &Live, sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+    for socket in sockets {
+        for bind in &socket.binds {
+            let inherited = matches!(bind.listen, ListenConfig::Inherited(_));
+            let here = |one: &&Listening| inherited && one.at == bind.listen;
+            for one in live.listening.iter().filter(here) {
+                socket.check_address(&bind.setting, one.ip)?;
+            }
         }
     }
     Ok(())
@@ -277,9 +292,10 @@ async fn apply(
         let Some(socket) = live.sockets.get(&name).map(|socket| socket.id) else {
             continue;
         };
+        let ip = sockets::ip(&listener);
         match live.server.listen(listener, socket) {
             Ok(id) => {
-                live.listening.push(Listening { at, id, socket });
+                live.listening.push(Listening { at, ip, id, socket });
             }
             // There are no descriptors left.
             Err(error) => tracing::error!("cannot listen on {at}: {error}"),

@@ -1,6 +1,7 @@
 //! Creates the sockets that the settings name. Nothing is served here.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::privilege::Credentials;
@@ -37,11 +38,7 @@ pub(super) fn create_all(
                     let found =
                         found.map_err(|error| bind.setting.wrong(error.what, error.help))?;
                     for listener in &found {
-                        let ip = match listener {
-                            Listener::Unix(_) => None,
-                            Listener::Tcp(listener) => Some(listener.address().ip()),
-                        };
-                        config.check_address(&bind.setting, ip)?;
+                        config.check_address(&bind.setting, ip(listener))?;
                     }
                     listeners.extend(found.into_iter().map(at));
                 }
@@ -68,6 +65,14 @@ pub(super) fn create_all(
         }
     }
     Ok(created)
+}
+
+/// The address of IP that a listener has.
+pub(super) fn ip(listener: &Listener) -> Option<IpAddr> {
+    match listener {
+        Listener::Unix(_) => None,
+        Listener::Tcp(listener) => Some(listener.address().ip()),
+    }
 }
 
 /// Unless the settings say otherwise, a socket belongs to the user that doxy becomes.

@@ -262,6 +262,9 @@ fn without_a_reason_to_trust_the_network_doxy_does_not_start() {
     );
 }
 
+/// Rules that no socket on a network may have.
+const RISKY: &str = "\"POST /containers/create\"";
+
 /// A service manager creates the sockets. They stay when doxy ends, and the next one serves them.
 #[test]
 fn sockets_of_the_service_manager_are_served_by_their_names() {
@@ -306,6 +309,10 @@ fn sockets_of_the_service_manager_are_served_by_their_names() {
         doxy.process.signal(Signal::HUP);
         doxy.logged("reloaded: 2 sockets");
         assert_eq!(local.ask(get("/other")).status(), 200);
+        // What it is was known only when it was passed. It is asked for again.
+        fs::write(doxy.path("doxy.toml"), toml.replace("\"/web\"", RISKY)).unwrap();
+        doxy.process.signal(Signal::HUP);
+        doxy.logged("not reloaded, the configuration in force stays: doxy.toml:3:");
         let folder = doxy.path("local.sock");
         drop(local);
         doxy.process.signal(Signal::TERM);
@@ -315,6 +322,11 @@ fn sockets_of_the_service_manager_are_served_by_their_names() {
         assert!(folder.exists(), "it is not doxy's to remove");
     }
     for (toml, names, words) in [
+        (
+            &*toml.replace("\"/web\"", RISKY),
+            "web:local",
+            "everyone who gets in over TCP would have host-root",
+        ),
         (
             toml,
             "web:other",

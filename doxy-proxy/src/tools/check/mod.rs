@@ -125,7 +125,9 @@ impl Report {
                         self.add(Level::Warning, warning);
                     }
                     let described = &socket.policy.described;
-                    self.checked.push(format!("{}: {described}", socket.name));
+                    let opens = socket.policy.opens_in_full();
+                    self.checked
+                        .push(format!("{}: {described}; opens: {opens}", socket.name));
                 }
             }
         }

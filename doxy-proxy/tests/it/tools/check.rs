@@ -295,7 +295,7 @@ fn what_the_settings_name() {
             "{ended:?}"
         );
         for part in [
-            "checked a: 1 rule from a.pattern\n",
+            "checked a: 1 rule from a.pattern; opens: ",
             "checked b: 1 rule from doxy.toml:7",
         ] {
             assert!(ended.stdout.contains(part), "{part}: {ended:?}");

@@ -24,9 +24,10 @@ use crate::config::error::Gathered;
 use crate::config::layers::Layers;
 use crate::config::loaded_policy::LoadedPolicy;
 use crate::config::policy_rules::{
-    MAX_SIZE, NO_RULES, PATTERN_FILE_HELP, Rules, cannot_read, compile, counted, file, hash_of,
-    named_rules,
+    MAX_SIZE, PATTERN_FILE_HELP, Rules, cannot_read, compile, counted, file, named_rules,
 };
+#[cfg(feature = "script")]
+use crate::config::policy_rules::{NO_RULES, hash_of};
 use crate::config::presets::{self, ScriptOf};
 use crate::config::settings::Setting;
 

@@ -43,19 +43,21 @@ pub(crate) struct Compiled {
     pub(crate) warnings: Vec<Fault>,
 }
 
-/// Compiles a policy.
-pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Fault> {
-    let source = text(source)?;
+/// Compiles a policy. The faults are in the order in which they were found: one that nothing can be
+/// checked behind, or several.
+pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Vec<Fault>> {
+    let one = |fault| vec![fault];
+    let source = text(source).map_err(one)?;
     let patterns = Arc::new(OnceLock::new());
     let mut engine = run::engine(&patterns);
-    let (constants, written) = constants::evaluate(&mut engine, source)?;
+    let (constants, written) = constants::evaluate(&mut engine, source).map_err(one)?;
     let ast = engine
         .compile_with_scope(&constants, source)
-        .map_err(|error| syntax::fault(&error, source))?
+        .map_err(|error| one(syntax::fault(&error, source)))?
         .clone_functions_only();
     constants::resolve(&mut engine, &constants);
     let checked = check::check(&ast, &written, &constants)?;
-    let lookups = lookups::allowed(&ast, &written, &constants)?;
+    let lookups = lookups::allowed(&ast, &written, &constants).map_err(one)?;
     // The cell is new, so setting it cannot fail.
     let _ = patterns.set(checked.patterns);
     view::register_properties(&mut engine, &checked.properties);

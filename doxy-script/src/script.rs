@@ -9,12 +9,14 @@ use rhai::{Dynamic, EvalAltResult, Position};
 use crate::budget::{self, Stop};
 use crate::compile::{Compiled, compile};
 use crate::decision::{Decision, Location, ReturnValue};
-use crate::error::ScriptError;
+use crate::error::{Fault, ScriptError};
 use crate::limits::Limits;
 use crate::lookup::{self, Lookup, Lookups};
 use crate::request::{Body, ScriptRequest, refuse_framing};
 use crate::run::{RequestCell, callers, explain};
 
+/// What to do about a fault of doxy's own.
+const REPORT: &str = "this is a mistake in doxy: please report it";
 /// The message for a client if the policy fails.
 const PUBLIC: &str = "the policy failed on this request, so it is not allowed";
 
@@ -40,7 +42,30 @@ impl Script {
     ///
     /// Returns the first error that was found. No part of a policy with an error is used.
     pub fn compile(name: &str, source: &[u8]) -> Result<Self, ScriptError> {
-        let mut policy = compile(source).map_err(|fault| ScriptError::new(name, fault))?;
+        Self::new(name, source).map_err(|faults| {
+            let first = faults.into_iter().next();
+            let fault =
+                first.unwrap_or_else(|| Fault::new(Position::NONE, "it does not compile", REPORT));
+            ScriptError::new(name, fault)
+        })
+    }
+
+    /// The same, for a person who looks for mistakes.
+    ///
+    /// # Errors
+    ///
+    /// Returns all errors that were found, in the order of the file. Behind a syntax error nothing is
+    /// found.
+    pub fn check(name: &str, source: &[u8]) -> Result<Self, Vec<ScriptError>> {
+        Self::new(name, source).map_err(|mut faults| {
+            faults.sort_by_key(|fault| (fault.at.line(), fault.at.position()));
+            let faults = faults.into_iter();
+            faults.map(|fault| ScriptError::new(name, fault)).collect()
+        })
+    }
+
+    fn new(name: &str, source: &[u8]) -> Result<Self, Vec<Fault>> {
+        let mut policy = compile(source)?;
         let warnings = mem::take(&mut policy.warnings).into_iter();
         let warnings = warnings
             .map(|fault| ScriptError::new(name, fault))

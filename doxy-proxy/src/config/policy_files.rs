@@ -124,7 +124,7 @@ impl Policies {
                 let policy = Policy::new(rules.set);
                 LoadedPolicy::new(policy, rules.described, rules.warnings, rules.hash)
             }
-            (Some(script), rules) => with_script(rules, script)?,
+            (Some(script), rules) => with_script(rules, script, thorough)?,
         });
         self.loaded.insert(named, Arc::clone(&loaded));
         Ok(loaded)
@@ -196,23 +196,30 @@ fn script_text(script: ScriptOf<'_>) -> Result<(String, Vec<u8>), ConfigError> {
 fn with_script(
     rules: Result<Rules, ConfigError>,
     of: ScriptOf<'_>,
+    thorough: bool,
 ) -> Result<LoadedPolicy, ConfigError> {
     let mut found = Gathered::default();
     let rules = found.take(rules);
     let script = found.take(script_text(of).and_then(|(name, source)| {
-        let script = Script::compile(&name, &source).map_err(ConfigError::of)?;
+        let script = match thorough {
+            true => Script::check(&name, &source).map_err(ConfigError::of_all)?,
+            false => Script::compile(&name, &source).map_err(ConfigError::of)?,
+        };
         Ok((name, source, script.on_print(log_printed())))
     }));
     let (rules, (name, source, script)) = found.whole(rules.zip(script))?;
     // Logged later: at the start there is no log yet.
-    let on_one_line = |warning: &ScriptError| warning.to_string().replace("\nhelp: ", "; ");
+    let told = |warning: &ScriptError| match thorough {
+        true => warning.to_string(),
+        false => warning.to_string().replace("\nhelp: ", "; "),
+    };
     let Rules {
         set,
         described,
         mut warnings,
         hash,
     } = rules;
-    warnings.extend(script.warnings().iter().map(on_one_line));
+    warnings.extend(script.warnings().iter().map(told));
     if let ScriptOf::Preset(_, setting) = of
         && !script.asks_rules()
         && set.source() != NO_RULES
@@ -238,6 +245,7 @@ fn with_script(
 fn with_script(
     _: Result<Rules, ConfigError>,
     script: ScriptOf<'_>,
+    _: bool,
 ) -> Result<LoadedPolicy, ConfigError> {
     let why = "this doxy was built without policy scripts";
     let setting = match script {

@@ -32,6 +32,9 @@ const IMPLIED: [&str; 1] = ["curry"];
 /// How many texts are compiled as patterns if a pattern is not a literal.
 const MAX_CANDIDATES: usize = 1000;
 
+/// How many faults are told.
+const MAX_FAULTS: usize = 100;
+
 /// What is known of a policy once it was checked.
 pub(super) struct Checked {
     pub(super) patterns: Patterns,
@@ -50,8 +53,13 @@ pub(super) struct Checked {
 }
 
 /// Checks a policy. `written` is the tree before Rhai's optimisation, which removes misspelled keys of constants.
-pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<Checked, Fault> {
-    let request = entry(ast)?;
+/// The faults are in the order in which they were found.
+pub(super) fn check(
+    ast: &AST,
+    written: &AST,
+    constants: &Scope<'_>,
+) -> Result<Checked, Vec<Fault>> {
+    let request = entry(ast).map_err(|fault| vec![fault])?;
     let mut checker = Checker {
         ast,
         constants,
@@ -64,7 +72,7 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
         reasons: Reasons::default(),
         can_allow: false,
         passes: false,
-        fault: None,
+        faults: Vec::new(),
     };
     for (_, _, value) in constants.iter() {
         collect(&value, &mut checker.texts);
@@ -82,31 +90,35 @@ pub(super) fn check(ast: &AST, written: &AST, constants: &Scope<'_>) -> Result<C
             }
             _ => Ok(()),
         };
-        checker.fault = visited.err();
-        checker.fault.is_none()
+        checker.faults.extend(visited.err());
+        checker.faults.len() < MAX_FAULTS
     });
-    match checker.fault.take() {
-        Some(fault) => Err(fault),
-        None => {
-            as_written(written, constants)?;
-            Ok(Checked {
-                plain_operators: operators::are_plain(ast, &checker.request),
-                used: checker.used,
-                asks_rules: checker.passes || checker.properties.contains("matched"),
-                properties: mem::take(&mut checker.properties),
-                reasons: mem::take(&mut checker.reasons),
-                can_allow: checker.can_allow,
-                patterns: checker.finish(),
-            })
-        }
+    let mut faults = mem::take(&mut checker.faults);
+    as_written(written, constants, &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
     }
+    Ok(Checked {
+        plain_operators: operators::are_plain(ast, &checker.request),
+        used: checker.used,
+        asks_rules: checker.passes || checker.properties.contains("matched"),
+        properties: mem::take(&mut checker.properties),
+        reasons: mem::take(&mut checker.reasons),
+        can_allow: checker.can_allow,
+        patterns: checker.finish(),
+    })
 }
 
 /// Checks names and verdicts, in the tree as it was written.
-fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
+fn as_written(written: &AST, constants: &Scope<'_>, faults: &mut Vec<Fault>) {
     let mut names = KnownNames::new(written, constants);
     let mut flow = Flow::new(written);
-    let mut fault = None;
+    // What is told of a place already needs no second fault.
+    let add = |faults: &mut Vec<Fault>, fault: Fault| {
+        if !faults.iter().any(|other| other.at == fault.at) {
+            faults.push(fault);
+        }
+    };
     written.walk(&mut |path: &[ASTNode<'_>]| {
         let named = match path.last() {
             Some(ASTNode::Expr(Expr::Dot(pair, ..) | Expr::Index(pair, ..))) => {
@@ -116,12 +128,13 @@ fn as_written(written: &AST, constants: &Scope<'_>) -> Result<(), Fault> {
             Some(ASTNode::Expr(Expr::Property(property, at))) => names.check(&property.2, *at),
             _ => Ok(()),
         };
-        fault = named.and_then(|()| flow.visit(path)).err();
-        fault.is_none()
+        if let Err(fault) = named.and_then(|()| flow.visit(path)) {
+            add(faults, fault);
+        }
+        faults.len() < MAX_FAULTS
     });
-    match fault {
-        Some(fault) => Err(fault),
-        None => flow.finish(),
+    if let Err(fault) = flow.finish() {
+        add(faults, fault);
     }
 }
 
@@ -207,7 +220,7 @@ struct Checker<'a> {
     reasons: Reasons,
     can_allow: bool,
     passes: bool,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
 }
 
 impl Checker<'_> {

@@ -17,6 +17,19 @@ fn check(source: impl AsRef<[u8]>, message: &str) {
     );
 }
 
+/// All at once for whoever asks; a start tells one of them.
+#[test]
+fn all_errors_at_once() {
+    let source = "fn decide(req) {\n    if req.paht == \"/x\" { allow() }\n    nope(1);\n    \
+                  let x = \"a\".is_match(\"(\");\n    deny();\n    pass()\n}\n";
+    let errors = Script::check("p.rhai", source.as_bytes()).err().unwrap();
+    let lines: Vec<_> = errors.iter().map(|error| error.line).collect();
+    assert_eq!(lines, [2, 2, 3, 4, 5], "{errors:#?}");
+    let first = Script::compile("p.rhai", source.as_bytes()).err().unwrap();
+    assert!(errors.contains(&first), "{first}");
+    assert!(Script::check("p.rhai", b"fn decide(req) { pass() }").is_ok());
+}
+
 #[test]
 fn shape() {
     check("", "p.rhai: there is no function `decide` in it");

@@ -152,13 +152,13 @@ impl Report {
         let Some(text) = self.read(path) else {
             return;
         };
-        match Script::compile(&path.display().to_string(), &text) {
+        match Script::check(&path.display().to_string(), &text) {
             Ok(script) => {
                 for warning in script.warnings() {
                     self.add(Level::Warning, warning);
                 }
             }
-            Err(error) => self.error(error),
+            Err(errors) => errors.iter().for_each(|error| self.error(error)),
         }
     }
 

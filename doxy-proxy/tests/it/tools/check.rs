@@ -1,7 +1,7 @@
 //! `doxy check`: all errors at once, what is odd, and cases.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -277,11 +277,15 @@ refused GET /%2e%2e/info
 fn what_the_settings_name() {
     let config = "debug = true\n[socket.a]\nproxy-socket = \"a.sock\"\npattern-file = \"a.pattern\"\n\
                   [socket.b]\nproxy-socket = \"b.sock\"\npatterns = \"/info\"\n";
-    let files = [("doxy.toml", config), ("a.pattern", GOOD)];
+    let files = [
+        ("doxy.toml", config),
+        ("other.toml", "debug = true\n"),
+        ("a.pattern", GOOD),
+    ];
     for args in [
         &["--config=doxy.toml"][..],
         &["doxy.toml"],
-        &["--config", "none.toml", "doxy.toml"],
+        &["--config", "other.toml", "doxy.toml"],
     ] {
         let folder = folder(&files);
         let mut command = doxy(folder.path());
@@ -295,13 +299,13 @@ fn what_the_settings_name() {
             "{ended:?}"
         );
         for part in [
-            "checked a: 1 rule from a.pattern; opens: ",
+            "checked a: 1 rule from a.pattern; opens: info\n",
             "checked b: 1 rule from doxy.toml:7",
         ] {
             assert!(ended.stdout.contains(part), "{part}: {ended:?}");
         }
         assert!(
-            fs::read_dir(folder.path()).unwrap().count() == 2,
+            fs::read_dir(folder.path()).unwrap().count() == 3,
             "it creates nothing"
         );
     }
@@ -389,7 +393,7 @@ patterns = """
 fn the_policies_that_come_with_doxy() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
     let names = fs::read_dir(&scripts).unwrap();
-    let mut files: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = names.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|it| it != "md"));
     files.sort();
     let folder = folder(&[]);

@@ -235,7 +235,12 @@ mod tests {
             };
             let constants = "const LIMIT = 3; const NAME = \"a\";";
             let policy = format!("{constants} {helper} fn decide(req) {{ {body} }}");
-            let compiled = compile(policy.as_bytes()).map_err(|fault| fault.message);
+            let compiled = compile(policy.as_bytes()).map_err(|faults| {
+                faults
+                    .into_iter()
+                    .map(|fault| fault.message)
+                    .collect::<Vec<_>>()
+            });
             let found = compiled.map(|policy| policy.engine.fast_operators());
             wrong.extend((found != Ok(plain)).then(|| format!("{body}: {found:?}")));
         }

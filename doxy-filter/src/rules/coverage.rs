@@ -19,8 +19,11 @@ use crate::api::{Endpoint, endpoints, surroundings};
 /// together.
 const MAX_STEPS: usize = 20_000;
 const MAX_STEPS_IN_ALL: usize = 200_000;
-/// The most work for one question: combinations of states times the size of the patterns, in bytes.
-const MAX_WORK: usize = 20_000_000_000;
+/// The most work in all: the sizes of the states of the rules, times the kinds of bytes that each is
+/// asked for. Rules that match in many ways at once have large states, which take long to make.
+const MAX_WORK: usize = 20_000_000;
+/// What a state takes that is in few places of the rules, in bytes.
+const SMALL_STATE: usize = 1_500;
 /// The most memory that the automaton of the rules takes, in bytes.
 const CACHE: usize = 64 << 20;
 
@@ -68,7 +71,10 @@ impl fmt::Display for Access {
 
 /// How much of each endpoint these rules open, in the order of the table.
 pub(super) fn of(rules: &[Rule]) -> Vec<Coverage> {
-    let mut left = MAX_STEPS_IN_ALL;
+    let mut left = Left {
+        steps: MAX_STEPS_IN_ALL,
+        work: MAX_WORK,
+    };
     let mut all: Vec<_> = endpoints()
         .map(|endpoint| Coverage {
             endpoint,
@@ -84,7 +90,7 @@ pub(super) fn of(rules: &[Rule]) -> Vec<Coverage> {
 }
 
 /// The same for the endpoints of one method.
-fn of_method(rules: &[Rule], method: &str, rows: Vec<&mut Coverage>, left: &mut usize) {
+fn of_method(rules: &[Rule], method: &str, rows: Vec<&mut Coverage>, left: &mut Left) {
     let mut rules = match Rules::of(rules, method) {
         Ok(rules) => rules,
         Err(access) => return rows.into_iter().for_each(|row| row.access = access),
@@ -120,6 +126,12 @@ fn of_method(rules: &[Rule], method: &str, rows: Vec<&mut Coverage>, left: &mut 
             true => Access::Partly,
         };
     }
+}
+
+/// What may still be done.
+struct Left {
+    steps: usize,
+    work: usize,
 }
 
 /// The rules of one method. Its language has two patterns: what is denied, and what is allowed.
@@ -172,7 +184,7 @@ impl Paths {
         mut self,
         rules: &mut Rules,
         allowed: bool,
-        left: &mut usize,
+        left: &mut Left,
         stop: &mut dyn FnMut(usize) -> bool,
     ) -> Option<()> {
         let Rules(rules) = rules;
@@ -180,8 +192,8 @@ impl Paths {
             rules.forget();
         }
         let mut seen = HashSet::new();
-        let done = self.walk_on(rules, allowed, *left, &mut seen, stop);
-        *left = left.saturating_sub(seen.len());
+        let done = self.walk_on(rules, allowed, left, &mut seen, stop);
+        left.steps = left.steps.saturating_sub(seen.len());
         if done.is_none() {
             rules.forget();
         }
@@ -192,14 +204,13 @@ impl Paths {
         &mut self,
         rules: &mut Language,
         allowed: bool,
-        left: usize,
+        left: &mut Left,
         seen: &mut HashSet<Place>,
         stop: &mut dyn FnMut(usize) -> bool,
     ) -> Option<()> {
         let Self(paths) = self;
         let bytes = representatives(&[paths, rules], Canonical::ALL);
-        let size = (paths.size() + rules.size()).max(1);
-        let most = MAX_STEPS.min(MAX_WORK / size).min(left);
+        let most = MAX_STEPS.min(left.steps);
         let start: Place = (At::Beginning, paths.start()?, rules.start()?);
         seen.insert(start);
         // The last one in is the first one out: an answer, as a rule, is found without many detours.
@@ -220,7 +231,11 @@ impl Paths {
                 if path.is_dead() {
                     continue;
                 }
+                let before = rules.cached();
                 let state = rules.next(state, *byte)?;
+                let grown = rules.cached().saturating_sub(before);
+                let work = grown.saturating_sub(SMALL_STATE) * bytes.len();
+                left.work = left.work.checked_sub(work)?;
                 if allowed && state.is_dead() {
                     continue;
                 }

@@ -2,17 +2,19 @@
 
 mod compare;
 mod page;
+mod rows;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use doxy_filter::api::{Endpoint, Risk};
+use doxy_filter::api::Endpoint;
 use doxy_filter::{Access, Coverage};
 use serde_json::{Value, json};
 
+use crate::cli::coverage::rows::{opened, risks};
 use crate::cli::{print, which};
-use crate::config::{ConfigError, Source};
+use crate::config::Source;
 use crate::startup::Failure;
 use crate::tools::coverage::{Covered, covered};
 use crate::tools::output::Output;
@@ -112,13 +114,6 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The names of an endpoint's risks, the worst first.
-fn risks(endpoint: &Endpoint) -> Vec<&'static str> {
-    let all = Risk::ALL.into_iter();
-    let risks = all.filter(|risk| endpoint.risks.contains(risk));
-    risks.map(Risk::name).collect()
-}
-
 fn json_of(endpoints: &[Coverage]) -> String {
     let endpoints: Vec<Value> = endpoints
         .iter()
@@ -188,27 +183,4 @@ fn text_of(covered: &Covered, all: bool) -> String {
         );
     }
     text
-}
-
-/// What is open, and by how many endpoints.
-fn opened(endpoints: &[Coverage]) -> impl Iterator<Item = (Risk, usize)> {
-    let open = |risk| {
-        let rows = endpoints.iter().filter(|row| row.access != Access::Denied);
-        rows.filter(|row| row.endpoint.risks.contains(&risk))
-            .count()
-    };
-    let all = Risk::ALL.into_iter().map(move |risk| (risk, open(risk)));
-    all.filter(|(_, count)| *count > 0)
-}
-
-/// The access with this name.
-fn access_named(name: &str) -> Option<Access> {
-    let all = [Access::Allowed, Access::Partly, Access::Denied];
-    all.into_iter().find(|access| access.name() == name)
-}
-
-/// What is wrong with a file that is to be compared.
-fn unreadable(path: &Path, why: &str) -> ConfigError {
-    let help = "name pattern files, or files that `doxy coverage --format json` has printed";
-    ConfigError::new(path.display(), why, help)
 }

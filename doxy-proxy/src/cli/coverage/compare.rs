@@ -7,7 +7,7 @@ use doxy_filter::{Access, Coverage, RuleSet};
 use doxy_proxy::{io_reason, read_file};
 use serde_json::{Value, json};
 
-use super::{access_named, risks, unreadable};
+use crate::cli::coverage::rows::risks;
 use crate::config::ConfigError;
 
 /// More than any policy has, in bytes.
@@ -121,4 +121,16 @@ fn text_of(changes: &[Change]) -> String {
     let closed = changes.len() - opened;
     let _ = writeln!(text, "more open: {opened}; less open: {closed}");
     text
+}
+
+/// The access with this name.
+fn access_named(name: &str) -> Option<Access> {
+    let all = [Access::Allowed, Access::Partly, Access::Denied];
+    all.into_iter().find(|access| access.name() == name)
+}
+
+/// What is wrong with a file that is to be compared.
+fn unreadable(path: &Path, why: &str) -> ConfigError {
+    let help = "name pattern files, or files that `doxy coverage --format json` has printed";
+    ConfigError::new(path.display(), why, help)
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use doxy_filter::api::{Api, Endpoint, Risk};
 use doxy_filter::{Access, Coverage};
 
-use super::{opened, risks};
+use crate::cli::coverage::rows::{opened, risks};
 use crate::tools::coverage::Covered;
 
 const STYLE: &str = include_str!("page.css");

@@ -21,7 +21,7 @@ const MAX_STEPS: usize = 20_000;
 const MAX_STEPS_IN_ALL: usize = 200_000;
 /// The most work in all: the sizes of the states of the rules, times the kinds of bytes that each is
 /// asked for. Rules that match in many ways at once have large states, which take long to make.
-const MAX_WORK: usize = 20_000_000;
+const MAX_WORK: usize = 4_000_000;
 /// What a state takes that is in few places of the rules, in bytes.
 const SMALL_STATE: usize = 1_500;
 /// The most memory that the automaton of the rules takes, in bytes.

@@ -22,7 +22,7 @@ pub struct Question<'q> {
     /// are missing.
     pub headers: &'q [(String, Vec<u8>)],
     /// The body; empty for none. `None` if it is not known: a policy that asks for it then gives
-    /// [`Answer::Depends`].
+    /// [`Answer::Depends`](crate::Answer::Depends).
     pub body: Option<&'q [u8]>,
     /// Who asks, if that is known.
     pub peer: Option<&'q Asker>,
@@ -33,7 +33,7 @@ pub struct Question<'q> {
     /// What the engine says to lookups.
     pub lookups: &'q [KnownObject],
     /// Whether there is nothing but what `lookups` has. Otherwise a policy that looks anything else up
-    /// gives [`Answer::Depends`].
+    /// gives [`Answer::Depends`](crate::Answer::Depends).
     pub only_these: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct AskingCertificate {
 /// The container that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AskingContainer<'q> {
-    /// Whether it is one is left open: a policy that asks gives [`Answer::Depends`].
+    /// Whether it is one is left open: a policy that asks gives [`Answer::Depends`](crate::Answer::Depends).
     Open,
     /// None, or one that cannot be told.
     Unknown,

@@ -27,6 +27,8 @@ pub struct Imported {
     pub options: Vec<(&'static str, Option<String>)>,
     /// What is not translated, a line each.
     pub left_out: Vec<String>,
+    /// What is translated and may not be what was meant, a line each.
+    pub notes: Vec<String>,
 }
 
 /// A variable or a label: its name and its value.

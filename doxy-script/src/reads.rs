@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-/// A part of a request that a record can lack.
+/// A part of a request in which requests for one endpoint differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The query.
@@ -19,6 +19,10 @@ pub enum Part {
     Process,
     /// Address or certificate of the peer.
     Network,
+    /// The path with its version.
+    Path,
+    /// The version alone.
+    Version,
 }
 
 /// The parts of a request that a policy has read.

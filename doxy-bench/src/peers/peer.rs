@@ -90,6 +90,10 @@ impl Peer {
                     format!("tcp://{address}").into()
                 }
             });
+            if !matches!(address, Address::Unix(_)) {
+                // The load opens tunnels, into which commands are written.
+                command.extend(["--accept-risk".into(), "exec".into()]);
+            }
             if matches!(address, Address::Tls(..)) {
                 command.extend(["--tls-cert".into(), site.certificate.chain.clone().into()]);
                 command.extend(["--tls-key".into(), site.certificate.key.clone().into()]);

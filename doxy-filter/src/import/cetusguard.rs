@@ -162,6 +162,7 @@ pub fn import(
         patterns: page.finish(),
         options,
         left_out,
+        notes: vec![],
     })
 }
 

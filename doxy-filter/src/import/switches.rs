@@ -230,15 +230,22 @@ pub fn import(tool: Tool, variables: &[Variable]) -> Result<Imported, ImportErro
     }
     let bind = tool == Tool::Tecnativa;
     let options = options(bind, value, &mut left_out)?;
-    let patterns = patterns(tool, &sets, &mut left_out);
+    let mut notes = vec![];
+    let patterns = patterns(tool, &sets, &mut left_out, &mut notes);
     Ok(Imported {
         patterns,
         options,
         left_out,
+        notes,
     })
 }
 
-fn patterns(tool: Tool, sets: &[Set], left_out: &mut Vec<String>) -> String {
+fn patterns(
+    tool: Tool,
+    sets: &[Set],
+    left_out: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> String {
     let mut page = Page::default();
     let given: Vec<_> = sets
         .iter()
@@ -282,6 +289,9 @@ fn patterns(tool: Tool, sets: &[Set], left_out: &mut Vec<String>) -> String {
                 one("POST ", &format!("{LIBPOD}/{objects}"), actions)
             }
             Actions(actions) => {
+                notes.push(format!(
+                    "{name}=1 does nothing without POST=1, there as here"
+                ));
                 page.blank();
                 page.comment(&format!(
                     "{name}=1 does nothing with POST=0, there as here. If it is meant, this is the rule:"

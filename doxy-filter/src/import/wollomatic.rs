@@ -85,6 +85,7 @@ pub fn import(
         patterns,
         options,
         left_out,
+        notes: vec![],
     })
 }
 

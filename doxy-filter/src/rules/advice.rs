@@ -230,28 +230,36 @@ fn no_endpoint(rule: &Rule, example: Option<&str>) -> Option<Advice> {
     if found(&methods)? {
         return None;
     }
-    let others = ["GET", "HEAD", "POST", "PUT", "DELETE"].into_iter();
+    // A pattern with a slip matches the removal of an object with an odd name more often than not.
+    let others = ["GET", "HEAD", "POST", "PUT"].into_iter();
     let others: Vec<_> = others
         .filter(|name| !methods.contains(name) && found(&[name]) == Some(true))
         .collect();
-    Some(if others.is_empty() {
-        let help = "copy the path from a line that `doxy --debug` prints for the request";
-        (
-            "matches no endpoint of the engine".to_owned(),
-            help.to_owned(),
-        )
+    let what = match others.is_empty() && found(&["DELETE"]) != Some(true) {
+        true => "matches no endpoint of the engine".to_owned(),
+        false => format!(
+            "matches no endpoint of the engine for {}",
+            rule.methods.list()
+        ),
+    };
+    let help = if has_query(&rule.text) {
+        "leave the query out, a rule has none: `?` makes what stands before it optional".to_owned()
+    } else if others.is_empty() {
+        "copy the path from a line that `doxy --debug` prints for the request".to_owned()
     } else {
-        (
-            format!(
-                "matches no endpoint of the engine for {}",
-                rule.methods.list()
-            ),
-            format!(
-                "put {} in front of the pattern if that is meant",
-                others.join(" or ")
-            ),
-        )
-    })
+        let others = others.join(" or ");
+        format!("put {others} in front of the pattern if that is meant")
+    };
+    Some((what, help))
+}
+
+/// Whether a text has what looks like a query: `?all=1`.
+fn has_query(text: &str) -> bool {
+    let name = |rest: &str| {
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        name.len() < rest.len() && name.starts_with('=')
+    };
+    text.split('?').skip(1).any(name)
 }
 
 /// A rule that asks for one version alone, or that denies what other versions then reach. Podman's own

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::cli::print::{self, format, is_json, on_one_line};
 use crate::cli::which;
-use crate::config::{ConfigError, Source};
+use crate::config::{ConfigError, NO_RULES, Source};
 use crate::startup::Failure;
 use crate::tools::say::say;
 
@@ -255,7 +255,9 @@ impl<'p> Explained<'p> {
                 format!("{} {}", said.status, on_one_line(&said.message)),
             ));
         }
+        // Nobody has written the rule that stands where there are none.
         let others = self.matching.iter();
+        let others = others.filter(|it| it.rule.source != NO_RULES);
         for other in others.filter(|it| Some(&*it.rule.to_string()) != self.place()) {
             lines.push(("also matches", format!("{}: {}", other.rule, other.text)));
         }

@@ -142,6 +142,9 @@ pub(super) fn run(matches: &ArgMatches, _: Source) -> Result<u8, Failure> {
             proxy.name
         ));
     }
+    for line in &imported.notes {
+        say(&format!("note: {line}"));
+    }
     for line in &imported.left_out {
         say(&format!("not translated: {line}"));
     }

@@ -230,7 +230,9 @@ fn withheld(file: &PatternFile) {
     for withheld in &file.withheld {
         let risks: Vec<_> = withheld.risks.iter().map(|risk| risk.name()).collect();
         let why = match withheld.denied {
-            true => "the policy in force denied it".to_owned(),
+            true => {
+                "the policy in force denied it, and nothing is learned against a policy".to_owned()
+            }
             false => format!("it opens {}", risks.join(", ")),
         };
         let endpoint = withheld.endpoint;
@@ -238,7 +240,10 @@ fn withheld(file: &PatternFile) {
             "NOT allowed: {} {}: {why}",
             endpoint.method, endpoint.template
         ));
-        missing.extend(withheld.risks.iter().copied());
+        // What a policy has denied stays a comment, whatever is accepted.
+        if !withheld.denied {
+            missing.extend(withheld.risks.iter().copied());
+        }
     }
     let needed = Risk::ALL.iter().filter(|risk| missing.contains(risk));
     let needed: Vec<_> = needed.map(|risk| risk.name()).collect();

@@ -60,7 +60,7 @@ pub(crate) fn compat(
         variables.push((name.to_owned(), value));
     }
     let imported = switches::import(Tool::Tecnativa, &variables).map_err(ConfigError::of)?;
-    let mut said = vec![];
+    let mut said = imported.notes;
     for line in imported.left_out {
         let replaced = match line.split('=').next() {
             Some("BIND_CONFIG") => Some("proxy-socket"),

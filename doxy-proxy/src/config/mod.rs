@@ -32,6 +32,7 @@ pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;
 pub(crate) use self::keys::{KEYS, Kind, LATER, find};
 pub(crate) use self::layers::Layer;
+pub(crate) use self::policy_rules::NO_RULES;
 pub(crate) use self::presets::{PRESETS, Preset};
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};

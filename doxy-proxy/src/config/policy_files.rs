@@ -143,7 +143,7 @@ impl Policies {
         let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
         match (gone, self.default_in_force) {
             (true, false) => {
-                let name = "default patterns".to_owned();
+                let name = "embedded rules".to_owned();
                 let rules = compile(&[(name, 1, DEFAULT_PATTERNS.into())], self.thorough)?;
                 let what = format!("embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)");
                 Ok(Rules {

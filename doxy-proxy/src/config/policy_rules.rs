@@ -16,7 +16,7 @@ use crate::config::settings::{Origin, Setting};
 /// More than any policy has, in bytes.
 pub(super) const MAX_SIZE: u64 = 16 << 20;
 /// What rules are called where there are none.
-pub(super) const NO_RULES: &str = "no rules";
+pub(crate) const NO_RULES: &str = "no rules";
 
 /// Rules, where they come from, and what is probably a mistake in them.
 pub(super) struct Rules {
@@ -67,6 +67,12 @@ pub(super) fn named_rules(
     if texts.is_empty() {
         // Only a script that decides alone has no rules. If it does ask, nothing is allowed.
         texts.push((NO_RULES.to_owned(), 1, b"!.*".to_vec()));
+        let rules = compile(&texts, false)?;
+        return Ok(Rules {
+            // Nobody has written this rule.
+            warnings: vec![],
+            ..rules
+        });
     }
     compile(&texts, thorough)
 }

@@ -124,7 +124,9 @@ impl Asked {
             only_these: false,
         };
         let mut ask = |question: Question<'_>| {
-            asked.add(&policy.explain(&question), failures);
+            let (said, closer) = policy.explain_closely(&question);
+            asked.depends |= closer;
+            asked.add(&said, failures);
         };
         for peer in &peers {
             ask(Question {

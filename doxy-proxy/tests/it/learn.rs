@@ -316,10 +316,13 @@ not a record
         "log:8: a path that doxy would have refused; left out",
         "log:10: the line is cut; left out",
         "3 requests: lost by the log",
-        "NOT allowed: GET /volumes/{name:.*}: the policy in force denied it",
+        "NOT allowed: GET /volumes/{name:.*}: the policy in force denied it, and nothing is learned \
+         against a policy",
     ] {
         assert!(ended.stderr.contains(words), "{words}: {ended}");
     }
+    // What was denied is not learned by accepting more.
+    assert!(!ended.stderr.contains("the tool needs"), "{ended}");
 }
 
 #[test]

@@ -59,9 +59,15 @@ pub(super) fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Req>("request")
         .register_get("method", |req: &mut Req| req.0.method())
-        .register_get("path", |req: &mut Req| req.0.path())
+        .register_get("path", |req: &mut Req| {
+            note(Part::Path);
+            req.0.path()
+        })
         .register_get("endpoint", |req: &mut Req| req.0.endpoint())
-        .register_get("version", |req: &mut Req| req.0.version())
+        .register_get("version", |req: &mut Req| {
+            note(Part::Version);
+            req.0.version()
+        })
         .register_get("template", |req: &mut Req| {
             let endpoint = endpoint_of(&req.0.method(), &req.0.path());
             endpoint.map_or(Dynamic::UNIT, |endpoint| text(endpoint.template).into())

@@ -14,6 +14,19 @@ fn linuxserver(text: &str) -> doxy_filter::import::Imported {
 }
 
 #[test]
+fn a_switch_without_effect_is_noted() {
+    let note = ["ALLOW_RESTARTS=1 does nothing without POST=1, there as here"];
+    assert_eq!(tecnativa("CONTAINERS=1 ALLOW_RESTARTS=1").notes, note);
+    for without in [
+        "CONTAINERS=1 POST=1 ALLOW_RESTARTS=1",
+        "ALLOW_RESTARTS=0",
+        "",
+    ] {
+        assert_eq!(tecnativa(without).notes, [""; 0], "{without}");
+    }
+}
+
+#[test]
 fn requests_that_tecnativa_lets_through() {
     let mut count = judges(
         &tecnativa(""),

@@ -51,6 +51,19 @@ help: write it in quotes: preset = \"…\"",
     );
 }
 
+/// The rule that stands for none was written by nobody, and nobody can mend it.
+#[cfg(feature = "script")]
+#[test]
+fn a_script_without_rules_is_not_warned_of_any() {
+    for tool in [&["check", "--strict"][..], &["explain", "GET", "/info"]] {
+        let folder = folder();
+        let mut command = doxy(folder.path());
+        let ended = Process::spawn(command.args(tool).args(["--preset", "sandbox"])).end();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        assert!(!ended.to_string().contains("no rules"), "{ended}");
+    }
+}
+
 /// The second script would never be asked.
 #[cfg(feature = "script")]
 #[test]

@@ -108,16 +108,38 @@ fn scripts_over_tcp() {
             &[][..],
         ),
         (
-            "if req.path.ends_with(\"/json\") { return allow(); } deny(\"no\")",
+            "if req.endpoint.ends_with(\"/json\") { return allow(); } deny(\"no\")",
             &[],
+        ),
+        // It looks at the query of every request.
+        (
+            "if req.query.flag(\"size\") { return deny(\"no\"); } pass()",
+            &[],
+        ),
+        // Samples have no name, no header and one version.
+        (
+            "if req.template == \"/containers/create\" && req.query.name == \"web\" { return allow(); } deny(\"no\")",
+            &["host-root"],
+        ),
+        (
+            "if req.version == \"1.43\" { return allow(); } deny(\"no\")",
+            &["host-root"],
+        ),
+        (
+            "if req.headers[\"user-agent\"] == \"x\" { return allow(); } deny(\"no\")",
+            &["host-root"],
+        ),
+        (
+            "if req.path.matches(\"/v1.43/containers/[^/]+/exec\") { return allow(); } deny(\"no\")",
+            &["exec"],
         ),
         ("allow()", &["host-root", "exec"]),
         (
-            "if req.path.ends_with(\"/attach/ws\") { return allow(); } pass()",
+            "if req.endpoint.ends_with(\"/attach/ws\") { return allow(); } pass()",
             &["would have exec"],
         ),
         (
-            "if req.path.ends_with(\"/create\") && req.json().Image == \"x\" { return allow(); } deny(\"no\")",
+            "if req.endpoint.ends_with(\"/create\") && req.json().Image == \"x\" { return allow(); } deny(\"no\")",
             &["host-root"],
         ),
     ] {

@@ -314,7 +314,7 @@ fn what_the_settings_name() {
     assert!(
         ended
             .stdout
-            .contains("default patterns:27:1: warning: opens GET /images/search (egress)")
+            .contains("embedded rules:27:1: warning: opens GET /images/search (egress)")
     );
     let ended = check(
         &[("a.pattern", "/a)\n/b)\n")],

@@ -60,7 +60,7 @@ and the group connect, 0666 everyone. A mode that lets others in and not the own
 pub(super) const PRESET: &str = "\
 A policy that comes with doxy, by its name; `doxy presets` lists them, `doxy presets show NAME` prints \
 one. Repeatable, or separated by commas: the rules of presets, --pattern-file and --patterns add up. \
-A socket has at most one script, be it a preset's or --script.";
+Of policies in Rhai (.rhai) a socket has at most one.";
 
 pub(super) const PATTERN_FILE: &str = "\
 The file with the rules. If this is not given and /etc/doxy.pattern does not exist, the embedded \
@@ -76,7 +76,8 @@ denials are real after it. What is malformed is refused all the same.";
 
 pub(super) const EXPLAIN_DENIALS: &str = "\
 End the message to a client whose request is denied with the rule that would allow it. Never with a \
-rule that leads to root on the host or runs commands, nor where a `!` rule or a script denies.";
+rule that leads to root on the host or runs commands, nor where a `!` rule denies or the policy has \
+a reason of its own.";
 
 pub(super) const ACCEPT_RISK: &str = "\
 On a TCP address without client certificates doxy does not start if the policy lets clients become root on \

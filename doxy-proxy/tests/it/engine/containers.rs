@@ -270,6 +270,7 @@ patterns = "/info"
 [socket.any]
 proxy-socket = "{any}"
 insecure-tcp = true
+accept-risk = ["host-root", "exec"]
 script = "policy.rhai"
 "#,
         web.name

@@ -293,7 +293,7 @@ fn check(input: &Input<'_>, rules: &RuleSet, seen: &[Vec<u8>], exchanges: &[Exch
             told()
         );
         if let Some(tunnel) = &exchange.tunnel {
-            let opens = wire::hijackable(got);
+            let opens = wire::protocol(got).is_some();
             assert!(opens || tunnel.is_empty(), "a tunnel: {got:#?}\n{}", told());
             let tail = |client: &&[u8]| client.ends_with(tunnel);
             assert!(input.clients.iter().any(tail), "{}", told());

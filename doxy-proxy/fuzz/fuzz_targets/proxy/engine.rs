@@ -214,7 +214,7 @@ async fn serve(mut stream: UnixStream, log: Arc<Mutex<Log>>, mut finish: watch::
                         let may = {
                             let exchange = &mut lock(&log).exchanges[place];
                             exchange.tunnel = Some(Vec::new());
-                            matches!(&exchange.request, Ok(request) if wire::hijackable(request))
+                            matches!(&exchange.request, Ok(request) if wire::protocol(request).is_some())
                         };
                         bytes.clear();
                         // If hijacking is not possible here, doxy reads a body, and waits for its

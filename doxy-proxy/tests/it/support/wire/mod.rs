@@ -68,7 +68,7 @@ type Line = (String, Vec<u8>);
 
 /// The protocol that a client may switch this endpoint to. None if the engine hijacks no connection
 /// here.
-fn protocol(message: &Message) -> Option<&'static str> {
+pub(crate) fn protocol(message: &Message) -> Option<&'static str> {
     let all: Vec<_> = message.path.split('/').skip(1).collect();
     let follows_v = |allowed: fn(u8) -> bool| {
         let (first, rest) = all.split_first()?;

@@ -89,6 +89,33 @@ pub fn escapes_matter(method: &str, sent: &str, path: &str) -> bool {
     }
 }
 
+/// Whether Podman could read another value of a query than Docker: it takes the last of a repeated
+/// parameter and not the first, and folds case in names. `path` is the canonical path.
+///
+/// What both read as a list is left out. Escapes in a name have no use but to hide it.
+#[must_use]
+pub fn query_matters(method: &str, path: &str, query: &str) -> bool {
+    const LISTS: [&str; 3] = ["t", "names", "references"];
+    let parameters = query.split('&').filter(|pair| !pair.is_empty());
+    let names = || {
+        let pairs = parameters.clone();
+        pairs.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
+    };
+    let known = |name: &str| {
+        let endpoint = endpoint_of(method, path);
+        endpoint.is_some_and(|endpoint| {
+            let mut read = endpoint.query();
+            read.any(|known| known != name && known.eq_ignore_ascii_case(name))
+        })
+    };
+    names().enumerate().any(|(index, name)| {
+        let mut before = names().take(index);
+        name.contains(['%', '+'])
+            || !LISTS.contains(&name) && before.any(|other| other.eq_ignore_ascii_case(name))
+            || known(name)
+    })
+}
+
 fn find(group: &Group, method: Method, path: &str) -> Option<&'static Endpoint> {
     let mut endpoints = group.endpoints.iter();
     endpoints.find(|endpoint| endpoint.serves(method, path))

@@ -262,7 +262,8 @@ impl<'p> Explained<'p> {
             lines.push(("also matches", format!("{}: {}", other.rule, other.text)));
         }
         if said.only_docker {
-            let what = "where the engine is not Docker, its path is ambiguous: refused";
+            let what =
+                "where the engine is not Docker, its path or its query is ambiguous: refused";
             lines.push(("note", what.to_owned()));
         }
         if let (Some(rule), Some(endpoint)) = (&self.suggestion, said.endpoint) {

@@ -38,6 +38,11 @@ pub(crate) enum Malformed {
          known to be Docker; send it without them"
     )]
     Escapes,
+    #[error(
+        "the query has a parameter twice, or in other letters than Docker's, and the engine is not \
+         known to be Docker; send it once, and spelled like it"
+    )]
+    Parameter,
     #[error("{0} is never forwarded")]
     Method(String),
     #[error("the target must be a path, or an http:// address with one")]

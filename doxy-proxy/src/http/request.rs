@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 #[cfg(feature = "script")]
 use std::ops::Range;
 
-use doxy_filter::api::escapes_matter;
+use doxy_filter::api::{escapes_matter, query_matters};
 use doxy_filter::{PathError, Request as Judged, canonical_path, merge_slashes};
 use memchr::memchr2;
 
@@ -68,6 +68,17 @@ pub(crate) struct ValidRequest<'s, 'b> {
     query: Option<&'b str>,
     pub(crate) exchange: Exchange,
     pub(crate) body: RequestBody,
+    /// Whether a policy may have judged it by its query, as Docker reads it.
+    pub(crate) query_judged: bool,
+}
+
+/// What another engine than Docker could read otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// The path, by its escapes.
+    Path,
+    /// A query parameter.
+    Query,
 }
 
 /// A request that is answered before the policy is asked.
@@ -161,6 +172,7 @@ impl<'s, 'b> Head<'s, 'b> {
             query,
             exchange,
             body: RequestBody::Unread,
+            query_judged: false,
         })
     }
 
@@ -309,14 +321,20 @@ impl<'b> ValidRequest<'_, 'b> {
         }
     }
 
-    /// Whether only an engine that decodes the path first, as Docker does, is sure to serve what the
-    /// policy judges.
-    pub(crate) fn needs_docker(&self) -> bool {
+    /// What only Docker is sure to read as the policy did, if there is anything: it decodes the path
+    /// first, and takes the first of a repeated parameter.
+    pub(crate) fn needs_docker(&self) -> Option<Ambiguous> {
+        if self.query_judged
+            && let Some(query) = self.query
+            && query_matters(self.head.method, &self.path, query)
+        {
+            return Some(Ambiguous::Query);
+        }
         let Cow::Owned(path) = &self.path else {
-            return false;
+            return None;
         };
         let sent = self.path_and_query.split('?').next().unwrap_or_default();
-        escapes_matter(self.head.method, sent, path)
+        escapes_matter(self.head.method, sent, path).then_some(Ambiguous::Path)
     }
 
     /// Whether a body follows the head, or may follow.
@@ -374,6 +392,7 @@ impl<'b> ValidRequest<'_, 'b> {
             query: self.query,
             exchange: self.exchange,
             body: self.body,
+            query_judged: self.query_judged,
         }
     }
 }

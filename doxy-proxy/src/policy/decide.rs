@@ -245,6 +245,7 @@ impl Policy {
     ) -> Decision<'s, 'b> {
         #[cfg(feature = "script")]
         if let Some(script) = &self.script {
+            request.query_judged = true;
             match script.identify(&mut request, lookups) {
                 Ok(None) => {}
                 Ok(Some(id)) => record.identified(id),

@@ -106,7 +106,9 @@ impl Error {
     /// Notes in the record that doxy answers the request itself, and why.
     pub(crate) fn note(&self, record: &mut RequestRecord<'_>) {
         let (reason, rule) = self.reason();
-        if let Self::BadRequest(BadRequest::Malformed(Malformed::Escapes)) = self {
+        if let Self::BadRequest(BadRequest::Malformed(Malformed::Escapes | Malformed::Parameter)) =
+            self
+        {
             record.revoke();
         }
         if let Self::Denied(Denial::Script {

@@ -52,7 +52,7 @@ pub struct Explanation {
     /// Whether a script has read who asks.
     read_peer: bool,
     /// Whether the request is refused where the engine is not known to be Docker: the path means
-    /// something else with its escapes than without.
+    /// something else with its escapes than without, or the query has a parameter twice.
     pub only_docker: bool,
 }
 
@@ -112,9 +112,11 @@ impl Policy {
         };
         #[cfg(not(feature = "script"))]
         let mut explanation = self.judged(&mut request, question);
+        request.query_judged = self.has_script();
+        let needs_docker = request.needs_docker().is_some();
         let judged = request.judged();
         explanation.endpoint = endpoint_of(judged.method, judged.path);
-        explanation.only_docker = request.needs_docker();
+        explanation.only_docker = needs_docker;
         explanation.path = Some(judged.path.to_owned());
         explanation
     }

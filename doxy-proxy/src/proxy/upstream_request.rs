@@ -8,7 +8,7 @@ use doxy_filter::api::upgrade_of;
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
 use crate::http::headers;
-use crate::http::request::{Exchange, ValidRequest};
+use crate::http::request::{Ambiguous, Exchange, ValidRequest};
 use crate::policy::{Permit, WouldDeny};
 
 /// A permitted request, ready to be written to the engine.
@@ -19,7 +19,7 @@ pub(crate) struct UpstreamRequest {
     /// The body, if it was judged. Otherwise it streams from the client.
     pub(crate) body: Option<CollectedBody>,
     /// It may go only to an engine that is known to be Docker.
-    pub(crate) needs_docker: bool,
+    pub(crate) needs_docker: Option<Ambiguous>,
 }
 
 impl UpstreamRequest {

@@ -102,6 +102,62 @@ fn the_engine_is_not_asked_what_it_is_without_need() {
     assert_eq!((fake.requests().len(), fake.asked()), (4, 0));
 }
 
+/// Podman takes the last of a repeated parameter, in any case; a script has judged the first.
+#[cfg(feature = "script")]
+#[test]
+fn queries_that_a_script_has_judged_go_to_docker_alone() {
+    let refused = "malformed request: the query has a parameter twice, or in other letters than \
+                   Docker's, and the engine is not known to be Docker; send it once, and spelled like it";
+    let script = r#"fn decide(req) {
+        if req.query.fromImage == () || req.query.fromImage == "good" { return allow(); }
+        deny("only good images")
+    }"#;
+    for (query, matters) in [
+        ("fromImage=good", false),
+        ("fromImage=good&tag=1&other=x&OTHER2=y", false),
+        ("t=a&t=b&names=a&names=b", false),
+        ("", false),
+        ("fromImage=good&fromImage=evil", true),
+        ("fromImage=good&FROMIMAGE=evil", true),
+        ("FromImage=evil", true),
+        ("tag=1&x=1&x=2", true),
+        ("fromImage=good&from%49mage=evil", true),
+        ("x&x", true),
+    ] {
+        for (version, docker) in [(ok(DOCKER), true), (ok(PODMAN), false)] {
+            let fake = Fake::start();
+            fake.says(version);
+            let setup = Setup::new().engine(fake.path()).rules("* /.*");
+            let setup = setup.file("policy.rhai", script);
+            let doxy = setup.args(["--script", "policy.rhai"]).start();
+            let raw = format!("POST /v1.41/images/create?{query} HTTP/1.1\r\nHost: d\r\n\r\n");
+            let reply = doxy.ask(raw);
+            let passes = docker || !matters;
+            assert_eq!(
+                reply.status(),
+                if passes { 200 } else { 400 },
+                "{query} {docker}"
+            );
+            if !passes {
+                assert_eq!(reply.message(), refused, "{query}");
+            }
+            assert_eq!(fake.requests().len(), usize::from(passes), "{query}");
+            assert_eq!(fake.asked(), usize::from(matters), "{query}");
+        }
+    }
+}
+
+/// Rules do not read the query, so there is nothing to be read in two ways.
+#[test]
+fn queries_that_nobody_has_judged_go_to_every_engine() {
+    let fake = Fake::start();
+    fake.says(ok(PODMAN));
+    let doxy = Doxy::with(fake.path(), "* /.*");
+    let raw = "GET /events?filters=a&filters=b&Since=1 HTTP/1.1\r\nHost: d\r\n\r\n";
+    assert_eq!(Client::connect(doxy.path()).ask(raw).status(), 200);
+    assert_eq!((fake.requests().len(), fake.asked()), (1, 0));
+}
+
 #[test]
 fn an_engine_that_cannot_be_asked_is_unreachable() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
 //! Descriptors that a program is not to inherit: all but the three of standard input, output and error.
 //!
-//! A descriptor of a folder leads past everything that is laid over its path later, and one of a socket leads
-//! past every check.
+//! A descriptor of a folder leads past everything that is laid over its path later, one of a socket leads past
+//! every check, and one that only names a file (`O_PATH`) may name the engine's socket.
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 
 /// Has every descriptor but the first three closed when this process becomes a program.
@@ -42,12 +42,18 @@ fn close_one(number: RawFd) -> io::Result<()> {
     }
 }
 
-/// Which of the three is a folder, by its name.
-pub(super) fn folder_among_three() -> Option<&'static str> {
-    let is_folder = |descriptor: &dyn AsFd| match fstat(descriptor.as_fd()) {
-        Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-        // It is closed.
-        Err(error) => error != Errno::BADF,
+/// Which of the three is a folder or only names a file, by its name.
+pub(super) fn way_among_three() -> Option<&'static str> {
+    let is_way = |descriptor: &dyn AsFd| {
+        let descriptor = descriptor.as_fd();
+        match (fstat(descriptor), fcntl_getfl(descriptor)) {
+            (Ok(stat), Ok(flags)) => {
+                FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+                    || flags.contains(OFlags::PATH)
+            }
+            // It is closed.
+            (Err(error), _) | (_, Err(error)) => error != Errno::BADF,
+        }
     };
     let three: [(&str, &dyn AsFd); 3] = [
         ("standard input", &io::stdin()),
@@ -56,6 +62,6 @@ pub(super) fn folder_among_three() -> Option<&'static str> {
     ];
     let mut three = three.into_iter();
     three
-        .find(|(_, descriptor)| is_folder(*descriptor))
+        .find(|(_, descriptor)| is_way(*descriptor))
         .map(|(name, _)| name)
 }

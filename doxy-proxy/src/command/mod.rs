@@ -59,6 +59,13 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
     // When the command has ended nobody waits for an answer.
     source.replace(fixed("shutdown-grace", "0"));
     let config = source.load()?;
+    if config.sockets.iter().any(|socket| socket.dry_run.is_some()) {
+        return Err(Failure::Config(ConfigError::new(
+            "dry-run",
+            "what the policy denies would reach the engine",
+            "leave it out; `doxy learn` shows what a command asks for",
+        )));
+    }
     let engines = config.sockets.iter().map(|socket| socket.engine.clone());
     let keeps = keeps(&order, engines)?;
     let start = Start {
@@ -75,6 +82,16 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
             missing.display(),
             "there is no socket yet, so nobody knows who will be able to open it",
             "start the engine first",
+        )));
+    }
+
+    if let Some(linked) = start.engine.linked()
+        && start.keeps == Keeps::Covered
+    {
+        return Err(Failure::Config(ConfigError::new(
+            linked.display(),
+            "the socket has another name somewhere (a hard link), which cannot be covered",
+            "remove that link, start doxy as root with --user USER, or accept it with --advisory",
         )));
     }
 

@@ -3,6 +3,7 @@
 //! The kernel is asked, by connecting: it knows modes, groups, access lists and folders. What cannot be told
 //! counts as within reach.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -59,6 +60,34 @@ impl Engine {
     pub(super) fn missing(&self) -> Option<&Path> {
         let mut named = self.named.iter();
         named.find(|path| !path.exists()).map(PathBuf::as_path)
+    }
+
+    /// An engine's socket that has more names than there are in the folders of the engines: nobody can find
+    /// the others.
+    pub(super) fn linked(&self) -> Option<&Path> {
+        let folders: BTreeSet<_> = self
+            .paths
+            .iter()
+            .filter_map(|path| fs::canonicalize(path.parent()?).ok())
+            .collect();
+        let names = |socket: (u64, u64)| {
+            let entries = folders
+                .iter()
+                .filter_map(|folder| fs::read_dir(folder).ok());
+            let entries = entries.flatten().flatten();
+            let same = entries.filter(|entry| {
+                let found = entry.metadata();
+                found.is_ok_and(|found| (found.dev(), found.ino()) == socket)
+            });
+            same.count() as u64
+        };
+        let linked = |path: &&PathBuf| match fs::metadata(path) {
+            Ok(found) if found.file_type().is_socket() => {
+                found.nlink() > names((found.dev(), found.ino())).max(1)
+            }
+            _ => false,
+        };
+        self.paths.iter().find(linked).map(PathBuf::as_path)
     }
 
     /// The first path by which this process reaches an engine past the socket `own`.

@@ -128,10 +128,10 @@ impl Start {
 
     /// Refuses what leads to the engine.
     fn look(&self) -> Result<(), ConfigError> {
-        if let Some(which) = descriptors::folder_among_three() {
+        if let Some(which) = descriptors::way_among_three() {
             return Err(ConfigError::new(
                 which,
-                "it is a folder, and leads past what lies over the engine's socket",
+                "it is a folder, or only names a file, and leads past what lies over the engine's socket",
                 "redirect it to a file, a pipe or /dev/null",
             ));
         }

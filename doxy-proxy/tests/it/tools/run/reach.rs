@@ -186,9 +186,77 @@ fn a_folder_as_standard_input_is_refused() {
     };
     if has_namespaces(&ended) {
         assert_eq!(ended.code, Some(2), "{ended}");
-        let said = "doxy: standard input: it is a folder, and leads past what lies over";
+        let said = "doxy: standard input: it is a folder, or only names a file, and leads past";
         assert!(ended.stderr.starts_with(said), "{ended}");
     }
+}
+
+/// A descriptor that only names the socket opens it by /proc/self/fd, whatever lies over its path.
+#[test]
+fn a_name_of_the_socket_as_standard_input_is_refused() {
+    let place = Place::new(0, 0o666);
+    let Some(mut command) = place.covered(&[], "ask /proc/self/fd/0 /secrets") else {
+        return;
+    };
+    let socket = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open(place.path("engine/docker.sock"));
+    let output = command
+        .stdin(Stdio::from(socket.unwrap()))
+        .output()
+        .unwrap();
+    let ended = Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    assert_eq!(place.asked(), [""; 0], "{ended}");
+    if has_namespaces(&ended) {
+        assert_eq!(ended.code, Some(2), "{ended}");
+        let said = "doxy: standard input: it is a folder, or only names a file";
+        assert!(ended.stderr.starts_with(said), "{ended}");
+    }
+}
+
+/// A name of the socket in another folder cannot be covered, because nobody can find it.
+#[test]
+fn a_socket_with_a_name_elsewhere_is_not_covered() {
+    let place = Place::new(0, 0o666);
+    let link = place.path("link.sock");
+    std::fs::hard_link(place.path("engine/docker.sock"), &link).unwrap();
+    let Some(command) = place.covered(&[], "ask \"$FOLDER/link.sock\" /secrets") else {
+        return;
+    };
+    let stderr = not_started(command);
+    let said = "the socket has another name somewhere (a hard link), which cannot be covered";
+    assert!(stderr.contains(said), "{stderr}");
+    assert_eq!(place.asked(), [""; 0]);
+    // Another user is kept out by the mode, which is that of every name.
+    if needs(Need::Root) {
+        let place = Place::new(0, 0o660);
+        let link = place.path("link.sock");
+        std::fs::hard_link(place.path("engine/docker.sock"), &link).unwrap();
+        let mut command = place.apart(&[], "ask \"$FOLDER/link.sock\" /secrets");
+        let ended = Process::spawn(&mut command).end();
+        assert!(ended.stderr.is_empty(), "{ended}");
+        assert_eq!(place.asked(), [""; 0], "{ended}");
+    }
+}
+
+/// A policy that only tells what it would deny keeps nothing from the engine.
+#[test]
+fn a_dry_run_is_refused() {
+    let place = Place::new(0, 0o660);
+    let Some(mut command) = place.covered(&["--dry-run"], "ask \"$own\" /secrets") else {
+        return;
+    };
+    let stderr = not_started(place.covered(&["--dry-run"], "exit 0").unwrap());
+    let said = "doxy: dry-run: what the policy denies would reach the engine\nhelp: ";
+    assert!(stderr.starts_with(said), "{stderr}");
+    command.env("DOXY_DRY_RUN", "1h");
+    assert!(not_started(command).starts_with(said));
+    assert_eq!(place.asked(), [""; 0]);
 }
 
 /// Without the terminal of whoever started doxy nothing can be typed into it.

@@ -33,6 +33,8 @@ pub(crate) use self::example::EXAMPLE;
 pub(crate) use self::keys::{KEYS, Kind, LATER, find};
 pub(crate) use self::layers::Layer;
 pub(crate) use self::policy_rules::NO_RULES;
+#[cfg(feature = "script")]
+pub(crate) use self::policy_rules::no_rules;
 pub(crate) use self::presets::{PRESETS, Preset};
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io;
 use std::path::PathBuf;
 
-use doxy_filter::{RuleSet, RuleText, RuleWarning};
+use doxy_filter::{RuleError, RuleSet, RuleText, RuleWarning};
 use doxy_proxy::{io_reason, read_file};
 
 use crate::config::error::ConfigError;
@@ -65,16 +65,20 @@ pub(super) fn named_rules(
         texts.push(in_line(setting)?);
     }
     if texts.is_empty() {
-        // Only a script that decides alone has no rules. If it does ask, nothing is allowed.
-        texts.push((NO_RULES.to_owned(), 1, b"!.*".to_vec()));
-        let rules = compile(&texts, false)?;
+        let set = no_rules().map_err(ConfigError::of)?;
         return Ok(Rules {
-            // Nobody has written this rule.
+            described: NO_RULES.to_owned(),
+            set,
             warnings: vec![],
-            ..rules
+            hash: 0,
         });
     }
     compile(&texts, thorough)
+}
+
+/// The rules of a script that decides alone. If it does ask, nothing is allowed.
+pub(crate) fn no_rules() -> Result<RuleSet, RuleError> {
+    RuleSet::parse(NO_RULES, b"!.*")
 }
 
 /// A text's name, the number of its first line, and the text.

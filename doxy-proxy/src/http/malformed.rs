@@ -83,6 +83,24 @@ pub(crate) enum Malformed {
     Http(httparse::Error),
 }
 
+/// What another engine than Docker could read otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ambiguous {
+    /// The path, by its escapes.
+    Path,
+    /// A query parameter.
+    Query,
+}
+
+impl From<Ambiguous> for Malformed {
+    fn from(what: Ambiguous) -> Self {
+        match what {
+            Ambiguous::Path => Self::Escapes,
+            Ambiguous::Query => Self::Parameter,
+        }
+    }
+}
+
 /// The parser's errors, for a reader who did not write the client.
 fn parse_error(error: httparse::Error) -> &'static str {
     match error {

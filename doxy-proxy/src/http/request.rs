@@ -16,7 +16,7 @@ use crate::http::collect::RequestBody;
 use crate::http::framing::{Framing, parse_length};
 use crate::http::head::MAX_HEADERS;
 use crate::http::headers::{self, Line, values};
-use crate::http::malformed::{BadRequest, Malformed};
+use crate::http::malformed::{Ambiguous, BadRequest, Malformed};
 use crate::http::target;
 
 /// Space for the header lines of one head.
@@ -70,15 +70,6 @@ pub(crate) struct ValidRequest<'s, 'b> {
     pub(crate) body: RequestBody,
     /// Whether a policy may have judged it by its query, as Docker reads it.
     pub(crate) query_judged: bool,
-}
-
-/// What another engine than Docker could read otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ambiguous {
-    /// The path, by its escapes.
-    Path,
-    /// A query parameter.
-    Query,
 }
 
 /// A request that is answered before the policy is asked.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::http::body::{Body, RelayError};
 use crate::http::head::{self, HeadError};
 use crate::http::malformed::{BadRequest, Malformed};
-use crate::http::request::{Ambiguous, Exchange};
+use crate::http::request::Exchange;
 use crate::http::response::{self, Response};
 use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
@@ -46,11 +46,7 @@ pub(crate) async fn forward(
     if let Some(what) = permitted.needs_docker
         && !Box::pin(upstream.is_docker()).await?
     {
-        let refused = match what {
-            Ambiguous::Path => Malformed::Escapes,
-            Ambiguous::Query => Malformed::Parameter,
-        };
-        return Err(BadRequest::from(refused).into());
+        return Err(BadRequest::from(Malformed::from(what)).into());
     }
     // A collected body counts against the budget until the response is complete, or an upgrade.
     let mut collected = permitted.body.take().map(|mut body| {

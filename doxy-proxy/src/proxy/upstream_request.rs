@@ -8,7 +8,8 @@ use doxy_filter::api::upgrade_of;
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
 use crate::http::headers;
-use crate::http::request::{Ambiguous, Exchange, ValidRequest};
+use crate::http::malformed::Ambiguous;
+use crate::http::request::{Exchange, ValidRequest};
 use crate::policy::{Permit, WouldDeny};
 
 /// A permitted request, ready to be written to the engine.

@@ -8,6 +8,7 @@ use doxy_proxy::{
     Question,
 };
 
+use crate::config::NO_RULES;
 use crate::tools::check::finding::{Finding, Level, placed};
 
 /// The socket of a case that names none.
@@ -16,20 +17,19 @@ const SOCKET: &str = "/run/doxy.sock";
 /// What judges the cases.
 pub(super) struct Judge {
     policy: Arc<Policy>,
-    /// Whether the policy is a script without rules, which may leave a request to nobody.
-    alone: bool,
 }
 
 impl Judge {
-    pub(super) fn new(policy: Arc<Policy>, alone: bool) -> Self {
-        Self { policy, alone }
+    pub(super) fn new(policy: Arc<Policy>) -> Self {
+        Self { policy }
     }
 
     /// Runs a case. None if it got what it expects.
     pub(super) fn run(&self, file: &str, case: &Case) -> Option<Finding> {
         let got = self.explain(case);
         let verdict = self.verdict(&got);
-        let decided = decided(&got);
+        // Nobody has written the rule that stands where there are none.
+        let decided = decided(&got).filter(|(file, _)| file != NO_RULES);
         let at = decided.as_ref().map(|(file, line)| (file.as_str(), *line));
         let texts = || {
             let failure = got.failure.iter();
@@ -114,7 +114,10 @@ impl Judge {
             (Answer::Allow, _) => Ok(Expected::Allow),
             // The body alone may make a request that has a path one that is denied.
             (Answer::Deny, DecidedBy::Reading) if got.path.is_none() => Ok(Expected::Refused),
-            (Answer::Deny, DecidedBy::NoRule) if self.alone => Ok(Expected::Pass),
+            // A script without rules leaves the request to nobody.
+            (Answer::Deny, DecidedBy::Rule(_)) if self.policy.rules().source() == NO_RULES => {
+                Ok(Expected::Pass)
+            }
             (Answer::Deny, _) => Ok(Expected::Deny),
         }
     }

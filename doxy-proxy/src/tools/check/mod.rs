@@ -14,15 +14,14 @@ use doxy_proxy::{Policy, io_reason, read_file};
 #[cfg(feature = "script")]
 use doxy_proxy::{Script, ScriptLimits};
 
+#[cfg(feature = "script")]
+use crate::config::no_rules;
 use crate::config::{ConfigError, Setting, Source};
 use crate::tools::check::cases::Judge;
 pub(crate) use crate::tools::check::finding::{Finding, Level};
 
 /// More than any of the files has, in bytes.
 const MAX_SIZE: u64 = 16 << 20;
-/// The rule of a script that has no rules beside it: it allows no request that anybody sends.
-#[cfg(feature = "script")]
-const NO_RULES: &str = "OPTIONS /there-are-no-rules";
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -195,7 +194,7 @@ impl Report {
         let script = files.iter().find(|path| is(path, "rhai"));
         match (rules, script) {
             (None, None) => match in_force? {
-                Ok(policy) => Some(Judge::new(Arc::clone(policy), false)),
+                Ok(policy) => Some(Judge::new(Arc::clone(policy))),
                 Err(error) => {
                     self.config_error(error);
                     None
@@ -203,7 +202,7 @@ impl Report {
             },
             (Some(rules), None) => {
                 let rules = self.rule_set(rules)?;
-                Some(Judge::new(Arc::new(Policy::new(rules)), false))
+                Some(Judge::new(Arc::new(Policy::new(rules))))
             }
             (rules, Some(script)) => self.with_script(rules, script),
         }
@@ -227,12 +226,10 @@ impl Report {
         });
         let set = match rules {
             Some(path) => self.rule_set(path)?,
-            None => RuleSet::parse("no rules", NO_RULES.as_bytes())
-                .map_err(|error| self.error(error))
-                .ok()?,
+            None => no_rules().map_err(|error| self.error(error)).ok()?,
         };
         let policy = Policy::with_script(set, compiled);
-        Some(Judge::new(Arc::new(policy), rules.is_none()))
+        Some(Judge::new(Arc::new(policy)))
     }
 
     #[cfg(not(feature = "script"))]

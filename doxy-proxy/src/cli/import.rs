@@ -7,9 +7,11 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use doxy_filter::api::Risk;
 use doxy_filter::import::compose::{self, Service};
 use doxy_filter::import::switches::{self, Tool};
 use doxy_filter::import::{ImportError, Imported, Variable, cetusguard, env_file, wollomatic};
+use doxy_filter::{Access, RuleSet};
 use doxy_proxy::{io_reason, read_file};
 
 use crate::cli::print;
@@ -303,6 +305,7 @@ fn page(proxy: &Proxy, imported: &Imported) -> String {
             None => writeln!(text, "#   --{name}"),
         };
     }
+    text.push_str(&door(imported));
     if !imported.left_out.is_empty() {
         text.push_str("#\n# Not translated:\n");
         for line in &imported.left_out {
@@ -311,6 +314,48 @@ fn page(proxy: &Proxy, imported: &Imported) -> String {
     }
     text.push('\n');
     text.push_str(&imported.patterns);
+    text
+}
+
+/// What doxy asks for where the other proxy served everyone over TCP: who may connect, and that it is
+/// known what they get.
+fn door(imported: &Imported) -> String {
+    let value = |wanted: &str| {
+        let mut options = imported.options.iter();
+        options.find(|(name, _)| *name == wanted)
+    };
+    let tcp = |(_, value): &&(&str, Option<String>)| {
+        let address = value.as_deref().unwrap_or_default();
+        address.starts_with("tcp://")
+    };
+    let mut text = String::new();
+    if value("proxy-socket").filter(tcp).is_none() {
+        return text;
+    }
+    if value("allow-from").is_none() {
+        text.push_str(
+            "#   --allow-from NETWORK          # that of the clients, such as 172.18.0.0/16\n",
+        );
+    }
+    let rules = RuleSet::parse("imported", imported.patterns.as_bytes()).ok();
+    let coverage = rules.map(|rules| rules.coverage()).unwrap_or_default();
+    let opens = |risk: &Risk| {
+        let mut open = coverage.iter().filter(|it| it.access != Access::Denied);
+        open.any(|it| it.endpoint.risks.contains(risk))
+    };
+    let risks: Vec<_> = [Risk::HostRoot, Risk::Exec]
+        .into_iter()
+        .filter(opens)
+        .map(Risk::name)
+        .collect();
+    if !risks.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "#   --accept-risk {}   # everyone there gets that; take out the rules that open it instead",
+            risks.join(",")
+        );
+    }
     text
 }
 

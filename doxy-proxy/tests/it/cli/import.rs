@@ -25,6 +25,52 @@ services:
     command: [\"a\"]
 ";
 
+/// The other proxy served everyone in its network; doxy wants to know whom, and that this is meant.
+#[test]
+fn the_options_that_it_prints_start_doxy() {
+    let folder = tempfile::tempdir().unwrap();
+    for (variables, risks) in [
+        (&[][..], None),
+        (&[("CONTAINERS", "1")], Some("exec")),
+        (
+            &[("CONTAINERS", "1"), ("POST", "1")],
+            Some("host-root,exec"),
+        ),
+    ] {
+        let imported = import(folder.path(), &["tecnativa"], variables);
+        fs::write(folder.path().join("my.pattern"), &imported.stdout).unwrap();
+        let lines = imported.stdout.lines();
+        let options = lines.filter_map(|line| line.strip_prefix("#   --"));
+        let mut args = vec!["--pattern-file=my.pattern".to_owned()];
+        for option in options {
+            let (option, _) = option.split_once("  #").unwrap_or((option, ""));
+            let (name, value) = option.trim().split_once(' ').unwrap();
+            let value = value.trim_matches('\'').replace("NETWORK", "172.18.0.0/16");
+            args.push(format!("--{name}={value}"));
+        }
+        let accepted = args
+            .iter()
+            .find_map(|arg| arg.strip_prefix("--accept-risk="));
+        assert_eq!(accepted, risks, "{args:?}");
+        let starts = |args: &[String]| {
+            let mut command = doxy(folder.path());
+            command.env_remove("DOXY_PROXY_SOCKET");
+            start_to_end(command.args(args).args(["config", "show"])).code
+        };
+        assert_eq!(starts(&args), Some(0), "{args:?}");
+        for option in ["--accept-risk", "--allow-from"] {
+            let mut fewer = args.clone();
+            fewer.retain(|arg| !arg.starts_with(option));
+            let needed = fewer.len() < args.len();
+            assert_eq!(
+                starts(&fewer),
+                Some(if needed { 2 } else { 0 }),
+                "{fewer:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn what_it_reads_and_prints() {
     let folder = tempfile::tempdir().unwrap();

@@ -118,7 +118,7 @@ impl RuleSet {
     /// Never, as tests ensure. It returns a `Result` because this crate does not panic and the
     /// caller already reports bad rules.
     pub fn embedded() -> Result<Self, RuleError> {
-        Self::parse("preset original", DEFAULT_PATTERNS.as_bytes())
+        Self::parse("embedded rules", DEFAULT_PATTERNS.as_bytes())
     }
 
     /// Judges a request.

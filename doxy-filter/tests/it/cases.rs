@@ -66,7 +66,7 @@ fn deny_only() {
 fn the_embedded_rules_are_the_ten() {
     let rules = RuleSet::embedded().unwrap();
     assert_eq!(rules.rule_count(), 10);
-    assert_eq!(rules.source(), "preset original");
+    assert_eq!(rules.source(), "embedded rules");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use doxy_filter::api::schema::{Field, Schema};
 use doxy_filter::api::{
     Api, Body, CONTAINERS, Endpoint, FILTERS, Risk, VERSION, Version, endpoint_of, endpoints,
-    escapes_matter, examples, field_names, upgrade_of,
+    escapes_matter, examples, field_names, query_matters, upgrade_of,
 };
 use doxy_filter::canonical_path;
 
@@ -331,4 +331,33 @@ fn names_of_fields() {
     assert!(names.is_sorted() && names.len() > 300, "{}", names.len());
     assert!(!names.iter().any(|(name, _)| *name == "Priviledged"));
     assert!(FILTERS.is_sorted() && FILTERS.contains(&"desired-state"));
+}
+
+#[test]
+fn queries_that_podman_reads_otherwise() {
+    for (query, matters) in [
+        ("", false),
+        ("&&", false),
+        ("fromImage=a", false),
+        ("fromImage=a&tag=b&platform=c", false),
+        // Nothing that the engine reads here.
+        ("Other=a&other2=b", false),
+        ("t=a&t=b&names=a&names=b&references=a&references=b", false),
+        ("fromImage=a&fromImage=b", true),
+        ("fromImage=a&tag=c&fromImage=b", true),
+        ("fromImage&fromImage", true),
+        ("other=a&Other=b", true),
+        ("t=a&T=b", true),
+        // Docker does not read it, Podman does.
+        ("FromImage=a", true),
+        ("from%49mage=a", true),
+        ("from+Image=a", true),
+        ("tag=%2B", false),
+    ] {
+        let path = "/v1.41/images/create";
+        assert_eq!(query_matters("POST", path, query), matters, "{query}");
+    }
+    // Of what is no endpoint no parameter is known.
+    assert!(!query_matters("POST", "/nothing", "FromImage=a"));
+    assert!(query_matters("POST", "/nothing", "a=1&a=2"));
 }

@@ -2,12 +2,11 @@
 //!
 //! Each tool has a file: it takes what that tool is given (variables, arguments, labels, rules) and
 //! returns the same policy as a commented pattern file, with the settings that go with it. What has no
-//! counterpart is named, never dropped. `compose` and `env_file` read the files that people keep such
-//! settings in. It must never read a file, the environment or a clock, and never print.
+//! counterpart is named, never dropped. `env_file` reads the files that people keep variables in. It must
+//! never read a file, the environment or a clock, and never print.
 
 mod alternatives;
 pub mod cetusguard;
-pub mod compose;
 pub mod env_file;
 mod go_flags;
 mod haproxy;

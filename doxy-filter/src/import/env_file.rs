@@ -28,7 +28,7 @@ pub fn read(place: &str, text: &str) -> Result<Vec<Variable>, ImportError> {
 }
 
 /// A value without its quotes.
-pub(super) fn scalar(place: &str, value: &str) -> Result<String, ImportError> {
+fn scalar(place: &str, value: &str) -> Result<String, ImportError> {
     let quoted = |quote: char| {
         let inner = value.strip_prefix(quote)?.strip_suffix(quote)?;
         Some(inner)
@@ -45,8 +45,16 @@ pub(super) fn scalar(place: &str, value: &str) -> Result<String, ImportError> {
             .trim_end()
             .to_owned(),
     };
-    // Compose writes a dollar as two.
-    let plain = text.replace("$$", "");
+    without_references(place, &text)
+}
+
+/// A value as compose understands it, which writes a dollar as two.
+///
+/// # Errors
+///
+/// For a value that refers to a variable.
+pub fn without_references(place: &str, value: &str) -> Result<String, ImportError> {
+    let plain = value.replace("$$", "");
     let refers = plain.match_indices('$').any(|(at, _)| {
         let next = plain.get(at + 1..).and_then(|rest| rest.chars().next());
         next.is_some_and(|c| c == '{' || c == '_' || c.is_ascii_alphabetic())
@@ -56,7 +64,7 @@ pub(super) fn scalar(place: &str, value: &str) -> Result<String, ImportError> {
         let help = "write the value; of a compose file, take what `docker compose config` prints";
         return Err(ImportError::new(what, help));
     }
-    Ok(text.replace("$$", "$"))
+    Ok(value.replace("$$", "$"))
 }
 
 /// What stands between double quotes.

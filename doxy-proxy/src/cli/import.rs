@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doxy_filter::api::Risk;
-use doxy_filter::import::compose::{self, Service};
 use doxy_filter::import::switches::{self, Tool};
 use doxy_filter::import::{ImportError, Imported, Variable, cetusguard, env_file, wollomatic};
 use doxy_filter::{Access, RuleSet};
@@ -17,6 +16,7 @@ use doxy_proxy::{io_reason, read_file};
 use crate::cli::print;
 use crate::config::{ConfigError, Source};
 use crate::startup::Failure;
+use crate::tools::compose::{self, Service, Settings};
 
 /// The exit code if something is not translated.
 const LEFT_OUT: u8 = 3;
@@ -164,12 +164,12 @@ fn say(line: &str) {
 }
 
 /// What the proxy is given. Of the variables of this process only those that it reads.
-fn given(proxy: &Proxy, matches: &ArgMatches) -> Result<Service, ConfigError> {
+fn given(proxy: &Proxy, matches: &ArgMatches) -> Result<Settings, ConfigError> {
     let mut given = match matches.get_one::<PathBuf>("env") {
         Some(path) => of_file(proxy, path, matches.get_one::<String>("service"))?,
-        None => Service {
+        None => Settings {
             environment: of_process(proxy)?,
-            ..Service::default()
+            ..Settings::default()
         },
     };
     if let Ok(Some(arguments)) = matches.try_get_many::<String>("arguments") {
@@ -210,35 +210,35 @@ fn of_process(proxy: &Proxy) -> Result<Vec<Variable>, ConfigError> {
     Ok(variables)
 }
 
-fn of_file(proxy: &Proxy, path: &Path, name: Option<&String>) -> Result<Service, ConfigError> {
+fn of_file(proxy: &Proxy, path: &Path, name: Option<&String>) -> Result<Settings, ConfigError> {
     let text = read(path)?;
     let place = path.display().to_string();
     if !compose::is_compose(&text) {
-        return Ok(Service {
+        return Ok(Settings {
             environment: env_file::read(&place, &text).map_err(ConfigError::of)?,
-            ..Service::default()
+            ..Settings::default()
         });
     }
-    let services = compose::read(&place, &text).map_err(ConfigError::of)?;
+    let services = compose::read(&place, &text)?;
     let names: Vec<_> = services
         .iter()
         .map(|service| service.name.escape_debug().to_string())
         .collect();
     let names = names.join(", ");
-    let wanted = |service: &&Service| match name {
+    let wanted = |service: &&Service<'_>| match name {
         Some(name) => service.name == *name,
         None => service.image.contains(proxy.image),
     };
     let mut found = services.iter().filter(wanted);
     match (found.next(), found.next()) {
-        (Some(service), None) => Ok(service.clone()),
+        (Some(service), None) => service.settings(),
         (None, _) => Err(ConfigError::new(
-            place,
+            &place,
             "no service is this proxy",
             format_args!("name it with --service: {names}"),
         )),
         (Some(_), Some(_)) => Err(ConfigError::new(
-            place,
+            &place,
             "several services are this proxy",
             format_args!("name one with --service: {names}"),
         )),
@@ -261,7 +261,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 fn translate(
     proxy: &Proxy,
-    given: &Service,
+    given: &Settings,
     matches: &ArgMatches,
 ) -> Result<Imported, ConfigError> {
     let environment = &given.environment;
@@ -274,7 +274,7 @@ fn translate(
     translated.map_err(ConfigError::of)
 }
 
-fn of_cetusguard(given: &Service, matches: &ArgMatches) -> Result<Imported, ConfigError> {
+fn of_cetusguard(given: &Settings, matches: &ArgMatches) -> Result<Imported, ConfigError> {
     let named = |files: Result<Vec<String>, ImportError>| files.map_err(ConfigError::of);
     let files = named(cetusguard::files(&given.environment, &given.command))?;
     let own = matches

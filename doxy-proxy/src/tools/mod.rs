@@ -4,6 +4,7 @@
 //! It knows no command line and prints nothing but what happens on the way, on standard error.
 
 pub(crate) mod check;
+pub(crate) mod compose;
 pub(crate) mod coverage;
 pub(crate) mod docker_host;
 pub(crate) mod learn;
@@ -11,3 +12,4 @@ pub(crate) mod output;
 pub(crate) mod records;
 pub(crate) mod replay;
 pub(crate) mod say;
+mod yaml;

@@ -22,7 +22,7 @@ services:
       - TZ=UTC
   guard:
     image: hectorm/cetusguard
-    command: [\"a\"]
+    command: [\"${OTHER}\"]
 ";
 
 /// The other proxy served everyone in its network; doxy wants to know whom, and that this is meant.
@@ -77,10 +77,10 @@ fn what_it_reads_and_prints() {
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write("proxy.env", "CONTAINERS=1\nPOST=0\n");
     write("rules.list", "GET %API_PREFIX_EVENTS%\n");
-    write(
-        "compose.yaml",
-        &COMPOSE.replace("    command: [\"a\"]\n", ""),
-    );
+    write("compose.yaml", COMPOSE);
+    let inline =
+        "services: {proxy: {image: a/docker-socket-proxy, environment: {CONTAINERS: 1}}}\n";
+    write("inline.yaml", inline);
     let containers = r"(/v[\d.]+)?/containers(/.*)?";
     for (args, vars, rules, words) in [
         (
@@ -97,6 +97,12 @@ fn what_it_reads_and_prints() {
         ),
         (
             &["tecnativa", "--env", "compose.yaml"],
+            &[],
+            &[containers],
+            "# CONTAINERS=1",
+        ),
+        (
+            &["tecnativa", "--env", "inline.yaml"],
             &[],
             &[containers],
             "# CONTAINERS=1",
@@ -219,8 +225,9 @@ fn what_it_cannot_read() {
     fs::write(folder.path().join("compose.yaml"), COMPOSE).unwrap();
     fs::write(folder.path().join("bad.env"), "CONTAINERS\n").unwrap();
     fs::write(folder.path().join("latin"), b"A=\xE9\n").unwrap();
-    let two = format!("{COMPOSE}  more:\n    image: x/docker-socket-proxy\n")
-        .replace("    command: [\"a\"]\n", "");
+    let two = format!("{COMPOSE}  more:\n    image: x/docker-socket-proxy\n");
+    let twice = format!("{COMPOSE}    image: x/docker-socket-proxy\n");
+    fs::write(folder.path().join("twice.yaml"), twice).unwrap();
     fs::write(folder.path().join("two.yaml"), two).unwrap();
     for (args, vars, said) in [
         (
@@ -246,7 +253,12 @@ fn what_it_cannot_read() {
         (
             &["cetusguard", "--env", "compose.yaml"],
             &[],
-            "compose.yaml:9: this way of writing is not read",
+            "compose.yaml:9: `${OTHER}` refers to a variable",
+        ),
+        (
+            &["tecnativa", "--env", "twice.yaml"],
+            &[],
+            "twice.yaml:10: the key `image` stands here twice, first in line 8",
         ),
         (
             &["wollomatic", "--env", "two.yaml"],

@@ -31,6 +31,7 @@ use crate::config::{ConfigError, Source};
 use crate::notify::Notifier;
 use crate::signals::Signals;
 use crate::startup::{Bound, Failure, log_to_stderr, raise_descriptor_limit, runtime};
+use crate::tools::say::say;
 
 /// Failed while running.
 const FAILED: u8 = 1;
@@ -54,7 +55,12 @@ fn main() -> ExitCode {
     };
     let done = match call.task {
         Task::Serve => serve(source, compat).map(|()| 0),
-        Task::Tool { run, arguments } => run(&arguments, source),
+        Task::Tool { run, arguments } => {
+            for warning in cli::unknown_variables(std::env::vars_os()) {
+                say(&format!("warning: {warning}"));
+            }
+            run(&arguments, source)
+        }
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -28,20 +28,12 @@ pub(crate) fn warnings(
     environment: impl Iterator<Item = (OsString, OsString)>,
     by_switches: bool,
 ) -> Vec<String> {
-    let command = command();
-    let known: Vec<&str> = command
-        .get_arguments()
-        .filter_map(|arg| arg.get_env()?.to_str())
-        .collect();
-    let mut warnings = vec![];
+    let (own, others): (Vec<_>, Vec<_>) = environment.partition(is_own);
+    let mut warnings = unknown_variables(own.into_iter());
     let (mut switches, mut wollomatic) = (vec![], vec![]);
-    for (name, value) in environment {
+    for (name, value) in others {
         let shown = name.display().to_string();
-        if shown.starts_with("DOXY_") {
-            if !known.contains(&shown.as_str()) {
-                warnings.push(unknown(&shown, &known));
-            }
-        } else if is_switch(&shown, &value) {
+        if is_switch(&shown, &value) {
             switches.push(format!("{shown}={}", value.display()));
         } else if wollomatic::is_variable(&shown) {
             wollomatic.push(shown);
@@ -64,6 +56,26 @@ pub(crate) fn warnings(
         ));
     }
     warnings
+}
+
+/// One line for each unknown `DOXY_…` variable.
+pub(crate) fn unknown_variables(
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<String> {
+    let command = command();
+    let known: Vec<&str> = command
+        .get_arguments()
+        .filter_map(|arg| arg.get_env()?.to_str())
+        .collect();
+    let names = environment
+        .filter(is_own)
+        .map(|(name, _)| name.display().to_string());
+    let others = names.filter(|name| !known.contains(&name.as_str()));
+    others.map(|name| unknown(&name, &known)).collect()
+}
+
+fn is_own((name, _): &(OsString, OsString)) -> bool {
+    name.as_encoded_bytes().starts_with(b"DOXY_")
 }
 
 fn unknown(name: &str, known: &[&str]) -> String {

@@ -24,7 +24,7 @@ mod which;
 
 use clap::ArgMatches;
 
-pub(crate) use self::environment::warnings;
+pub(crate) use self::environment::{unknown_variables, warnings};
 pub(crate) use self::given::{Call, Task};
 use crate::config::Source;
 use crate::startup::Failure;

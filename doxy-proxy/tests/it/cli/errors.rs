@@ -1,6 +1,6 @@
 //! Invalid values of settings: the two lines that doxy prints for each.
 
-use super::{NONE, folder, refused, says};
+use super::{NONE, folder, refused, says, start_to_end};
 use crate::support::files::listing;
 use crate::support::process::{Process, doxy};
 
@@ -219,4 +219,16 @@ help: use a name from there, or a number
         )
     };
     says(&format!("script policy.rhai\n{what}\nhelp: {help}"));
+}
+
+#[test]
+fn tools_warn_of_variables_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = doxy(folder.path());
+    let args = ["explain", "GET", "/_ping"];
+    let ended = start_to_end(command.args(args).env("DOXY_PRESETS", "traefik"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let warning = "doxy: warning: the variable DOXY_PRESETS is not a setting of doxy; is DOXY_PRESET meant?\n";
+    assert_eq!(ended.stderr, warning);
+    assert!(ended.stdout.contains("allow"), "{ended:?}");
 }

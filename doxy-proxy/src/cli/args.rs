@@ -6,7 +6,7 @@ use clap::builder::{BoolishValueParser, OsStringValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 use crate::cli::tools::TOOLS;
-use crate::cli::{help, pages};
+use crate::cli::{help, pages, tool_help};
 use crate::config::find;
 
 /// The widest that help is wrapped to.
@@ -14,14 +14,19 @@ const MAX_WIDTH: usize = 100;
 
 /// The command line. Options may stand before and behind a subcommand.
 pub(super) fn command() -> Command {
-    options()
+    let options = options();
+    let tools: Vec<_> = TOOLS
+        .iter()
+        .map(|tool| tool_help::with_shared((tool.command)(), &options, tool.shown))
+        .chain(pages::commands().map(|page| tool_help::with_shared(page, &options, &[])))
+        .collect();
+    options
         .mut_args(|arg| {
             let everywhere = arg.get_id() != "version";
             arg.global(everywhere)
         })
         .disable_help_subcommand(true)
-        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
-        .subcommands(pages::commands())
+        .subcommands(tools)
 }
 
 fn options() -> Command {

@@ -26,7 +26,7 @@ The policy is that of the other options, as for serving: --pattern-file, --scrip
 allowed   every request for the endpoint that clients make, whatever the object's name and the version
 partly    only some names, versions, queries or bodies; or it takes too long to find out
 denied    no request for it
-Rules are judged by what they match. A script can only be asked, with typical requests; where it decides
+Rules are judged by what they match. A script can only be asked, with typical requests; where it decides \
 by a body, by a lookup or in a place for few endpoints, the answer is partly.
 
 What an endpoint opens, at worst: host-root (become root on the host), exec (run commands), secrets \

@@ -23,7 +23,7 @@ use crate::tools::say::say;
 const MAX_BODY: u64 = 64 << 20;
 
 const EXAMPLES: &str = "\
-The policy is that of the other options, as for serving: --pattern-file, --script, --preset, --config.
+The policy is that of the other options, as for serving: --pattern-file, --script, --preset, --config. \
 No engine is asked: where a script looks something up, there is nothing.
 
 Examples:

@@ -18,11 +18,11 @@ use crate::tools::output::Output;
 use crate::tools::say::say;
 
 const AFTER: &str = "\
-Without a command it waits for clients: start the tool with the DOCKER_HOST that is printed.
-Everything that is asked is forwarded to the engine, so learn where that does no harm; --observe
+Without a command it waits for clients: start the tool with the DOCKER_HOST that is printed. \
+Everything that is asked is forwarded to the engine, so learn where that does no harm; --observe \
 forwards only what the policy allows.
 
-Requests of the classes host-root, exec, secrets, files-out and files-in become comments with the
+Requests of the classes host-root, exec, secrets, files-out and files-in become comments with the \
 reason, and rules only with --accept-risk. A rule knows neither query nor body.
 
 Examples:

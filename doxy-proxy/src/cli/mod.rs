@@ -19,6 +19,7 @@ mod presets;
 mod print;
 mod replay;
 mod run;
+mod tool_help;
 mod tools;
 mod which;
 

@@ -6,13 +6,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
+use doxy_filter::api::Risk;
 
 use crate::cli::print;
-use crate::config::ConfigError;
+use crate::cli::tool_help::for_manual;
+use crate::config::{ConfigError, PRESETS};
 use crate::startup::Failure;
 use crate::tools::output::Output;
 
@@ -65,7 +67,22 @@ pub(super) fn commands() -> [Command; 2] {
     [completions, man]
 }
 
-pub(super) fn completions(matches: &ArgMatches, mut command: Command) -> Result<u8, Failure> {
+/// Behind the function for bash: where nothing is begun, options would hide the tools and the files.
+const WITHOUT_OPTIONS: &str = r#"
+_doxy_begin() {
+    _doxy "$@"
+    [[ -z $2 ]] || return 0
+    local word words=()
+    for word in "${COMPREPLY[@]}"; do
+        [[ $word == -* ]] || words+=("$word")
+    done
+    [[ ${#words[@]} -eq 0 ]] || COMPREPLY=("${words[@]}")
+}
+complete -F _doxy_begin -o bashdefault -o default doxy
+"#;
+
+pub(super) fn completions(matches: &ArgMatches, command: Command) -> Result<u8, Failure> {
+    let mut command = with_values(command);
     let shell = match matches.get_one::<String>("shell").map(String::as_str) {
         Some("zsh") => Shell::Zsh,
         Some("fish") => Shell::Fish,
@@ -73,8 +90,33 @@ pub(super) fn completions(matches: &ArgMatches, mut command: Command) -> Result<
     };
     let mut text = Vec::new();
     generate(shell, &mut command, "doxy", &mut text);
+    if shell == Shell::Bash {
+        text.extend_from_slice(WITHOUT_OPTIONS.as_bytes());
+    }
     print::result(&String::from_utf8_lossy(&text))?;
     Ok(0)
+}
+
+/// The options with the values that they can have. It is for shells alone: whether a value is right,
+/// and how to say that it is not, is for the settings.
+fn with_values(command: Command) -> Command {
+    command
+        .mut_args(|arg| {
+            let values: Vec<&'static str> = match arg.get_id().as_str() {
+                "preset" => PRESETS.iter().map(|preset| preset.name).collect(),
+                "compat" => vec!["tecnativa"],
+                // Of doxy, those that it asks about; of a tool, all.
+                "accept-risk" if arg.is_global_set() => {
+                    [Risk::HostRoot, Risk::Exec].map(Risk::name).into()
+                }
+                "accept-risk" => Risk::ALL.iter().map(|risk| risk.name()).collect(),
+                "log-format" => vec!["text", "json"],
+                "sandbox" => vec!["auto", "require", "off"],
+                _ => return arg,
+            };
+            arg.value_parser(PossibleValuesParser::new(values))
+        })
+        .mut_subcommands(with_values)
 }
 
 pub(super) fn man(matches: &ArgMatches, command: Command) -> Result<u8, Failure> {
@@ -109,7 +151,7 @@ fn pages(mut command: Command) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let tools = command.get_subcommands().map(|tool| {
         let name = format!("doxy-{}", tool.get_name());
         // Options of doxy are on its own page.
-        let own = tool.clone().mut_args(|arg| {
+        let own = for_manual(tool).mut_args(|arg| {
             let everywhere = arg.is_global_set();
             arg.hide(everywhere)
         });

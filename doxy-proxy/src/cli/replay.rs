@@ -14,10 +14,10 @@ use crate::startup::Failure;
 use crate::tools::replay::{Change, Replayed, replay};
 
 const AFTER: &str = "\
-LOG is an access log of doxy in the format json. The policy is that of the other options, as for
+LOG is an access log of doxy in the format json. The policy is that of the other options, as for \
 serving: --pattern-file, --script, --preset, --config.
 
-A log has no query, no headers and no body. Where a script reads these, or what only the engine knows,
+A log has no query, no headers and no body. Where a script reads these, or what only the engine knows, \
 the result is `depends`, with what decides.
 
 Examples:
@@ -25,7 +25,7 @@ Examples:
   doxy replay access.jsonl --config new.toml --socket ci --format json
   zcat access.jsonl.gz | doxy replay /dev/stdin --script new.rhai --exit-code
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments, settings or log; with --exit-code 3 if something would
+Exit codes: 0 done, 1 failed, 2 wrong arguments, settings or log; with --exit-code 3 if something would \
 change.";
 
 /// Something would change.

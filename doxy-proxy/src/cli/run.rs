@@ -14,16 +14,16 @@ use crate::startup::Failure;
 use crate::tools::docker_host::use_docker_host;
 
 const AFTER: &str = "\
-The command gets a socket of its own, which DOCKER_HOST names and which is gone when it ends. Standard
+The command gets a socket of its own, which DOCKER_HOST names and which is gone when it ends. Standard \
 error says what was denied.
 
 It does not start if it could open the engine's socket itself. Two ways keep it from that:
   as root, with --user   the command runs as that user, who must not be in the socket's group
-  as another user        doxy's socket lies over the engine's path and /run/docker.sock, in a user and
-                         mount namespace; the folders around them are for reading only
+  as another user        doxy's socket lies over the engine's path and /run/docker.sock, in a
+                         namespace; the folders around them are for reading only
 
---user and --group are the command's here. The proxy keeps the user that starts doxy, or becomes that of
-DOXY_USER or the key `user`. The policy comes from options, variables and /etc/doxy, never from the
+--user and --group are the command's here. The proxy keeps the user that starts doxy, or becomes that of \
+DOXY_USER or the key `user`. The policy comes from options, variables and /etc/doxy, never from the \
 current folder. The engine is --docker-socket, or else DOCKER_HOST unless a doxy listens there.
 
 Examples:
@@ -31,7 +31,7 @@ Examples:
   sudo doxy run --script agent.rhai --user agent -- agent-cli
   doxy run --socket ~/.doxy/docker.sock --preset read-only -- harness
 
-Exit codes: that of the command, or 128 and the number of the signal that has ended it; 126 it cannot be
+Exit codes: that of the command, or 128 and the number of the signal that has ended it; 126 it cannot be \
 run, 127 there is no such command, 2 it was not started.";
 
 pub(super) fn command() -> Command {

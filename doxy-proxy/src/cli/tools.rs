@@ -16,7 +16,32 @@ pub(crate) struct Tool {
     pub(crate) command: fn() -> Command,
     /// Runs it: its own arguments, and where the settings come from. Returns the exit code.
     pub(crate) run: fn(&ArgMatches, Source) -> Result<u8, Failure>,
+    /// The options of doxy that its help shows.
+    pub(crate) shown: &'static [&'static str],
 }
+
+/// Those that say which policy it is about.
+const POLICY: &[&str] = &["config", "preset", "pattern-file", "patterns", "script"];
+/// Those, the engine, and who the command is.
+const RUNNING: &[&str] = &[
+    "config",
+    "docker-socket",
+    "preset",
+    "pattern-file",
+    "patterns",
+    "script",
+    "user",
+    "group",
+];
+/// Those of the policy count with `--observe`.
+const LEARNING: &[&str] = &[
+    "config",
+    "docker-socket",
+    "preset",
+    "pattern-file",
+    "patterns",
+    "script",
+];
 
 /// All tools, in the order of their names.
 pub(crate) const TOOLS: &[Tool] = &[
@@ -24,45 +49,54 @@ pub(crate) const TOOLS: &[Tool] = &[
         name: "check",
         command: check::command,
         run: check::run,
+        shown: POLICY,
     },
     Tool {
         name: "config",
         command: config::command,
         run: config::run,
+        shown: &[],
     },
     Tool {
         name: "coverage",
         command: coverage::command,
         run: coverage::run,
+        shown: POLICY,
     },
     Tool {
         name: "explain",
         command: explain::command,
         run: explain::run,
+        shown: POLICY,
     },
     Tool {
         name: "import",
         command: import::command,
         run: import::run,
+        shown: &[],
     },
     Tool {
         name: "learn",
         command: learn::command,
         run: learn::run,
+        shown: LEARNING,
     },
     Tool {
         name: "presets",
         command: presets::command,
         run: presets::run,
+        shown: &[],
     },
     Tool {
         name: "replay",
         command: replay::command,
         run: replay::run,
+        shown: POLICY,
     },
     Tool {
         name: "run",
         command: run::command,
         run: run::run,
+        shown: RUNNING,
     },
 ];

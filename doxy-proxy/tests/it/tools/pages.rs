@@ -88,7 +88,15 @@ fn bash_completes() {
     fs::write(&file, printed(&["completions", "bash"])).unwrap();
     fs::write(folder.path().join("my.pattern"), "/info\n").unwrap();
     for (words, expected) in [
-        (&["doxy", "che"][..], "check"),
+        (&["doxy", ""][..], "check"),
+        (&["doxy", "che"], "check"),
+        (&["doxy", "--preset", "tr"], "traefik"),
+        (&["doxy", "run", "--preset", "tr"], "traefik-swarm"),
+        (&["doxy", "--compat", ""], "tecnativa"),
+        (&["doxy", "--accept-risk", "h"], "host-root"),
+        (&["doxy", "learn", "--accept-risk", "f"], "files-out"),
+        (&["doxy", "--sandbox", ""], "require"),
+        (&["doxy", "coverage", "--format", ""], "html"),
         (&["doxy", "pres"], "presets"),
         (&["doxy", "--pattern-f"], "--pattern-file"),
         (&["doxy", "check", "--stri"], "--strict"),
@@ -103,7 +111,7 @@ fn bash_completes() {
             compopt() { :; }
             source "$1"; shift
             COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
-            _doxy doxy "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            _doxy_begin doxy "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
             printf '%s\n' "${COMPREPLY[@]}"
         "#;
         let done = Command::new("bash")
@@ -123,7 +131,57 @@ fn bash_completes() {
             found.lines().any(|line| line == expected),
             "{words:?}: {found:?}"
         );
+        // Tools and values come before options, which a dash asks for.
+        let begun = words.last().is_some_and(|word| word.starts_with('-'));
+        let offered = found.lines().any(|line| line.starts_with('-'));
+        assert_eq!(offered, begun, "{words:?}: {found:?}");
     }
+}
+
+/// Examples first, then a tool's own options, then those of doxy that say which policy it is about.
+#[test]
+fn help_of_tools() {
+    for help in ["-h", "--help"] {
+        let text = printed(&["replay", help]);
+        let parts = [
+            "Usage: doxy replay",
+            "Examples:\n  doxy replay",
+            "\n      --exit-code ",
+            "\n      --config ",
+            "\n      --preset ",
+            "\n      --pattern-file ",
+            "\n      --patterns ",
+            "\nAll options of doxy work here too: doxy --help\n",
+        ];
+        let places = parts.map(|part| {
+            let place = text.find(part);
+            place.unwrap_or_else(|| panic!("{help}: no {part:?}: {text}"))
+        });
+        assert!(places.is_sorted(), "{places:?}: {text}");
+    }
+    let shown: [(&[&str], &str); 5] = [
+        (&["run"], "--docker-socket"),
+        (&["run"], "--user"),
+        (&["learn"], "--docker-socket"),
+        (&["explain"], "--pattern-file"),
+        (&["import", "tecnativa"], "--env"),
+    ];
+    for (tool, option) in shown {
+        let text = printed(&[tool, &["--help"]].concat());
+        assert!(text.contains(option), "{tool:?}: {option}: {text}");
+    }
+    for tool in tools().iter().filter(|tool| *tool != "config") {
+        let text = printed(&[tool, "--help"]);
+        assert!(text.contains("Examples:\n"), "{tool}: {text}");
+        for hidden in ["--max-connections", "--tls-cert", "--socket-mode"] {
+            assert!(!text.contains(&format!("      {hidden}")), "{tool}: {text}");
+        }
+    }
+    // They count all the same.
+    let wrong = run(Path::new("/"), &["presets", "--threads", "x"]);
+    assert_eq!(wrong.code, Some(0), "{wrong:?}");
+    let wrong = run(Path::new("/"), &["check", "--threads", "x"]);
+    assert!(wrong.stdout.contains("--threads x: "), "{wrong:?}");
 }
 
 #[test]

@@ -89,7 +89,14 @@ impl Reader {
                 self.common.get_or_insert_with(|| Draft::new(0))
             }
         };
-        detail::read(draft, text).map_err(|fault| fault.shifted(indent(line)))
+        detail::read(draft, text).map_err(|fault| fault.shifted(indent(line)))?;
+        let (word, rest) = word(text);
+        if detail::is_body(word) {
+            let before = line.get(..indent(line) + text.len() - rest.len());
+            let column = before.map_or(0, |before| before.chars().count()) + 1;
+            draft.case.body_at = (number, column);
+        }
+        Ok(())
     }
 
     fn case(&mut self, number: usize, text: &str) -> Result<(), Fault> {
@@ -100,6 +107,7 @@ impl Reader {
             draft.case.lookups.clone_from(&common.case.lookups);
         }
         let (verdict, rest) = word(text);
+        let method_at = text.len() - rest.len();
         let (method, rest) = word(rest);
         let (target, rest) = word(rest);
         let expected = Expected::ALL.into_iter().find(|it| it.word() == verdict);
@@ -114,6 +122,11 @@ impl Reader {
                 text.len(),
                 "the case has no target",
                 format!("write method and target, as in `{verdict} GET /_ping`"),
+            )),
+            Some(_) if method.contains(|c: char| c.is_ascii_lowercase()) => Err(Fault::new(
+                method_at,
+                format!("the method `{}` is not in capitals", shown(method)),
+                format!("write `{}`", shown(&method.to_uppercase())),
             )),
             Some(_) if !rest.is_empty() => Err(Fault::new(
                 text.len() - rest.len(),

@@ -20,6 +20,8 @@ pub struct Case {
     pub headers: Vec<(String, String)>,
     /// The body as sent.
     pub body: Option<String>,
+    /// Line and column at which the body begins; zeroes without one.
+    pub body_at: (usize, usize),
     /// Who connects; `None` if that is not known.
     pub peer: Option<CasePeer>,
     /// The container that the peer is in, as JSON; `None` if that is not known.
@@ -136,6 +138,19 @@ impl fmt::Display for ExpectedRule {
     }
 }
 
+impl Case {
+    /// Whether the body is meant to be JSON: by its type, or without one by how it begins.
+    #[must_use]
+    pub fn claims_json(&self) -> bool {
+        let typed = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("content-type");
+        match (&self.body, self.headers.iter().find(typed)) {
+            (None, _) => false,
+            (Some(_), Some((_, value))) => value.to_ascii_lowercase().contains("json"),
+            (Some(body), None) => body.starts_with('{'),
+        }
+    }
+}
+
 /// As it is written: `allow GET /_ping`.
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,6 +180,7 @@ impl Draft {
                 target: String::new(),
                 headers: Vec::new(),
                 body: None,
+                body_at: (0, 0),
                 peer: None,
                 container: None,
                 socket: None,

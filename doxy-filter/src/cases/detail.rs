@@ -31,6 +31,11 @@ pub(super) fn may_be_common(word: &str) -> bool {
     ["peer", "container", "lookup"].contains(&word)
 }
 
+/// Whether a detail is the body.
+pub(super) fn is_body(word: &str) -> bool {
+    ["body", "text"].contains(&word)
+}
+
 /// Reads one line, without the blanks around it, into the case that it belongs to.
 pub(super) fn read(draft: &mut Draft, text: &str) -> Result<(), Fault> {
     let (word, rest) = word(text);

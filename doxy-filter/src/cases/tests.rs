@@ -55,6 +55,7 @@ fn every_detail_of_a_case() {
             pair("Content-Type", "application/json"),
         ],
         body: Some("{\"Image\":  \"x\"}".to_owned()),
+        body_at: (3, 8),
         peer: Some(CasePeer::Unix {
             uid: 1000,
             gid: 100,

@@ -30,7 +30,7 @@ Examples:
 
 A file is checked by what its name ends with: .pattern (rules), .rhai (a policy script), .toml (a \
 configuration) or .cases. NAME.cases is run against NAME.rhai and NAME.pattern beside it, whichever there \
-are, else against the policy of the settings. scripts/README.md has the form of cases.
+are, else against the policy of the settings, which must name one. scripts/README.md has the form of cases.
 
 Warnings: a rule that reaches no endpoint of the engine, that another covers, that leaves out names with \
 a dot or a dash, that lacks the optional version, or that opens what is known to leak.

@@ -32,6 +32,7 @@ pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;
 pub(crate) use self::keys::{KEYS, Kind, LATER, find};
 pub(crate) use self::layers::Layer;
+pub(crate) use self::policy_files::EMBEDDED_RULES;
 pub(crate) use self::policy_rules::NO_RULES;
 #[cfg(feature = "script")]
 pub(crate) use self::policy_rules::no_rules;

@@ -32,6 +32,8 @@ use crate::config::presets::{self, ScriptOf};
 use crate::config::settings::Setting;
 
 const DEFAULT_PATTERN_FILE: &str = "/etc/doxy.pattern";
+/// The name of the rules that hold where none are given.
+pub(crate) const EMBEDDED_RULES: &str = "embedded rules";
 
 /// All policies of one configuration. Sockets with equal ones share them.
 #[derive(Debug, Default)]
@@ -143,7 +145,7 @@ impl Policies {
         let gone = error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err();
         match (gone, self.default_in_force) {
             (true, false) => {
-                let name = "embedded rules".to_owned();
+                let name = EMBEDDED_RULES.to_owned();
                 let rules = compile(&[(name, 1, DEFAULT_PATTERNS.into())], self.thorough)?;
                 let what = format!("embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)");
                 Ok(Rules {

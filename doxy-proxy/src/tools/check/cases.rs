@@ -8,6 +8,8 @@ use doxy_proxy::{
     Question,
 };
 
+use serde_json::Value;
+
 use crate::config::NO_RULES;
 use crate::tools::check::finding::{Finding, Level, placed};
 
@@ -22,6 +24,25 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(policy: Arc<Policy>) -> Self {
         Self { policy }
+    }
+
+    /// An error, if the body of a case is meant to be JSON and is none: what the policy says of it would
+    /// say nothing about the request that is meant.
+    pub(super) fn json_error(file: &str, case: &Case) -> Option<Finding> {
+        let body = case.body.as_deref().filter(|_| case.claims_json())?;
+        let error = serde_json::from_str::<Value>(body).err()?;
+        // A column of the body, which has one line, counted in bytes.
+        let before = body.get(..error.column().saturating_sub(1)).unwrap_or(body);
+        let why = error.to_string();
+        let why = why.split(" at line ").next().unwrap_or_default();
+        let mut finding = Finding::of(Level::Error, "");
+        let (line, column) = case.body_at;
+        finding.place = Some((file.to_owned(), line, column + before.chars().count()));
+        finding.message = format!("the body is not JSON: {why}");
+        finding.help =
+            "mend it; what is meant to be no JSON goes with `header Content-Type: text/plain`"
+                .to_owned();
+        Some(finding)
     }
 
     /// Runs a case. None if it got what it expects.

@@ -16,7 +16,7 @@ use doxy_proxy::{Script, ScriptLimits};
 
 #[cfg(feature = "script")]
 use crate::config::no_rules;
-use crate::config::{ConfigError, Setting, Source};
+use crate::config::{ConfigError, EMBEDDED_RULES, Setting, Source};
 use crate::tools::check::cases::Judge;
 pub(crate) use crate::tools::check::finding::{Finding, Level};
 
@@ -88,11 +88,16 @@ pub(crate) fn files(source: &mut Source, paths: &[PathBuf]) -> Report {
     report
 }
 
-/// The policy of the only socket of the settings.
-fn in_force(source: &Source) -> Result<Arc<Policy>, ConfigError> {
+/// The policy of the only socket of the settings; none if they name none, and the embedded rules are
+/// what is left.
+fn in_force(source: &Source) -> Result<Option<Arc<Policy>>, ConfigError> {
     let config = source.load()?;
     match config.sockets.as_slice() {
-        [socket] => Ok(Arc::clone(&socket.policy.policy)),
+        [socket] => {
+            let policy = &socket.policy.policy;
+            let chosen = policy.has_script() || policy.rules().source() != EMBEDDED_RULES;
+            Ok(chosen.then(|| Arc::clone(policy)))
+        }
         sockets => Err(ConfigError::new(
             "cases",
             format_args!("the settings have {} sockets with policies", sockets.len()),
@@ -167,7 +172,7 @@ impl Report {
     }
 
     /// Runs the cases of a file.
-    fn run(&mut self, path: &Path, in_force: Option<&Result<Arc<Policy>, ConfigError>>) {
+    fn run(&mut self, path: &Path, in_force: Option<&Result<Option<Arc<Policy>>, ConfigError>>) {
         let Some(text) = self.read(path) else {
             return;
         };
@@ -179,6 +184,14 @@ impl Report {
             return;
         };
         self.cases += cases.len();
+        let wrong = cases
+            .iter()
+            .filter_map(|case| Judge::json_error(&name, case));
+        let wrong: Vec<_> = wrong.collect();
+        if !wrong.is_empty() {
+            self.findings.extend(wrong);
+            return;
+        }
         let differences = cases.iter().filter_map(|case| judge.run(&name, case));
         self.findings.extend(differences);
     }
@@ -187,14 +200,23 @@ impl Report {
     fn judge(
         &mut self,
         path: &Path,
-        in_force: Option<&Result<Arc<Policy>, ConfigError>>,
+        in_force: Option<&Result<Option<Arc<Policy>>, ConfigError>>,
     ) -> Option<Judge> {
         let files = beside(path);
         let rules = files.iter().find(|path| is(path, "pattern"));
         let script = files.iter().find(|path| is(path, "rhai"));
         match (rules, script) {
             (None, None) => match in_force? {
-                Ok(policy) => Some(Judge::new(Arc::clone(policy))),
+                Ok(Some(policy)) => Some(Judge::new(Arc::clone(policy))),
+                Ok(None) => {
+                    self.error(ConfigError::new(
+                        path.display(),
+                        "nothing says which policy these cases are for",
+                        "put NAME.pattern or NAME.rhai beside NAME.cases, or give --pattern-file, --script or \
+                         --preset (`--preset original` for the embedded rules)",
+                    ));
+                    None
+                }
                 Err(error) => {
                     self.config_error(error);
                     None

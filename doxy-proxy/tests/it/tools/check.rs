@@ -91,12 +91,13 @@ fn all_errors_of_all_files() {
             "c.cases:1:1 error",
             "c.cases:2:10 error",
             "c.cases:3:3 error",
+            "c.cases: nothing says which policy these cases are for error",
             "e.pattern: cannot read the file: no such file or directory error",
             "f.txt: it cannot be told what this file is error",
         ]
     );
     let json = json(&ended);
-    assert_eq!(json["errors"], 8);
+    assert_eq!(json["errors"], 9);
     for finding in json["findings"].as_array().unwrap() {
         assert_ne!(text(finding, "help"), "", "{finding}");
     }
@@ -269,6 +270,72 @@ refused GET /%2e%2e/info
     ] {
         let ended = check(&files, args);
         assert_eq!(ended.code, Some(code), "{args:?} {ended:?}");
+    }
+}
+
+/// Never against the embedded rules, which nobody has chosen.
+#[test]
+fn cases_without_a_policy() {
+    let files = [("alone.cases", "allow GET /info\n")];
+    let ended = check(&files, &["alone.cases"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(
+        ended.stdout.starts_with(
+            "error: alone.cases: nothing says which policy these cases are for\n  help: put NAME.pattern or NAME.rhai beside"
+        ),
+        "{ended:?}"
+    );
+    let ended = check(&files, &["--preset=original", "alone.cases"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// What the policy says of a broken body says nothing about the body that is meant.
+#[test]
+fn bodies_that_are_no_json() {
+    for (details, place) in [
+        ("  body {\"a\":1}", None),
+        ("  body {\"ä\": 1,}", Some("2:16")),
+        ("  body a=b", Some("2:8")),
+        ("  text {\"a\":", Some("2:12")),
+        ("  text a=b", None),
+        ("  text [", None),
+        (
+            "  header Content-Type: application/json\n   text a=b",
+            Some("3:9"),
+        ),
+        (
+            "  text [1\n  header content-type: application/vnd.x+JSON",
+            Some("2:9"),
+        ),
+        ("  text {\"a\":\n  header Content-Type: text/plain", None),
+    ] {
+        let case = format!("deny POST /build\n{details}\ndeny POST /x\n");
+        let ended = check(&[("a.pattern", GOOD), ("a.cases", &case)], &["a.cases"]);
+        let code = if place.is_some() { 2 } else { 0 };
+        assert_eq!(ended.code, Some(code), "{details}: {ended:?}");
+        let said = place.map(|place| format!("a.cases:{place}: error: the body is not JSON: "));
+        assert!(
+            ended.stdout.starts_with(&said.unwrap_or_default()),
+            "{details}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn methods_are_in_capitals() {
+    for (case, said) in [
+        (
+            "allow get /info",
+            "a.cases:1:7: error: the method `get` is not in capitals\n  help: write `GET`\n",
+        ),
+        (
+            "deny  Post /info",
+            "a.cases:1:7: error: the method `Post` is not in capitals\n  help: write `POST`\n",
+        ),
+    ] {
+        let ended = check(&[("a.pattern", GOOD), ("a.cases", case)], &["a.cases"]);
+        assert_eq!(ended.code, Some(2), "{case}: {ended:?}");
+        assert!(ended.stdout.starts_with(said), "{case}: {ended:?}");
     }
 }
 

@@ -301,7 +301,7 @@ fn page(proxy: &Proxy, imported: &Imported) -> String {
     for (name, value) in &imported.options {
         // Writing to a string cannot fail.
         let _ = match value {
-            Some(value) => writeln!(text, "#   --{name} {}", quoted(value)),
+            Some(value) => writeln!(text, "#   --{name} {}", print::quoted(value)),
             None => writeln!(text, "#   --{name}"),
         };
     }
@@ -357,20 +357,4 @@ fn door(imported: &Imported) -> String {
         );
     }
     text
-}
-
-/// A value as a shell reads it, on one line.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._:=@,-".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    let value: String = value
-        .chars()
-        .flat_map(|c| match c.is_control() {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect();
-    format!("'{}'", value.replace('\'', r"'\''"))
 }

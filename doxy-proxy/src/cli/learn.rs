@@ -11,7 +11,7 @@ use doxy_filter::PatternFile;
 use doxy_filter::api::Risk;
 
 use crate::cli::print;
-use crate::config::{ConfigError, Source};
+use crate::config::{ConfigError, Source, find};
 use crate::startup::Failure;
 use crate::tools::learn::{Recording, Session, of_log, record};
 use crate::tools::output::Output;
@@ -39,6 +39,8 @@ const SOCKET: [&str; 4] = [
     "socket-owner",
     "socket-group",
 ];
+/// The options about TLS with the engine.
+const TLS: [&str; 3] = ["docker-tls-ca", "docker-tls-cert", "docker-tls-key"];
 /// The options that say what is allowed.
 const POLICY: [&str; 4] = ["pattern-file", "patterns", "script", "preset"];
 /// The options of a server that learning has nothing to do with.
@@ -102,13 +104,18 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
         Some(path) => Some(Output::new(&path, matches.get_flag("force"))?),
         None => None,
     };
-    let (recording, code) = match path("from") {
-        Some(log) => (of_log(&log)?, 0),
-        None => record(source, &session(matches)?)?,
+    let (recording, code, test) = match path("from") {
+        Some(log) => (of_log(&log)?, 0, None),
+        None => {
+            let session = session(matches)?;
+            let recorded = record(source, &session)?;
+            let test = line_to_test(matches, &session, &recorded.engine);
+            (recorded.recording, recorded.code, Some(test))
+        }
     };
     if recording.learned.requests() == 0 {
         say("nothing was seen that can be learned, so nothing is written");
-        summarize(&recording, None, None);
+        summarize(&recording, None, None, None);
         return Ok(code.max(FAILED));
     }
     let file = recording.learned.pattern_file(&accepted);
@@ -116,7 +123,8 @@ pub(super) fn run(matches: &ArgMatches, mut source: Source) -> Result<u8, Failur
         Some(output) => output.write(file.text.as_bytes())?,
         None => print::result(&file.text)?,
     }
-    summarize(&recording, Some(&file), output.as_ref().map(Output::named));
+    let path = output.as_ref().map(Output::named);
+    summarize(&recording, Some(&file), path, test);
     Ok(code)
 }
 
@@ -181,8 +189,45 @@ fn accepted(matches: &ArgMatches) -> Result<Vec<Risk>, ConfigError> {
     names.into_iter().flatten().map(risk).collect()
 }
 
+/// How to run what was recorded with the rules: what stands before the file of them, and behind it.
+fn line_to_test(matches: &ArgMatches, session: &Session, engine: &str) -> (String, String) {
+    let mut behind = String::new();
+    let default = find("docker-socket").and_then(|key| key.default);
+    if default != Some(engine) {
+        behind.push_str(&format!(" --docker-socket {}", print::quoted(engine)));
+    }
+    for name in TLS {
+        if matches.value_source(name) == Some(ValueSource::CommandLine)
+            && let Some(value) = matches.get_one::<OsString>(name)
+        {
+            let value = value.to_string_lossy();
+            behind.push_str(&format!(" --{name} {}", print::quoted(&value)));
+        }
+    }
+    let words = session.command.iter();
+    let words: Vec<_> = words
+        .map(|word| print::quoted(&word.to_string_lossy()))
+        .collect();
+    let before = match (words.is_empty(), rustix::process::geteuid().is_root()) {
+        (true, _) => "doxy",
+        (false, false) => "doxy run",
+        // A command of root can open every socket, the engine's among them.
+        (false, true) => "doxy run --advisory",
+    };
+    match words.is_empty() {
+        true => behind.push_str("   # and start the tool with the socket that it names"),
+        false => behind.push_str(&format!(" -- {}", words.join(" "))),
+    }
+    (before.to_owned(), behind)
+}
+
 /// Says what was seen, what the rules open beyond it, and how to test them.
-fn summarize(recording: &Recording, file: Option<&PatternFile>, path: Option<&Path>) {
+fn summarize(
+    recording: &Recording,
+    file: Option<&PatternFile>,
+    path: Option<&Path>,
+    test: Option<(String, String)>,
+) {
     let learned = &recording.learned;
     say(&format!(
         "seen: {}, for {}; allowed by the rules: {}",
@@ -215,12 +260,19 @@ fn summarize(recording: &Recording, file: Option<&PatternFile>, path: Option<&Pa
     };
     withheld(file);
     beyond(file);
-    if let Some(path) = path {
-        let path = path.display();
-        say(&format!("written to {path}. To test it:"));
-        say(&format!("    doxy check --pattern-file {path}"));
-        say(&format!("    doxy coverage --pattern-file {path}"));
-        say(&format!("    doxy run --pattern-file {path} -- COMMAND"));
+    let Some(path) = path else {
+        return;
+    };
+    // Without a rule doxy would not start.
+    if file.allowed.is_empty() {
+        say(&format!("written to {}", path.display()));
+        return;
+    }
+    say(&format!("written to {}. To test it:", path.display()));
+    let path = print::quoted(&path.display().to_string());
+    let tools = ["doxy check", "doxy coverage"].map(|tool| (tool.to_owned(), String::new()));
+    for (before, behind) in tools.into_iter().chain(test) {
+        say(&format!("    {before} --pattern-file {path}{behind}"));
     }
 }
 

@@ -49,3 +49,19 @@ pub(super) fn on_one_line(text: &str) -> String {
     }
     shown
 }
+
+/// A value as a shell reads it, on one line.
+pub(super) fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._:=@,-".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    let value: String = value
+        .chars()
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect();
+    format!("'{}'", value.replace('\'', r"'\''"))
+}

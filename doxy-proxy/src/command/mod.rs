@@ -35,6 +35,7 @@ use crate::command::start::{Keeps, Start};
 use crate::command::order::say;
 use crate::config::{ConfigError, Login, Setting, Source};
 use crate::startup::{Failure, runtime};
+use crate::tools::docker_host::no_engine;
 
 /// Runs the command to its end. Returns its exit code, or 128 and the number of the signal that has ended it.
 ///
@@ -78,11 +79,15 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
     if let Some(missing) = start.engine.missing()
         && start.keeps != Keeps::Advisory
     {
-        return Err(Failure::Config(ConfigError::new(
-            missing.display(),
-            "there is no socket yet, so nobody knows who will be able to open it",
-            "start the engine first",
-        )));
+        let why = "there is no socket yet, so nobody knows who will be able to open it";
+        let named = config
+            .sockets
+            .iter()
+            .find(|socket| matches!(&socket.engine, UpstreamAddr::Unix(path) if path == missing));
+        return Err(Failure::Config(match named {
+            Some(socket) => no_engine(&socket.engine_setting, why),
+            None => ConfigError::new(missing.display(), why, "start the engine first"),
+        }));
     }
 
     if let Some(linked) = start.engine.linked()

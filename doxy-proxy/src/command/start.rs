@@ -22,16 +22,10 @@ use crate::command::order::{MISUSED, Order, say};
 use crate::command::reach::Engine;
 use crate::command::{descriptors, namespace, tie};
 use crate::config::{ConfigError, Login};
+use crate::tools::docker_host::lead_to;
 
 const HELP: &str = "start doxy as root with --user USER, or accept with --advisory that COMMAND can go \
                     past doxy";
-/// Variables that would have clients look elsewhere, or speak TLS.
-const OF_CLIENTS: [&str; 4] = [
-    "DOCKER_CONTEXT",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CERT_PATH",
-];
 /// What a shell says of a program that cannot be run, and of one that is not there.
 const NOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
@@ -170,13 +164,8 @@ impl Start {
         let Some(program) = words.next() else {
             return NOT_FOUND;
         };
-        let mut host = std::ffi::OsString::from("unix://");
-        host.push(&self.socket);
         let mut command = Command::new(program);
-        command.args(words).env("DOCKER_HOST", host);
-        for variable in OF_CLIENTS {
-            command.env_remove(variable);
-        }
+        lead_to(command.args(words), &self.socket);
         if let Some(login) = &self.order.login {
             command.env("USER", &login.name).env("LOGNAME", &login.name);
             command.env("HOME", login.home.as_deref().unwrap_or("/"));

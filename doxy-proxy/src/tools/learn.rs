@@ -25,7 +25,7 @@ use self::folder::PrivateFolder;
 pub(crate) use self::recording::{Recording, of_log};
 use crate::config::{Config, ConfigError, Setting, Source};
 use crate::startup::{Failure, serve_privately};
-use crate::tools::docker_host::{DOCKER_HOST, use_docker_host};
+use crate::tools::docker_host::{DOCKER_HOST, no_engine, use_docker_host};
 use crate::tools::records::Records;
 use crate::tools::say::say;
 
@@ -47,9 +47,18 @@ pub(crate) struct Session {
     pub(crate) time: Duration,
 }
 
-/// Records until the command has ended, or else until the first signal or the end of the time. Returns
-/// the exit code too.
-pub(crate) fn record(source: Source, session: &Session) -> Result<(Recording, u8), Failure> {
+/// What comes of a session.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) recording: Recording,
+    /// The exit code of the command.
+    pub(crate) code: u8,
+    /// The address of the engine.
+    pub(crate) engine: String,
+}
+
+/// Records until the command has ended, or else until the first signal or the end of the time.
+pub(crate) fn record(source: Source, session: &Session) -> Result<Recorded, Failure> {
     let folder = PrivateFolder::create()?;
     let pipe = folder.path().join("log");
     rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
@@ -61,6 +70,11 @@ pub(crate) fn record(source: Source, session: &Session) -> Result<(Recording, u8
     let config = settings(source, &socket, &pipe)?;
     let engine = config.sockets.iter().map(|it| it.engine.to_string());
     let engine = engine.collect::<Vec<_>>().join(", ");
+    let named: Vec<_> = config
+        .sockets
+        .iter()
+        .map(|it| it.engine_setting.clone())
+        .collect();
     let (sender, recorded) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -79,17 +93,25 @@ pub(crate) fn record(source: Source, session: &Session) -> Result<(Recording, u8
         thread::Builder::new()
             .name("records".to_owned())
             .spawn(move || sender.send(recording::live(records)))?;
-        announce(session, &socket, &engine);
-        for engine in engines {
-            if let Err(reason) = engine.check().await {
-                say(&format!("warning: {reason}"));
-            }
+        let mut answer = Ok(());
+        for (engine, setting) in engines.iter().zip(&named) {
+            let checked = engine.check().await;
+            answer = answer.and(checked.map_err(|reason| no_engine(setting, reason)));
         }
-        let done = match session.command.split_first() {
-            Some((program, arguments)) => run(program, arguments, &socket, &mut signals).await,
-            None => {
-                until(session.time, &mut signals).await;
-                Ok(0)
+        let done = match (answer, session.command.split_first()) {
+            // Nothing could be learned from a tool that gets no answers.
+            (Err(error), _) => Err(error.into()),
+            (Ok(()), command) => {
+                announce(session, &socket, &engine);
+                match command {
+                    Some((program, arguments)) => {
+                        run(program, arguments, &socket, &mut signals).await
+                    }
+                    None => {
+                        until(session.time, &mut signals).await;
+                        Ok(0)
+                    }
+                }
             }
         };
         server.stop(GRACE).await;
@@ -101,7 +123,11 @@ pub(crate) fn record(source: Source, session: &Session) -> Result<(Recording, u8
     let recording = recorded
         .recv_timeout(LAST_RECORDS)
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the last records did not arrive"))?;
-    Ok((recording, code))
+    Ok(Recorded {
+        recording,
+        code,
+        engine,
+    })
 }
 
 /// The settings, with a socket of our own in the place of theirs.

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::files::listing;
 use crate::support::process::{Ended, Process, doxy};
-use crate::support::{Binary, Client, Fake, Setup};
+use crate::support::{Binary, Client, Fake, Need, Setup, needs};
 
 /// A `doxy learn` that waits for clients.
 struct Learning {
@@ -238,19 +238,27 @@ fn a_command_gets_the_socket_and_its_exit_code_is_passed_on() {
     let script = r#"
         echo "$DOCKER_HOST"; test -S "${DOCKER_HOST#unix://}" || exit 1
         test -z "$DOCKER_CONTEXT$DOCKER_TLS_VERIFY" || exit 2
+        test "$CONTAINER_HOST" = "$DOCKER_HOST" || exit 3
         exit 7"#;
+    let engine = Fake::start();
+    let socket = engine.path().to_str().unwrap();
     let mut setup = Setup::new()
+        .engine(engine.path())
         .env("PATH", "/usr/bin:/bin")
         .env("DOCKER_CONTEXT", "other")
+        .env("CONTAINER_HOST", "ssh://other")
         .env("DOCKER_TLS_VERIFY", "1")
         .args(["learn", "--", "sh", "-c", script]);
     let ended = setup.run();
     assert_eq!(ended.code, Some(7), "{ended}");
     assert!(ended.stdout.starts_with("unix:///"), "{ended}");
     assert!(ended.stderr.contains("nothing was seen"), "{ended}");
-    let (ended, _) = learn(&["--", "sh", "-c", "kill -9 $$"], &[]);
+    let (ended, _) = learn(
+        &["--docker-socket", socket, "--", "sh", "-c", "kill -9 $$"],
+        &[],
+    );
     assert_eq!(ended.code, Some(128 + 9), "{ended}");
-    let (ended, _) = learn(&["--", "/nonexistent/tool"], &[]);
+    let (ended, _) = learn(&["--docker-socket", socket, "--", "/nonexistent/tool"], &[]);
     assert_eq!(ended.code, Some(2), "{ended}");
     assert!(
         ended.stderr.contains("/nonexistent/tool: no such file"),
@@ -266,10 +274,11 @@ fn a_command_gets_the_signals() {
         (Signal::HUP, "HUP"),
     ] {
         let script = format!("trap 'exit 9' {name}; echo ready; while :; do sleep 0.1; done");
-        let setup = Setup::new();
+        let (setup, engine) = (Setup::new(), Fake::start());
         let mut command = doxy(setup.path("").as_path());
         command
             .env("PATH", "/usr/bin:/bin")
+            .env("DOXY_DOCKER_SOCKET", engine.path())
             .args(["learn", "--", "sh", "-c", &script]);
         let process = Process::spawn_group(&mut command);
         process.prints();
@@ -420,6 +429,9 @@ fn the_engine_is_that_of_docker_clients_unless_a_setting_names_one() {
         // What a policy denies there would never be learned.
         (doxy.to_str().unwrap(), None, "/var/run/docker.sock"),
     ] {
+        if expected.starts_with("/var") && !needs(Need::NoFile("/var/run/docker.sock")) {
+            continue;
+        }
         let mut setup = Setup::new().env("PATH", "/usr/bin:/bin");
         setup = match setting {
             Some(path) => setup.env("DOXY_DOCKER_SOCKET", path),
@@ -429,7 +441,121 @@ fn the_engine_is_that_of_docker_clients_unless_a_setting_names_one() {
             .env("DOCKER_HOST", &format!("unix://{host}"))
             .args(["learn", "--", "sh", "-c", script]);
         let ended = setup.run();
-        let words = format!("FORWARDED to {expected},");
+        let words = match expected == socket {
+            true => format!("FORWARDED to {expected},"),
+            false => format!("doxy: --docker-socket {expected}: "),
+        };
         assert!(ended.stderr.contains(&words), "{words} {ended}");
     }
+}
+
+/// It says what was tried and what to do, and does not start the tool.
+#[test]
+fn without_an_engine_nothing_can_be_learned() {
+    for (variable, value, said) in [
+        (
+            "DOXY_DOCKER_SOCKET",
+            "/no/engine",
+            "DOXY_DOCKER_SOCKET=/no/engine: ",
+        ),
+        (
+            "DOCKER_HOST",
+            "unix:///no/engine",
+            "DOCKER_HOST=unix:///no/engine: ",
+        ),
+        (
+            "DOCKER_HOST",
+            "tcp://127.0.0.1:1",
+            "DOCKER_HOST=tcp://127.0.0.1:1: ",
+        ),
+    ] {
+        let mut setup = Setup::new()
+            .without("DOXY_DOCKER_SOCKET")
+            .env("PATH", "/usr/bin:/bin")
+            .env(variable, value)
+            .args(["learn", "--out", "out", "--", "touch", "started"]);
+        let ended = setup.run();
+        assert_eq!(ended.code, Some(2), "{ended}");
+        assert!(
+            ended.stderr.starts_with(&format!("doxy: {said}")),
+            "{ended}"
+        );
+        let help = "\nhelp: start the engine first, or name its socket with --docker-socket PATH, or DOCKER_HOST=";
+        assert!(ended.stderr.contains(help), "{ended}");
+        assert!(!setup.path("started").exists() && !setup.path("out").exists());
+    }
+}
+
+/// Whoever copies them tests the rules that were learned, with the engine that they were learned from.
+#[test]
+fn the_lines_to_test_it_work_as_printed() {
+    if !needs(Need::Tool("curl")) {
+        return;
+    }
+    let engine = Fake::start();
+    let ask = "curl -sf --unix-socket ${DOCKER_HOST#unix://} http://d/info";
+    for by_option in [true, false] {
+        let mut setup = Setup::new()
+            .without("DOXY_DOCKER_SOCKET")
+            .without("DOXY_PROXY_SOCKET")
+            .env("PATH", "/usr/bin:/bin");
+        let host = format!("unix://{}", engine.path().display());
+        setup = match by_option {
+            true => setup.args(["--docker-socket", engine.path().to_str().unwrap()]),
+            false => setup.env("DOCKER_HOST", &host),
+        };
+        let out = "my rules.pattern";
+        let mut setup = setup.args(["learn", "--out", out, "--", "sh", "-c", ask]);
+        let ended = setup.run();
+        assert_eq!(ended.code, Some(0), "{ended}");
+        let (_, lines) = ended.stderr.split_once("To test it:\n").unwrap();
+        let lines: Vec<_> = lines
+            .lines()
+            .map(|line| line.strip_prefix("doxy:     doxy ").unwrap())
+            .collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[2].contains(" --docker-socket "), "{lines:?}");
+        for line in lines {
+            let line = format!("{} {line}", env!("CARGO_BIN_EXE_doxy"));
+            let mut command = crate::support::process::command("sh", &setup.path(""));
+            command.args(["-c", &line]).env("PATH", "/usr/bin:/bin");
+            command
+                .env_remove("DOXY_DOCKER_SOCKET")
+                .env_remove("DOXY_PROXY_SOCKET");
+            let ended = Process::spawn(&mut command).end();
+            // Without user namespaces a command of an ordinary user does not start.
+            if ended.stderr.contains("cannot make a user namespace") {
+                continue;
+            }
+            assert_eq!(ended.code, Some(0), "{line}: {ended}");
+        }
+        assert!(engine.requests().len() >= 2);
+    }
+}
+
+/// A tool that comes by itself is tested with a proxy.
+#[test]
+fn the_line_to_test_a_tool_that_comes_by_itself() {
+    let engine = Fake::start();
+    let learning = Learning::start(engine.path(), &["--out", "out"], &[]);
+    assert_eq!(learning.ask("GET /info"), 200);
+    let Learning {
+        process, folder, ..
+    } = learning;
+    let ended = process.stop();
+    let line = format!(
+        "doxy --pattern-file out --docker-socket {}",
+        engine.path().display()
+    );
+    assert!(
+        ended.stderr.contains(&format!("doxy:     {line}   # ")),
+        "{ended}"
+    );
+    let args = line.split(' ').skip(1);
+    let mut command = doxy(folder.path());
+    let process = Process::start(command.env_remove("DOXY_DOCKER_SOCKET").args(args));
+    let mut client = Client::connect(&folder.path().join("doxy.sock"));
+    let head = "GET /info HTTP/1.1\r\nHost: d\r\n\r\n";
+    assert_eq!(client.ask(head).status(), 200);
+    process.stop();
 }

@@ -16,15 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::ConfigError;
 use crate::startup::Failure;
-use crate::tools::docker_host::DOCKER_HOST;
-
-/// What would have a client use another engine than `DOCKER_HOST`, or speak TLS with it.
-const OTHER_ENGINES: [&str; 4] = [
-    "DOCKER_CONTEXT",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "DOCKER_CERT_PATH",
-];
+use crate::tools::docker_host::lead_to;
 
 /// The signals that are handled from now on.
 pub(super) struct Signalled {
@@ -81,12 +73,7 @@ pub(super) async fn run(
     signals: &mut Signalled,
 ) -> Result<u8, Failure> {
     let mut command = Command::new(program);
-    let mut host = OsString::from("unix://");
-    host.push(socket);
-    command.args(arguments).env(DOCKER_HOST, host);
-    for name in OTHER_ENGINES {
-        command.env_remove(name);
-    }
+    lead_to(command.args(arguments), socket);
     let mut child = command.spawn().map_err(|error| {
         let program = program.to_string_lossy();
         let help = "name a command that can be run, behind `--`";

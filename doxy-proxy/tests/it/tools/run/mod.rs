@@ -220,12 +220,17 @@ fn the_environment_of_the_command() {
         return;
     }
     let place = Place::new(0, 0o660);
-    let script = "echo $HOME $USER $LOGNAME $KEPT; env | grep -c '^DOCKER_'";
+    let script =
+        "echo $HOME $USER $LOGNAME $KEPT; env | grep -c '^DOCKER_'; env | grep -c '^CONTAINER_'
+        test $CONTAINER_HOST = $DOCKER_HOST";
     let mut command = place.apart(&[], script);
     for name in [
         "DOCKER_CONTEXT",
         "DOCKER_TLS_VERIFY",
         "DOCKER_CERT_PATH",
+        "CONTAINER_HOST",
+        "CONTAINER_CONNECTION",
+        "CONTAINER_SSHKEY",
         "HOME",
         "KEPT",
     ] {
@@ -234,9 +239,10 @@ fn the_environment_of_the_command() {
     let ended = Process::spawn(&mut command).end();
     assert_eq!(
         ended.stdout,
-        format!("/ {USER} {USER} kept\n1\n"),
+        format!("/ {USER} {USER} kept\n1\n1\n"),
         "{ended}"
     );
+    assert_eq!(ended.code, Some(0), "{ended}");
 }
 
 /// The engine is what DOCKER_HOST names, if nothing else does and it is not a doxy.
@@ -272,7 +278,7 @@ fn the_engine_comes_from_docker_host() {
     // What is left is the usual place, where tests have no engine.
     if needs(Need::NoFile("/var/run/docker.sock")) {
         assert_eq!(ended.code, Some(2), "{ended}");
-        let said = "doxy: /var/run/docker.sock: there is no socket yet";
+        let said = "doxy: --docker-socket /var/run/docker.sock: there is no socket yet";
         assert!(ended.stderr.starts_with(said), "{ended}");
     }
     other.stop();

@@ -334,7 +334,15 @@ fn a_command_that_could_open_the_engine_is_not_started() {
     let place = Place::new(0, 0o660);
     std::fs::remove_file(place.path("engine/docker.sock")).unwrap();
     let stderr = not_started(place.apart(&[], "echo started"));
-    assert!(stderr.contains("there is no socket yet"), "{stderr}");
+    let setting = format!(
+        "doxy: DOXY_DOCKER_SOCKET={}: there is no socket yet",
+        place.path("engine/docker.sock").display()
+    );
+    assert!(stderr.starts_with(&setting), "{stderr}");
+    assert!(
+        stderr.contains("\nhelp: start the engine first, or name its socket with --docker-socket"),
+        "{stderr}"
+    );
     // The network has no users.
     let mut command = place.apart(&[], "echo started");
     command.env("DOXY_DOCKER_SOCKET", "tcp://127.0.0.1:1");

@@ -51,7 +51,7 @@
 //!   takes nothing but a permit, which holds the request that was judged.
 //! - What is sent is what was judged: target, end-to-end headers and body as they came.
 //! - Bodies stream both ways, and no clock ends them. Only a script has one collected, up to a limit.
-//! - No log has a query, a byte of a body, or a header other than `Host`.
+//! - No log has a query, a byte of a body, or a header other than `Host` and `X-Request-Id`.
 //! - No global state: several proxies live in one process.
 
 mod clock;

@@ -80,6 +80,11 @@ impl Denials {
         }
     }
 
+    /// The name of the socket.
+    pub(crate) fn socket(&self) -> &str {
+        &self.socket
+    }
+
     /// Counts a denial, by the script if it has a place. The first of its kind is returned, to be
     /// logged with its reason.
     pub(crate) fn count(

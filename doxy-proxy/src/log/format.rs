@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided or looked up here. Everything written was noted in the record.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -12,11 +13,15 @@ use crate::log::date;
 use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::json;
+use crate::log::request_id::RequestId;
 use crate::log::text::Text;
+use crate::net::container::Container;
 use crate::net::peer::{NetPeer, Peer, UnixPeer};
+use crate::net::tls::certificate::Certificate;
 
 /// What is written about a request that has ended.
 pub(crate) struct LogLine<'a> {
+    pub(crate) id: RequestId,
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
     pub(crate) endpoint: Option<&'static Endpoint>,
@@ -41,10 +46,14 @@ impl LogLine<'_> {
         self.endpoint.map_or("", |endpoint| endpoint.template)
     }
 
-    /// The name of the container that the peer is in, where it is known.
-    fn container(&self) -> Option<&str> {
-        let container = self.context.container()?.as_ref().ok()?;
-        Some(&container.name)
+    /// The name of the socket that it came in at.
+    fn socket(&self) -> Cow<'_, str> {
+        escaped(self.context.denials.socket().as_bytes())
+    }
+
+    /// The container that the peer is in, where it is known.
+    fn container(&self) -> Option<&Container> {
+        self.context.container()?.as_ref().ok()
     }
 
     /// The columns of the original, then the reason and the peer.
@@ -93,13 +102,14 @@ impl LogLine<'_> {
             }
         };
         let container = self.container();
-        let container = container.map(|name| format!(", container {}", escaped(name.as_bytes())));
+        let container = container.map(|it| format!(", container {}", escaped(it.name.as_bytes())));
         let container = container.unwrap_or_default();
         tracing::debug!(
-            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}{container}",
+            "{status} | {duration:.3?} | {} | {} {} | {why}{said}{end} | {peer}{container}, request {}",
             or_dash(text.host),
             or_dash(text.method),
             or_dash(text.path),
+            self.id,
         );
     }
 
@@ -111,8 +121,12 @@ impl LogLine<'_> {
         word(line, " ", self.verdict.name());
         word(line, " ", text.get(text.method));
         word(line, " ", text.get(text.path));
+        put(line, " request_id=");
+        line.extend_from_slice(&self.id.digits());
+        word(line, " client_request_id=", text.get(text.client_id));
         line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
             let mut line = Vec::new();
+            word(&mut line, " socket=", &self.socket());
             match &self.context.peer {
                 Peer::Unix(peer) => {
                     number(&mut line, " uid=", peer.uid);
@@ -125,14 +139,16 @@ impl LogLine<'_> {
                     number(&mut line, " port=", peer.address.port());
                     if let Some(certificate) = &peer.certificate {
                         word(&mut line, " subject=", &escaped(subject(peer).as_bytes()));
+                        word(&mut line, " certificate=", &named(certificate));
                         word(&mut line, " spki=", &certificate.spki_text());
                     }
                 }
             }
             line.into()
         }));
-        if let Some(name) = self.container() {
-            word(line, " container=", &escaped(name.as_bytes()));
+        if let Some(container) = self.container() {
+            word(line, " container=", &escaped(container.name.as_bytes()));
+            word(line, " container_id=", &escaped(container.id.as_bytes()));
         }
         word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
@@ -159,9 +175,14 @@ impl LogLine<'_> {
         let Self { text, .. } = self;
         put(line, "{\"time\":\"");
         date::append_rfc3339(line);
+        put(line, "\",\"request_id\":\"");
+        line.extend_from_slice(&self.id.digits());
         put(line, "\"");
+        let client_id = text.get(text.client_id);
+        quoted(line, ",\"client_request_id\":", client_id, text.escapes);
         line.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
             let mut line = Vec::new();
+            quoted(&mut line, ",\"socket\":", &self.socket(), true);
             match &self.context.peer {
                 Peer::Unix(peer) => {
                     number(&mut line, ",\"uid\":", peer.uid);
@@ -176,14 +197,18 @@ impl LogLine<'_> {
                     if let Some(certificate) = &peer.certificate {
                         let subject = escaped(subject(peer).as_bytes());
                         quoted(&mut line, ",\"subject\":", &subject, true);
+                        let named = named(certificate);
+                        quoted(&mut line, ",\"certificate\":", &named, true);
                         quoted(&mut line, ",\"spki\":", &certificate.spki_text(), false);
                     }
                 }
             }
             line.into()
         }));
-        if let Some(name) = self.container() {
+        if let Some(container) = self.container() {
+            let (name, id) = (&container.name, &container.id);
             quoted(line, ",\"container\":", &escaped(name.as_bytes()), true);
+            quoted(line, ",\"container_id\":", &escaped(id.as_bytes()), true);
         }
         quoted(line, ",\"method\":", text.get(text.method), text.escapes);
         quoted(line, ",\"path\":", text.get(text.path), text.escapes);
@@ -220,6 +245,15 @@ fn address(peer: &NetPeer) -> String {
 fn subject(peer: &NetPeer) -> &str {
     let certificate = peer.certificate.as_ref();
     certificate.map_or("", |certificate| &certificate.subject)
+}
+
+/// What `allow-cert` can name a certificate by: its alternative names, or else its key.
+fn named(certificate: &Certificate) -> String {
+    let names = match &*certificate.sans {
+        [] => format!("spki:{}", certificate.spki_text()),
+        names => names.join(","),
+    };
+    escaped(names.as_bytes()).into_owned()
 }
 
 /// Why a request was denied: by which rule, if one decided, and the reason, if there is more to say.

@@ -13,4 +13,5 @@ mod format;
 pub(crate) mod json;
 pub mod limit;
 pub(crate) mod record;
+pub(crate) mod request_id;
 mod text;

@@ -2,7 +2,8 @@
 //!
 //! Every request fills one, logged or not: small plain values. Text is added only if somebody logs
 //! the request. The record is written when it is dropped, so a request is logged whatever became of
-//! it. No record has a query, a byte of a body, or any header but (with `--debug`) `Host`.
+//! it. No record has a query, a byte of a body, or any header but `X-Request-Id` and (with `--debug`)
+//! `Host`.
 //!
 //! Values known before the request goes to the engine are set while the record is exclusively
 //! borrowed. During forwarding several futures share it, so only atomics change.
@@ -15,7 +16,7 @@ use doxy_filter::Request as Judged;
 use doxy_filter::api::{Endpoint, endpoint_of};
 use memchr::memchr;
 
-use crate::http::headers::values;
+use crate::http::headers::{Line, values};
 use crate::http::request::Head;
 use crate::log::access::Format;
 use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
@@ -23,12 +24,14 @@ use crate::log::denials::FirstDenial;
 use crate::log::escape::escaped;
 use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::format::{LogLine, by, micros};
+use crate::log::request_id::RequestId;
 use crate::log::text::Text;
 
 /// The record of one request.
 #[derive(Debug)]
 pub(crate) struct RequestRecord<'a> {
     context: &'a LogContext,
+    pub(crate) id: RequestId,
     /// Set if the request is the first denial of its kind.
     first_denial: Option<Box<FirstDenial>>,
     pub(crate) verdict: Verdict,
@@ -52,6 +55,8 @@ struct Logged {
 
 /// The most that `--debug` shows of a script's words, in characters.
 const MAX_SAID: usize = 200;
+/// The most that is logged of what a client calls its request, in bytes.
+const MAX_CLIENT_ID: usize = 128;
 /// The bits of `response_start` that are the status; those above are the time.
 const STATUS_BITS: u32 = 16;
 /// The time of a response that is sent as one piece, when the request ends.
@@ -59,10 +64,11 @@ const AT_THE_END: u64 = u64::MAX >> STATUS_BITS;
 
 impl<'a> RequestRecord<'a> {
     /// Begins the record of a request that has just arrived.
-    pub(crate) fn open(context: &'a LogContext) -> Self {
+    pub(crate) fn open(context: &'a LogContext, id: RequestId) -> Self {
         let logged = context.log.is_some() || debugging();
         Self {
             context,
+            id,
             first_denial: None,
             verdict: Verdict::Refused,
             reason: Reason::None,
@@ -99,6 +105,7 @@ impl<'a> RequestRecord<'a> {
             let host = values(&head.lines, "host").next().unwrap_or_default();
             text.host = text.quote(&escaped(host));
         }
+        text.client_id = text.quote(&client_id(&head.lines));
         text.method = text.quote(head.method);
         text.path = text.quote(path);
     }
@@ -228,6 +235,17 @@ impl<'a> RequestRecord<'a> {
     }
 }
 
+/// What the client calls its request, if it says so once.
+fn client_id<'b>(lines: &'b [Line<'b>]) -> Cow<'b, str> {
+    let mut ids = values(lines, "x-request-id");
+    let id = ids.next().filter(|_| ids.next().is_none());
+    let id = id.unwrap_or_default();
+    match id.get(..MAX_CLIENT_ID) {
+        Some(start) if id.len() > MAX_CLIENT_ID => escaped(start) + "\u{2026}",
+        _ => escaped(id),
+    }
+}
+
 impl Drop for RequestRecord<'_> {
     fn drop(&mut self) {
         let Some(Logged { started, text }) = self.logged.take() else {
@@ -236,6 +254,7 @@ impl Drop for RequestRecord<'_> {
         let duration = started.elapsed();
         let start = *self.response_start.get_mut();
         let line = LogLine {
+            id: self.id,
             verdict: self.verdict,
             reason: self.reason,
             endpoint: self.endpoint,

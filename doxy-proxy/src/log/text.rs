@@ -26,6 +26,8 @@ pub(crate) struct Text {
     /// Whether JSON has to escape something in it.
     pub(crate) escapes: bool,
     pub(crate) host: Span,
+    /// What the client calls the request.
+    pub(crate) client_id: Span,
     pub(crate) method: Span,
     pub(crate) path: Span,
     pub(crate) rule: Span,

@@ -78,7 +78,9 @@ async fn securely(
     // Boxed while it lasts: an idle connection has no room for it.
     match Box::pin(secure(client, server, &place, &service)).await {
         Ok(client) => plainly(client, place, service, counted).await,
-        Err(NotSecured::Rejected(client, error)) => Box::pin(answer(*client, error)).await,
+        Err(NotSecured::Rejected(client, error)) => {
+            Box::pin(answer(*client, error, &service)).await;
+        }
         Err(NotSecured::Ended) => {}
     }
 }
@@ -97,14 +99,14 @@ impl Drop for PanicLog {
 /// Tells a client, before any handshake, why its connection is not served.
 pub(crate) async fn reject(mut client: Client, error: Error, service: Arc<Service>) {
     if service.tls_for(&client.log.peer).is_none() {
-        return answer(client, error).await;
+        return answer(client, error, &service).await;
     }
-    let next = alert(&error, &client);
+    let next = alert(&error, &client, &service);
     close(&mut client, next).await;
 }
 
-async fn answer(mut client: Client, error: Error) {
-    let next = refuse(&error, &mut client).await;
+async fn answer(mut client: Client, error: Error, service: &Service) {
+    let next = refuse(&error, &mut client, service).await;
     close(&mut client, next).await;
 }
 
@@ -122,7 +124,7 @@ async fn turn_away(client: &mut Client, place: &Place, service: &Service) -> Opt
         Some(Err(unknown)) => Err(unknown.to_string()),
         None => Err("nobody asked".to_owned()),
     };
-    Some(refuse(&Error::ContainerNotAllowed { container }, client).await)
+    Some(refuse(&Error::ContainerNotAllowed { container }, client, service).await)
 }
 
 /// Serves request after request.
@@ -167,7 +169,7 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
         }
         if !place.begins() {
             let limit = service.limits.connections;
-            return Box::pin(refuse(&Error::ConnectionLimit { limit }, client)).await;
+            return Box::pin(refuse(&Error::ConnectionLimit { limit }, client, service)).await;
         }
         let head = match head::find_head(client.input.unread()) {
             Ok(None) => {
@@ -216,7 +218,7 @@ async fn requests(client: &mut Client, place: &Place, service: &Service) -> Next
                 seconds: service.limits.head.as_secs(),
             },
         };
-        return Box::pin(refuse(&error, client)).await;
+        return Box::pin(refuse(&error, client, service)).await;
     }
 }
 

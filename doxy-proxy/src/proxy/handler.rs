@@ -48,7 +48,7 @@ pub(crate) async fn handle(
     let Client { stream, input, log } = client;
     log.forget_failure();
     let log = &*log;
-    let mut record = RequestRecord::open(log);
+    let mut record = RequestRecord::open(log, service.request_ids.next());
     let head = input.unread().get(..length).unwrap_or_default();
     let mut behind = None;
 
@@ -149,11 +149,11 @@ pub(crate) async fn handle(
 } // log: the record is written when it is dropped
 
 /// Refuses what cannot be read as a request, or a connection that is not served.
-pub(crate) async fn refuse(error: &Error, client: &mut Client) -> Next {
+pub(crate) async fn refuse(error: &Error, client: &mut Client, service: &Service) -> Next {
     error.tell(&client.log);
-    let mut record = RequestRecord::open(&client.log);
+    let mut record = RequestRecord::open(&client.log, service.request_ids.next());
     error.note(&mut record);
-    let reply = respond::reply(error, None, None, true);
+    let reply = respond::reply(error, record.id, None, None, true);
     send(&client.stream, reply, Next::Linger, &record).await
 }
 
@@ -227,7 +227,7 @@ impl Refused {
         };
         let suggestion = self.suggestion.as_deref();
         let closes = next != Next::Request;
-        let reply = respond::reply(&self.error, suggestion, self.exchange, closes);
+        let reply = respond::reply(&self.error, record.id, suggestion, self.exchange, closes);
         (reply, next)
     }
 }

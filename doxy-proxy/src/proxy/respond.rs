@@ -12,6 +12,7 @@ use crate::http::malformed::BadRequest;
 use crate::http::request::Exchange;
 use crate::log::date::append_http_date;
 use crate::log::json;
+use crate::log::request_id::RequestId;
 use crate::policy::{Denial, PATH_DENIED};
 use crate::proxy::error::Error;
 use crate::upstream::UpstreamError;
@@ -29,11 +30,12 @@ pub(crate) struct Reply {
 /// What stands between a denial and the rule that would allow the request.
 const ALLOWED_BY: &str = " This rule would allow it: ";
 
-/// The response that tells a client about an error, and of a denial the rule that would allow the
+/// The response that tells a client about an error of this request, and of a denial the rule that would allow the
 /// request, if it is to know that. `exchange` is None if nothing is known about the
 /// request's framing; `closes` says that the connection ends with the response.
 pub(crate) fn reply(
     error: &Error,
+    id: RequestId,
     suggestion: Option<&str>,
     exchange: Option<Exchange>,
     closes: bool,
@@ -73,6 +75,8 @@ pub(crate) fn reply(
         }
         bytes.extend_from_slice(b"\r\nContent-Type: application/json\r\nDate: ");
         append_http_date(&mut bytes);
+        bytes.extend_from_slice(b"\r\nX-Doxy-Request-Id: ");
+        bytes.extend_from_slice(&id.digits());
         bytes.extend_from_slice(b"\r\nContent-Length: ");
         bytes.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         bytes.extend_from_slice(if closes && !http10 {

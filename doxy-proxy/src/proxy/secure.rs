@@ -77,9 +77,9 @@ pub(crate) async fn secure(
 
 /// Tells a client of TLS, before any handshake, that its connection is not served: in an alert, which
 /// costs nothing.
-pub(crate) fn alert(error: &Error, client: &Client) -> Next {
+pub(crate) fn alert(error: &Error, client: &Client, service: &Service) -> Next {
     error.tell(&client.log);
-    let mut record = RequestRecord::open(&client.log);
+    let mut record = RequestRecord::open(&client.log, service.request_ids.next());
     error.note(&mut record);
     let alert = match error {
         Error::PeerNotAllowed { .. } => ACCESS_DENIED,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::log::access::AccessLog;
 use crate::log::denials::Denials;
+use crate::log::request_id::RequestIds;
 use crate::net::peer::{Peer, PeerAcl};
 use crate::net::tls::server::TlsServer;
 use crate::policy::{DryRun, Policy, PolicyHandle};
@@ -42,6 +43,8 @@ pub struct Service {
     pub(crate) shares: Shares,
     /// What the log says of denials.
     pub(crate) denials: Arc<Denials>,
+    /// The numbers of its requests. A clone of the service has others.
+    pub(crate) request_ids: RequestIds,
 }
 
 /// What was denied on a socket, to be asked for when it has been served.
@@ -99,6 +102,7 @@ impl Service {
             explain_denials: false,
             access_log: None,
             shares: Shares::default(),
+            request_ids: RequestIds::default(),
         }
     }
 

@@ -151,9 +151,17 @@ fn every_request_has_a_record() {
     {
         let mut client = logged.connect();
         client.send(raw);
-        assert_eq!(client.reply(method).unwrap().status(), status, "{raw:?}");
+        let reply = client.reply(method).unwrap();
+        assert_eq!(reply.status(), status, "{raw:?}");
         let record = json(&logged.lines("log", number + 1)[number]);
         let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+        assert_eq!(text("request_id").len(), 16, "{record}");
+        match status {
+            // The engine's answer is as it was.
+            200 => assert!(reply.header("x-doxy-request-id").is_empty(), "{reply:?}"),
+            _ => assert_eq!(reply.request_id(), text("request_id")),
+        }
+        assert_eq!(text("socket"), "doxy.sock", "{record}");
         assert_eq!(text("method"), method, "{record}");
         assert_eq!(text("path"), path, "{record}");
         assert_eq!(text("verdict"), verdict, "{record}");
@@ -179,6 +187,44 @@ fn every_request_has_a_record() {
     }
     assert!(!fs::read_to_string(&log).unwrap().contains("secret="));
     assert!(!fs::read_to_string(&log).unwrap().contains("Auth"));
+    logged.doxy.stop();
+}
+
+/// What a client calls its request stands beside doxy's own number, and never in its place.
+#[test]
+fn what_a_client_calls_its_request_is_logged_escaped_and_cut() {
+    let logged = Logged::with(Fake::start(), "log", "json");
+    let long = "x".repeat(129);
+    let cut = format!("{}\u{2026}", &long[..128]);
+    let mut seen = Vec::new();
+    for (number, (lines, expected)) in [
+        ("", None),
+        ("X-Request-Id:\r\n", None),
+        ("x-request-id:  a b-1 \r\n", Some("a b-1")),
+        (
+            "X-Request-Id: \"}, \\n|n\u{fc}\r\n",
+            Some("\"}, \\n\\u{7c}n\u{fc}"),
+        ),
+        (&*format!("X-Request-Id: {long}\r\n"), Some(&*cut)),
+        // Which one would be meant is unknown.
+        ("X-Request-Id: 1\r\nX-Request-Id: 1\r\n", None),
+        ("X-Doxy-Request-Id: 0000000000000000\r\n", None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = format!("GET /secrets HTTP/1.1\r\nHost: d\r\n{lines}\r\n");
+        let reply = logged.connect().ask(request);
+        let line = &logged.lines("log", number + 1)[number];
+        let record = json(line);
+        assert_eq!(record["client_request_id"].as_str(), expected, "{line}");
+        assert_eq!(record["request_id"], reply.request_id(), "{line}");
+        assert!(!reply.message().contains(reply.request_id()));
+        seen.push(reply.request_id().to_owned());
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 7, "{seen:?}");
     logged.doxy.stop();
 }
 
@@ -258,13 +304,17 @@ fn the_text_format_has_one_line_per_request() {
     let lines = logged.lines("log", 2);
     let words: Vec<_> = lines[0].split(' ').collect();
     assert_eq!(words[1..5], ["200", "allowed", "GET", "/info"], "{lines:?}");
+    assert!(words[5].starts_with("request_id="), "{lines:?}");
+    assert_eq!(words[6], "client_request_id=-", "{lines:?}");
+    assert!(words[7] == "socket=doxy.sock", "{lines:?}");
+    assert!(words[8].starts_with("uid="), "{lines:?}");
     assert!(
         lines[0]
             .contains(" endpoint=/info rule=rules:1 object=- to_engine=0 to_client=2 first_byte=")
     );
     assert!(lines[0].ends_with(" complete -"), "{lines:?}");
     assert!(
-        lines[1].contains(" 403 denied GET /se\\u{20}cr\\u{7c}et uid="),
+        lines[1].contains(" 403 denied GET /se\\u{20}cr\\u{7c}et request_id="),
         "{lines:?}"
     );
     assert!(

@@ -233,8 +233,10 @@ fn the_debug_line_names_the_peer() {
     let id = std::process::id();
     let command = std::fs::read_to_string(Path::new("/proc/self/comm")).unwrap();
     let caller = format!("| uid {}, gid ", me());
-    let process = format!("pid {id} {}", command.trim());
-    assert!(line.contains(&caller) && line.ends_with(&process), "{line}");
+    let process = format!("pid {id} {}, request ", command.trim());
+    assert!(line.contains(&caller) && line.contains(&process), "{line}");
+    let (_, request) = line.rsplit_once(' ').unwrap();
+    assert_eq!(request.len(), 16, "{line}");
     doxy.stop();
 }
 

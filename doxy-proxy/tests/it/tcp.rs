@@ -40,8 +40,8 @@ fn both_families_are_served_on_one_address_and_told_apart_in_both_logs() {
     for (format, v4, v6) in [
         (
             Format::Text,
-            " GET /info address=127.0.0.1 port=",
-            " GET /info address=::1 port=",
+            " socket=door address=127.0.0.1 port=",
+            " socket=door address=::1 port=",
         ),
         (
             Format::Json,

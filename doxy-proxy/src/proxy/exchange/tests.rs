@@ -13,6 +13,7 @@ use super::{
 use crate::http::framing::Framing;
 use crate::log::context::LogContext;
 use crate::log::denials::Denials;
+use crate::log::request_id::RequestIds;
 use crate::net::peer::{Peer, UnixPeer};
 
 /// The engine answers at once; the only byte of the body comes after `pause`. What becomes of the
@@ -36,7 +37,7 @@ async fn answered_early(pause: Duration) -> Result<(Next, String), Box<dyn Error
         comm: String::new(),
     });
     let context = LogContext::new(None, peer, Arc::new(Denials::new("".into())));
-    let record = RequestRecord::open(&context);
+    let record = RequestRecord::open(&context, RequestIds::default().next());
     let mut request = Body::new(exchange.framing, false);
     let (mut input, mut from_engine) = (ReadBuf::default(), ReadBuf::default());
     engine.writable().await?;

@@ -245,8 +245,11 @@ fn log(service: &mut Service, format: Format) -> (tempfile::TempDir, PathBuf) {
 #[test]
 fn logs_name_the_container_where_it_is_known() {
     for (format, expected) in [
-        (Format::Text, " container=web endpoint="),
-        (Format::Json, r#","container":"web","method":"GET""#),
+        (Format::Text, " container=web container_id=ID endpoint="),
+        (
+            Format::Json,
+            r#","container":"web","container_id":"ID","method":"GET""#,
+        ),
     ] {
         let fake = engine();
         let mut service = service(&fake);
@@ -260,7 +263,8 @@ fn logs_name_the_container_where_it_is_known() {
         assert_eq!(from(&doxy, "127.0.0.4").ask(GET).status(), 403);
         drop(doxy);
         let log = std::fs::read_to_string(&path).unwrap();
-        let named: Vec<_> = log.lines().map(|line| line.contains(expected)).collect();
+        let expected = expected.replace("ID", &id("web"));
+        let named: Vec<_> = log.lines().map(|line| line.contains(&expected)).collect();
         assert_eq!(named, [true, true, false], "{log}");
         let last = log.lines().last().unwrap();
         assert!(

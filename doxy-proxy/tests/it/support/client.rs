@@ -37,6 +37,14 @@ impl Reply {
             .collect()
     }
 
+    /// The number of the request, of which a response of doxy's own has one.
+    #[track_caller]
+    pub(crate) fn request_id(&self) -> &str {
+        let ids = self.header("x-doxy-request-id");
+        assert_eq!(ids.len(), 1, "{self:?}");
+        ids[0]
+    }
+
     /// The `message` of a response that doxy made.
     #[track_caller]
     pub(crate) fn message(&self) -> String {
@@ -45,6 +53,9 @@ impl Reply {
             ["application/json"],
             "{self:?}"
         );
+        let id = self.request_id();
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        assert!(id.len() == 16 && id.bytes().all(digit), "{self:?}");
         let json: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
         let members = json.as_object().unwrap();
         assert_eq!(members.len(), 1, "{json}");

@@ -81,8 +81,14 @@ fn a_certificate_decides_who_may_come_in_and_is_in_the_log() {
     let (fake, certificates) = (Fake::start(), certificates());
     certificates.certify(&["other", "other.test"]);
     for (format, subject) in [
-        (Format::Text, " subject=CN=prometheus spki="),
-        (Format::Json, r#","subject":"CN=prometheus","spki":""#),
+        (
+            Format::Text,
+            " subject=CN=prometheus certificate=dns:prometheus,dns:metrics.test spki=",
+        ),
+        (
+            Format::Json,
+            r#","subject":"CN=prometheus","certificate":"dns:prometheus,dns:metrics.test","spki":""#,
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");

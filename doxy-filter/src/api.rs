@@ -31,7 +31,7 @@ mod table;
 mod template;
 
 pub use self::classify::{endpoint_of, escapes_matter, query_matters, upgrade_of};
-pub use self::docker::{CONTAINERS, VERSION};
+pub use self::docker::{CONTAINERS, PING, VERSION};
 pub use self::endpoint::{Answer, Api, Body, Effect, Endpoint, Risk, Version};
 pub use self::field_names::field_names;
 pub use self::filters::FILTERS;

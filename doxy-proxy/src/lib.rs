@@ -80,6 +80,7 @@ pub use crate::net::tls::certificate::{Certificate, CertificateRule};
 pub use crate::net::tls::client::{TlsClient, TlsClientFiles};
 pub use crate::net::tls::files::{TlsFile, TlsFileError};
 pub use crate::net::tls::server::{TlsServer, TlsServerFiles};
+pub use crate::net::tls::shown::{Shown, shown};
 pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::explain::{
@@ -88,6 +89,6 @@ pub use crate::proxy::explain::{
 };
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Denied, Limits, Service};
-pub use crate::upstream::{Upstream, UpstreamAddr};
+pub use crate::upstream::{GetError, Upstream, UpstreamAddr};
 #[cfg(feature = "script")]
 pub use doxy_script::{Limits as ScriptLimits, Script, ScriptError};

@@ -17,6 +17,9 @@ use super::template::Template;
 /// The path at which every engine says what it is, and in which version.
 pub const VERSION: &str = "/version";
 
+/// The path at which every engine says that it is there.
+pub const PING: &str = "/_ping";
+
 /// The path at which the engine lists the containers that run.
 pub const CONTAINERS: &str = "/containers/json";
 

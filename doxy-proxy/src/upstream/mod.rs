@@ -9,6 +9,7 @@ mod addr;
 mod connect;
 mod container;
 mod error;
+mod get;
 mod lookup;
 mod mounted;
 mod pool;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub use crate::upstream::addr::UpstreamAddr;
 pub(crate) use crate::upstream::error::UpstreamError;
+pub use crate::upstream::get::GetError;
 pub(crate) use crate::upstream::lookup::{LookupError, TIME as LOOKUP_TIME};
 
 use crate::clock::CoarseInstant;

@@ -9,6 +9,7 @@ mod der;
 pub(crate) mod files;
 mod provider;
 pub(crate) mod server;
+pub(crate) mod shown;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,98 @@
+//! Asks whatever listens at an address a question of one of doxy's tools, and reads the whole answer.
+//!
+//! The tools ask the engine so, and a doxy too: that is one more server of HTTP. Nothing of a client goes
+//! out, and nobody is answered with what comes back.
+
+use http::{Request, Response, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+
+use crate::net::reason::io_reason;
+use crate::upstream::{Upstream, UpstreamError};
+
+/// The longest answer, in bytes.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// Why there is no answer. The texts are reasons, to stand behind the address.
+#[derive(Debug, thiserror::Error)]
+pub enum GetError {
+    /// There is no connection.
+    #[error("{0}")]
+    NotReached(String),
+    /// The connection was closed before the answer began.
+    #[error("it closes connections without an answer")]
+    Closed,
+    /// What came is no whole answer of HTTP.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Upstream {
+    /// Gets `target`, on a connection of its own. `asker` is the name of the tool. It takes as long as
+    /// that takes: the caller has a clock.
+    ///
+    /// # Errors
+    /// There is no connection, or no whole answer.
+    pub async fn get(&self, target: &str, asker: &str) -> Result<Response<Bytes>, GetError> {
+        let stream = self.dial().await.map_err(not_reached)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        let answered = async {
+            let request = Request::get(target)
+                .header(header::HOST, "docker")
+                .header(
+                    header::USER_AGENT,
+                    format!("{asker}/{}", env!("CARGO_PKG_VERSION")),
+                )
+                .header("x-request-id", asker)
+                // There is no second question.
+                .header(header::CONNECTION, "close")
+                .body(Empty::<Bytes>::new())
+                .map_err(|error| GetError::Broken(error.to_string()))?;
+            let (head, body) = sender
+                .send_request(request)
+                .await
+                .map_err(failed)?
+                .into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let cut = |error| GetError::Broken(format!("its answer is cut or too long: {error}"));
+            Ok(Response::from_parts(head, body.map_err(cut)?.to_bytes()))
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            // Its errors also come out of the exchange, which ends first.
+            () = async { let _ = connection.await; std::future::pending().await } => Err(GetError::Closed),
+        }
+    }
+}
+
+fn not_reached(error: UpstreamError) -> GetError {
+    GetError::NotReached(match error {
+        UpstreamError::Unreachable { reason, .. } => io_reason(&reason),
+        UpstreamError::NotAccepting { .. } => "it does not accept connections".to_owned(),
+        UpstreamError::NoTls { reason, .. } | UpstreamError::BrokeOff { reason, .. } => reason,
+    })
+}
+
+fn failed(error: hyper::Error) -> GetError {
+    use std::error::Error as _;
+    let source = error
+        .source()
+        .and_then(|it| it.downcast_ref::<std::io::Error>());
+    match source {
+        _ if error.is_incomplete_message() || error.is_canceled() => GetError::Closed,
+        // The other side was gone before it had read the request.
+        Some(source) => match source.kind() {
+            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => {
+                GetError::Closed
+            }
+            _ => GetError::Broken(io_reason(source)),
+        },
+        None if error.is_parse() => GetError::Broken(format!("its answer is no HTTP: {error}")),
+        None => GetError::Broken(error.to_string()),
+    }
+}

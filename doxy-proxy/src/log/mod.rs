@@ -12,6 +12,7 @@ pub(crate) mod facts;
 mod format;
 pub(crate) mod json;
 pub mod limit;
+pub mod probe;
 pub(crate) mod record;
 pub(crate) mod request_id;
 mod text;

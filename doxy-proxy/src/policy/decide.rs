@@ -16,6 +16,7 @@
 use doxy_filter::{Reason, Request, RuleSet, Verdict, api};
 
 use crate::http::request::ValidRequest;
+use crate::log::probe;
 use crate::log::record::RequestRecord;
 use crate::policy::denial::Denial;
 use crate::policy::origin::Origin;
@@ -138,7 +139,10 @@ impl Policy {
                 self.permit(request, lookups, record)
             }
             Judgement::Denied(denial) => {
-                record.denied(&judged, denial.place());
+                // Nobody is to be told every few seconds that doxy was asked whether it lives.
+                if !probe::is_one(&judged, &request.head.lines) {
+                    record.denied(&judged, denial.place());
+                }
                 Decision::Denied(request, denial)
             }
             #[cfg(feature = "script")]

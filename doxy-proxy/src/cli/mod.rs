@@ -10,6 +10,7 @@ mod coverage;
 mod environment;
 mod explain;
 mod given;
+mod healthcheck;
 mod help;
 mod import;
 mod learn;

@@ -5,7 +5,9 @@
 
 use clap::{ArgMatches, Command};
 
-use crate::cli::{check, config, coverage, explain, import, learn, presets, replay, run};
+use crate::cli::{
+    check, config, coverage, explain, healthcheck, import, learn, presets, replay, run,
+};
 use crate::config::Source;
 use crate::startup::Failure;
 
@@ -32,6 +34,15 @@ const RUNNING: &[&str] = &[
     "script",
     "user",
     "group",
+];
+/// Those that say where doxy and its engine are.
+const REACH: &[&str] = &[
+    "config",
+    "proxy-socket",
+    "docker-socket",
+    "docker-tls-ca",
+    "docker-tls-cert",
+    "docker-tls-key",
 ];
 /// Those of the policy count with `--observe`.
 const LEARNING: &[&str] = &[
@@ -68,6 +79,12 @@ pub(crate) const TOOLS: &[Tool] = &[
         command: explain::command,
         run: explain::run,
         shown: POLICY,
+    },
+    Tool {
+        name: "healthcheck",
+        command: healthcheck::command,
+        run: healthcheck::run,
+        shown: REACH,
     },
     Tool {
         name: "import",

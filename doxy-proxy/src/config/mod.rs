@@ -16,6 +16,7 @@ mod peers;
 mod policy_files;
 mod policy_rules;
 mod presets;
+mod reach;
 mod risks;
 mod same_address;
 mod settings;
@@ -37,8 +38,10 @@ pub(crate) use self::policy_rules::NO_RULES;
 #[cfg(feature = "script")]
 pub(crate) use self::policy_rules::no_rules;
 pub(crate) use self::presets::{PRESETS, Preset};
+pub(crate) use self::reach::Reach;
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};
 pub(crate) use self::source::{Config, Shared, Source};
 pub(crate) use self::tls::{EngineTls, TlsFiles};
 pub(crate) use self::users::Login;
+pub(crate) use self::values::timeout;

@@ -326,7 +326,8 @@ impl std::fmt::Display for ListenConfig {
     }
 }
 
-fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
+/// Where clients connect, with modes and owners.
+pub(super) fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
     let mode = values::mode(&layers.value("socket-mode"))?;
     let owner = layers
         .optional("socket-owner")

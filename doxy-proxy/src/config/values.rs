@@ -108,7 +108,7 @@ pub(super) fn duration(setting: &Setting) -> Result<Duration, ConfigError> {
 }
 
 /// A duration greater than 0.
-pub(super) fn timeout(setting: &Setting) -> Result<Duration, ConfigError> {
+pub(crate) fn timeout(setting: &Setting) -> Result<Duration, ConfigError> {
     match duration(setting)? {
         Duration::ZERO => Err(setting.wrong("must be greater than 0", "write one such as 30s")),
         timeout => Ok(timeout),

@@ -106,6 +106,23 @@ impl Tls {
         Ok(server)
     }
 
+    /// The way to an engine, which gets `time` to accept a connection.
+    fn upstream(
+        &mut self,
+        engine: &UpstreamAddr,
+        files: Option<&EngineTls>,
+        time: Duration,
+    ) -> Result<Upstream, ConfigError> {
+        let engine = engine.clone();
+        Ok(match (files, &engine) {
+            (Some(files), UpstreamAddr::Tcp(address)) => {
+                let client = self.client(files, address)?;
+                Upstream::with_tls(engine, time, client)
+            }
+            _ => Upstream::new(engine, time),
+        })
+    }
+
     fn client(&mut self, files: &EngineTls, address: &str) -> Result<TlsClient, ConfigError> {
         let client = files.client.as_ref();
         let from = TlsClientFiles {
@@ -132,20 +149,23 @@ impl Tls {
     }
 }
 
+/// The way to an engine for one tool, which waits for `time` at most.
+pub(crate) fn engine_for_tool(
+    engine: &UpstreamAddr,
+    files: Option<&EngineTls>,
+    time: Duration,
+) -> Result<Upstream, ConfigError> {
+    Tls::default().upstream(engine, files, time)
+}
+
 /// What is served on a socket.
 pub(super) fn service(
     socket: &SocketConfig,
     logs: &mut AccessLogs,
     tls: &mut Tls,
 ) -> Result<Service, ConfigError> {
-    let engine = socket.engine.clone();
-    let upstream = match (&socket.engine_tls, &engine) {
-        (Some(files), UpstreamAddr::Tcp(address)) => {
-            let client = tls.client(files, address)?;
-            Upstream::with_tls(engine, CONNECT_TIMEOUT, client)
-        }
-        _ => Upstream::new(engine, CONNECT_TIMEOUT),
-    };
+    let files = socket.engine_tls.as_ref();
+    let upstream = tls.upstream(&socket.engine, files, CONNECT_TIMEOUT)?;
     let policy = Arc::clone(&socket.policy.policy);
     let mut service = Service::new(&socket.name, policy, upstream);
     service.peers = socket.peers.clone();

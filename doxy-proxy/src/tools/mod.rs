@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod compose;
 pub(crate) mod coverage;
 pub(crate) mod docker_host;
+pub(crate) mod healthcheck;
 pub(crate) mod learn;
 pub(crate) mod output;
 pub(crate) mod records;

@@ -3,5 +3,6 @@
 mod check;
 mod coverage;
 mod explain;
+mod healthcheck;
 mod pages;
 mod run;

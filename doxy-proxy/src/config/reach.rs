@@ -1,0 +1,49 @@
+//! Where clients reach doxy, and where doxy reaches engines: what tools need that only connect.
+//!
+//! Nothing of a policy is read for it, so that this takes no longer than the configuration itself. It
+//! refuses no more than what it reads.
+
+use doxy_proxy::UpstreamAddr;
+
+use crate::config::addresses;
+use crate::config::error::{ConfigError, Gathered};
+use crate::config::socket::{Bind, ListenConfig, binds};
+use crate::config::source::{Source, Stack};
+use crate::config::tls::{self, EngineTls, TlsFiles};
+
+/// One socket, as far as connecting goes.
+#[derive(Debug)]
+pub(crate) struct Reach {
+    /// At least one.
+    pub(crate) binds: Vec<Bind>,
+    /// If its addresses of TCP speak TLS.
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) engine: UpstreamAddr,
+    /// Only for an engine at an address of TCP.
+    pub(crate) engine_tls: Option<EngineTls>,
+}
+
+impl Source {
+    /// The addresses of all sockets and engines. What is wrong with one is an error, as for serving.
+    pub(crate) fn reach(&self) -> Result<Vec<Reach>, ConfigError> {
+        let contents = self.read()?;
+        let mut found = Gathered::default();
+        let stacks = self.stacks(&contents, &mut found);
+        let reach = stacks.iter().map(|stack| found.take(of(stack))).collect();
+        found.whole(reach)
+    }
+}
+
+fn of((_, layers): &Stack<'_>) -> Result<Reach, ConfigError> {
+    let binds = binds(layers)?;
+    let engine = addresses::engine(&layers.value("docker-socket"))?;
+    let engine_tls = tls::of_engine(layers)?;
+    let tcp = |bind: &Bind| !matches!(bind.listen, ListenConfig::Unix(_));
+    let has_tcp = binds.iter().any(tcp);
+    Ok(Reach {
+        tls: tls::of_clients(layers)?.filter(|_| has_tcp),
+        binds,
+        engine_tls: engine_tls.filter(|_| matches!(engine, UpstreamAddr::Tcp(_))),
+        engine,
+    })
+}

@@ -4,6 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::Command;
 use doxy_filter::import::{switches, wollomatic};
 
 use crate::cli::args::command;
@@ -63,8 +64,10 @@ pub(crate) fn unknown_variables(
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<String> {
     let command = command();
+    let of_tools = command.get_subcommands().flat_map(Command::get_arguments);
     let known: Vec<&str> = command
         .get_arguments()
+        .chain(of_tools)
         .filter_map(|arg| arg.get_env()?.to_str())
         .collect();
     let names = environment
@@ -105,6 +108,8 @@ mod tests {
     fn variables_that_are_no_settings() {
         for (variables, expected) in [
             (&[("DOXY_DEBUG", "1"), ("PATH", "/bin")][..], None),
+            // Tools read it.
+            (&[("DOXY_ADMIN", "/run/doxy/admin.sock")], None),
             (
                 &[("DOXY_PROXY_SOKET", "/tmp/x")],
                 Some("DOXY_PROXY_SOKET is not a setting of doxy; is DOXY_PROXY_SOCKET meant?"),

@@ -3,6 +3,7 @@
 //!
 //! Only the form is checked here. What a value means is for `config` to check.
 
+mod admin;
 mod args;
 mod check;
 mod config;
@@ -22,6 +23,7 @@ mod replay;
 mod run;
 mod tool_help;
 mod tools;
+mod top;
 mod which;
 
 use clap::ArgMatches;

@@ -6,7 +6,7 @@
 use clap::{ArgMatches, Command};
 
 use crate::cli::{
-    check, config, coverage, explain, healthcheck, import, learn, presets, replay, run,
+    check, config, coverage, explain, healthcheck, import, learn, presets, replay, run, top,
 };
 use crate::config::Source;
 use crate::startup::Failure;
@@ -115,5 +115,11 @@ pub(crate) const TOOLS: &[Tool] = &[
         command: run::command,
         run: run::run,
         shown: RUNNING,
+    },
+    Tool {
+        name: "top",
+        command: top::command,
+        run: top::run,
+        shown: &["config"],
     },
 ];

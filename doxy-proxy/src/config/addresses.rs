@@ -46,6 +46,24 @@ pub(super) fn engine(setting: &Setting) -> Result<UpstreamAddr, ConfigError> {
     }
 }
 
+/// The admin side of a running doxy, to connect to: a path, `unix://PATH` or `tcp://HOST:PORT`.
+pub(crate) fn admin(setting: &Setting) -> Result<UpstreamAddr, ConfigError> {
+    match kind(setting) {
+        Kind::Path(path) if !path.as_os_str().is_empty() => Ok(UpstreamAddr::Unix(path)),
+        Kind::Tcp(address) if is_host_and_port(address) => {
+            Ok(UpstreamAddr::Tcp(address.to_owned()))
+        }
+        Kind::Fd(_) => Err(setting.wrong(
+            "this socket comes from systemd, and only its unit says where it is",
+            "give its address: --admin ADDRESS",
+        )),
+        _ => Err(setting.wrong(
+            "no address of an admin side",
+            "write a path such as /run/doxy/admin.sock, or tcp://HOST:PORT",
+        )),
+    }
+}
+
 /// A socket to create: a path, `unix://PATH`, `tcp://ADDRESS:PORT` or `fd://NAME`.
 pub(super) fn proxy(setting: &Setting) -> Result<Address, ConfigError> {
     match kind(setting) {

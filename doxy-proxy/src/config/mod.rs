@@ -28,6 +28,7 @@ mod users;
 mod values;
 mod warnings;
 
+pub(crate) use self::addresses::admin as admin_address;
 pub(crate) use self::compat::compat;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;

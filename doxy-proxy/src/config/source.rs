@@ -141,6 +141,11 @@ impl Source {
         Ok(tables.into_iter().next().map(|table| table.name))
     }
 
+    /// Where the doxy that has these settings has its admin side, if it has one.
+    pub(crate) fn admin_listen(&self) -> Result<Option<Setting>, ConfigError> {
+        Ok(self.values("admin-listen")?.pop())
+    }
+
     /// The user that a command is to run as, by name or number.
     pub(crate) fn login(
         &self,

@@ -3,6 +3,7 @@
 //!
 //! It knows no command line and prints nothing but what happens on the way, on standard error.
 
+pub(crate) mod admin_client;
 pub(crate) mod check;
 pub(crate) mod compose;
 pub(crate) mod coverage;
@@ -13,4 +14,5 @@ pub(crate) mod output;
 pub(crate) mod records;
 pub(crate) mod replay;
 pub(crate) mod say;
+pub(crate) mod top;
 mod yaml;

@@ -6,3 +6,4 @@ mod explain;
 mod healthcheck;
 mod pages;
 mod run;
+mod top;

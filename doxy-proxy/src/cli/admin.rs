@@ -1,0 +1,43 @@
+//! Where the tools find the admin side of a running doxy.
+
+use std::ffi::OsString;
+
+use clap::builder::OsStringValueParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches};
+use doxy_proxy::UpstreamAddr;
+
+use crate::config::{ConfigError, Setting, Source, admin_address};
+
+const OPTION: &str = "--admin";
+const VARIABLE: &str = "DOXY_ADMIN";
+
+/// The option that names the admin side.
+pub(super) fn option() -> Arg {
+    Arg::new("admin")
+        .long("admin")
+        .value_name("ADDRESS")
+        .env(VARIABLE)
+        .hide_env_values(true)
+        .value_parser(OsStringValueParser::new())
+        .help("The admin side of the running doxy: a path or tcp://HOST:PORT [default: its --admin-listen]")
+}
+
+/// What the option or its variable says, or else `admin-listen`. None if nothing says where it is.
+pub(super) fn address(
+    matches: &ArgMatches,
+    source: &Source,
+) -> Result<Option<UpstreamAddr>, ConfigError> {
+    let Some(given) = matches.get_one::<OsString>("admin") else {
+        return source
+            .admin_listen()?
+            .as_ref()
+            .map(admin_address)
+            .transpose();
+    };
+    let name = match matches.value_source("admin") {
+        Some(ValueSource::EnvVariable) => VARIABLE,
+        _ => OPTION,
+    };
+    admin_address(&Setting::named(name, "admin", given)).map(Some)
+}

@@ -1,0 +1,201 @@
+//! `doxy top --once`: how it finds the admin side, and what it makes of the answer.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::process::Ended;
+use crate::support::{Fake, Setup};
+
+/// What an admin side answers that has served so many requests.
+fn status(requests: u64) -> Value {
+    let denial = |last: &str, path: &str, suggestion: Value| {
+        json!({
+            "peer": "user 1000", "method": "POST", "path": path, "endpoint": null, "verdict": "denied",
+            "reason": "path", "rule": "", "count": 3, "first": last, "last": last, "suggestion": suggestion,
+        })
+    };
+    json!({
+        "version": "0.1.0", "pid": 7, "started": "2026-11-27T15:00:00Z", "now": "2026-11-27T16:00:00Z",
+        "policy_hash": "0123456789abcdef",
+        "reloads": {"ok": 1, "failed": 1, "last": null, "last_error": "doxy.toml:1:1: wrong"},
+        "log": {"dropped": 2},
+        "sockets": [{
+            "name": "web", "policy": {"described": "preset traefik"}, "dry_run": true,
+            "requests": {"allowed": requests, "denied": 3, "would_deny": 1, "refused": 2},
+            "open": {"connections": 4, "streams": 5, "tunnels": 6},
+            "bytes": {"to_engine": 2048, "to_client": 5_000_000},
+            "engine_connections": {"dialled": 1, "reused": 2, "errors": 9},
+            "latency": {"p50": 0.0012, "p99": null},
+            "denials": [
+                denial("2026-11-27T15:30:00Z", "/older", Value::Null),
+                denial("2026-11-27T15:40:00Z", "/<b>\u{1b}[31m", json!("POST /x")),
+            ],
+        }],
+    })
+}
+
+/// An admin side with more requests each time that it is asked.
+fn admin_side() -> Fake {
+    let requests = AtomicU64::new(1000);
+    Fake::with(move |request, stream| {
+        let (code, body) = match request.target() {
+            "/api/status" => {
+                let before = requests.fetch_add(500, Ordering::SeqCst);
+                ("200 OK", status(before).to_string())
+            }
+            _ => ("404 Not Found", String::new()),
+        };
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {code}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .is_ok()
+    })
+}
+
+fn top(setup: Setup, args: &[&str]) -> Ended {
+    setup.args(["top", "--once"]).args(args).run()
+}
+
+#[test]
+fn people_read_a_table_and_what_was_denied() {
+    let admin = admin_side();
+    let address = admin.path().to_str().unwrap();
+    let ended = top(Setup::new(), &["--admin", address]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended}");
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "doxy 0.1.0, process 7, since 2026-11-27T15:00:00Z, policies 0123456789abcdef",
+            "not reloaded: doxy.toml:1:1: wrong",
+            "lines of the log that could not be written: 2",
+        ]
+    );
+    let row: Vec<_> = lines[5]
+        .split("  ")
+        .map(str::trim)
+        .filter(|it| !it.is_empty())
+        .collect();
+    // The rate depends on how long the second look took.
+    let rate: f64 = row[1].parse().unwrap();
+    assert!(rate > 0.0 && rate <= 500.0, "{ended}");
+    assert_eq!(
+        (row[0], &row[2..]),
+        (
+            "web",
+            &[
+                "1500",
+                "3",
+                "1",
+                "2",
+                "4",
+                "5",
+                "6",
+                "4.8 MiB",
+                "2.0 KiB",
+                "9",
+                "1.2 ms",
+                "-",
+                "preset traefik (dry run)",
+            ][..]
+        ),
+        "{ended}"
+    );
+    // The latest first; what could move the cursor is escaped.
+    assert_eq!(
+        lines[6..],
+        [
+            "",
+            "denied lately",
+            "2026-11-27T15:40:00Z       3  web: POST /<b>\\u{1b}[31m to user 1000 (denied: path)",
+            "                      would allow it: POST /x",
+            "2026-11-27T15:30:00Z       3  web: POST /older to user 1000 (denied: path)",
+        ],
+        "{ended}"
+    );
+}
+
+#[test]
+fn programs_get_the_status_and_the_rates() {
+    let admin = admin_side();
+    let setup = Setup::new().env("DOXY_ADMIN", admin.path().to_str().unwrap());
+    let ended = top(setup, &["--format", "json"]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended}");
+    let mut got: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let rates = got["sockets"][0]["per_second"].take();
+    assert!(
+        rates["requests"].as_f64().is_some_and(|it| it > 0.0),
+        "{rates}"
+    );
+    assert_eq!(
+        (&rates["to_engine"], &rates["to_client"]),
+        (&json!(0.0), &json!(0.0))
+    );
+    got["sockets"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("per_second");
+    assert_eq!(got, status(1500));
+}
+
+#[test]
+fn what_does_not_answer_is_named() {
+    let broken = Fake::with(|_, stream| stream.write_all(b"SSH-2.0-x\r\n\r\n").is_ok());
+    let html = Fake::start();
+    let gone = Fake::with(|_, stream| {
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            .is_ok()
+    });
+    let path = |fake: &Fake| fake.path().to_str().unwrap().to_owned();
+    for (args, code, words) in [
+        (
+            vec!["--once".to_owned()],
+            2,
+            "--admin: nothing says where the admin side is",
+        ),
+        (
+            vec!["--once".into(), "--admin".into(), "9323".into()],
+            2,
+            "--admin 9323: no address of an admin",
+        ),
+        (
+            vec!["--once".into(), "--admin".into(), "fd://x".into()],
+            2,
+            "--admin fd://x: this socket comes from",
+        ),
+        (vec!["--admin".into(), path(&html)], 2, "--once is missing"),
+        (
+            vec!["--once".into(), "--admin".into(), "no.sock".into()],
+            1,
+            "the admin side at no.sock: no such file",
+        ),
+        (
+            vec!["--once".into(), "--admin".into(), path(&broken)],
+            1,
+            "the admin side at ",
+        ),
+        (
+            vec!["--once".into(), "--admin".into(), path(&html)],
+            1,
+            "/api/status is not what a doxy answers",
+        ),
+        (
+            vec!["--once".into(), "--admin".into(), path(&gone)],
+            1,
+            "answered with status 403",
+        ),
+    ] {
+        let ended = Setup::new().args(["top"]).args(&args).run();
+        assert_eq!(
+            (ended.code, &*ended.stdout),
+            (Some(code), ""),
+            "{args:?}: {ended}"
+        );
+        assert!(ended.stderr.contains(words), "{args:?}: {ended}");
+    }
+}

@@ -24,13 +24,16 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use doxy_proxy::log::diagnostics::error_with_priority;
 use tracing::Level;
 
 use crate::cli::{Stop, Task};
 use crate::config::{ConfigError, Source};
 use crate::notify::Notifier;
 use crate::signals::Signals;
-use crate::startup::{Bound, Failure, log_to_stderr, raise_descriptor_limit, runtime};
+use crate::startup::{
+    Bound, Failure, log_to_stderr, raise_descriptor_limit, runtime, stderr_is_journal,
+};
 use crate::tools::say::say;
 
 /// Failed while running.
@@ -101,7 +104,11 @@ fn serve(source: Source, compat: Option<Vec<String>>) -> Result<(), Failure> {
 
 /// Prints an error for the person who started doxy. The log may not be set up yet.
 fn complain(error: &dyn Display, code: u8) -> ExitCode {
+    let mut text = format!("doxy: {error}");
+    if stderr_is_journal() {
+        text = error_with_priority(&text);
+    }
     // If printing fails, the exit code still says it.
-    let _ = writeln!(io::stderr(), "doxy: {error}");
+    let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(code)
 }

@@ -159,10 +159,10 @@ fn options() -> Command {
         ])
         .next_help_heading("Logs")
         .args([
-            option("access-log", "DOXY_ACCESS_LOG", "FILE|stdout|off")
+            option("access-log", "DOXY_ACCESS_LOG", "FILE|stdout|journal|off")
                 .help("Where to write a record of every request")
                 .long_help(help::ACCESS_LOG),
-            option("log-format", "DOXY_LOG_FORMAT", "text|json")
+            option("log-format", "DOXY_LOG_FORMAT", "text|json|journald")
                 .help("The format of the access log"),
             flag("debug", "DOXY_DEBUG")
                 .help("Print a line for each request, with the reason if it is denied")

@@ -131,8 +131,9 @@ How long running requests may take once doxy is told to stop by SIGTERM or SIGIN
 A second signal stops doxy at once.";
 
 pub(super) const ACCESS_LOG: &str = "\
-Where to write a record of every request: a file, which SIGHUP reopens after log rotation, or \
-standard output.";
+Where to write a record of every request: a file, which SIGHUP reopens after log rotation, standard \
+output, or systemd's journal. There each record has fields to search by. With \
+--log-format journald alone it goes there too.";
 
 pub(super) const DEBUG: &str = "\
 Print a line for each request to standard error: time, status, duration, host, method and path, and \

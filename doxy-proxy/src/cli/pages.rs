@@ -110,7 +110,7 @@ fn with_values(command: Command) -> Command {
                     [Risk::HostRoot, Risk::Exec].map(Risk::name).into()
                 }
                 "accept-risk" => Risk::ALL.iter().map(|risk| risk.name()).collect(),
-                "log-format" => vec!["text", "json"],
+                "log-format" => vec!["text", "json", "journald"],
                 "sandbox" => vec!["auto", "require", "off"],
                 _ => return arg,
             };

@@ -4,6 +4,7 @@
 //! reads only the configuration, the policies' files, and what the system says of users, groups and
 //! interfaces. Nothing falls back silently.
 
+mod access_log;
 mod addresses;
 mod compat;
 mod error;
@@ -28,6 +29,7 @@ mod users;
 mod values;
 mod warnings;
 
+pub(crate) use self::access_log::AccessLogConfig;
 pub(crate) use self::addresses::admin as admin_address;
 pub(crate) use self::compat::compat;
 pub(crate) use self::error::ConfigError;
@@ -41,7 +43,7 @@ pub(crate) use self::policy_rules::no_rules;
 pub(crate) use self::presets::{PRESETS, Preset};
 pub(crate) use self::reach::Reach;
 pub(crate) use self::settings::Setting;
-pub(crate) use self::socket::{AccessLogConfig, Bind, ListenConfig, SocketConfig};
+pub(crate) use self::socket::{Bind, ListenConfig, SocketConfig};
 pub(crate) use self::source::{Config, Shared, Source};
 pub(crate) use self::tls::{EngineTls, TlsFiles};
 pub(crate) use self::users::Login;

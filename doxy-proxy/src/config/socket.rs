@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use doxy_filter::api::Risk;
-use doxy_proxy::{Format, Limits, LogDestination, PeerAcl, UnixListenConfig, UpstreamAddr};
+use doxy_proxy::{Limits, PeerAcl, UnixListenConfig, UpstreamAddr};
 use rustix::fs::{Gid, Uid};
 
+use crate::config::access_log::{self, AccessLogConfig};
 use crate::config::addresses::{self, Address};
 use crate::config::error::{ConfigError, Gathered};
 use crate::config::keys::{KEYS, Scope};
@@ -84,15 +85,6 @@ struct Conditions {
     accepted_risks: Vec<Risk>,
 }
 
-/// Where requests are recorded.
-#[derive(Debug, Clone)]
-pub(crate) struct AccessLogConfig {
-    /// For messages.
-    pub(crate) setting: Setting,
-    pub(crate) destination: LogDestination,
-    pub(crate) format: Format,
-}
-
 /// Checks the settings of one socket. Without a name, it is called by its address.
 pub(super) fn check(
     name: Option<&str>,
@@ -129,7 +121,7 @@ pub(super) fn check(
     let head = found.take(values::timeout(&layers.value("head-timeout")));
     let body = found.take(values::size(&layers.value("max-body")));
     let idle = found.take(values::timeout(&layers.value("idle-timeout")));
-    let access_log = found.take(access_log(layers)).flatten();
+    let access_log = found.take(access_log::of_socket(layers)).flatten();
     let tls = found.take(tls::of_clients(layers)).flatten();
     let allow_host = Each {
         layers,
@@ -358,26 +350,6 @@ pub(super) fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
         }));
     }
     Ok(binds)
-}
-
-fn access_log(layers: &Layers<'_>) -> Result<Option<AccessLogConfig>, ConfigError> {
-    let setting = layers.value("access-log");
-    let formats = [("text", Format::Text), ("json", Format::Json)];
-    let format = values::choice(&layers.value("log-format"), &formats)?;
-    let destination = match setting.value().to_str() {
-        Some("off") => return Ok(None),
-        Some("") => {
-            let help = "name a file, or write `stdout` or `off`";
-            return Err(setting.wrong("the path is empty", help));
-        }
-        Some("stdout") => LogDestination::Stdout,
-        _ => LogDestination::File(setting.path()),
-    };
-    Ok(Some(AccessLogConfig {
-        setting,
-        destination,
-        format,
-    }))
 }
 
 /// A name that a `Host` may have, without a port.

@@ -342,7 +342,7 @@ fn access_logs(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
     {
         let destination = match &log.destination {
             LogDestination::File(path) => LogDestination::File(same_address::real(path)),
-            LogDestination::Stdout => LogDestination::Stdout,
+            other => other.clone(),
         };
         match seen.iter().find(|(other, _)| *other == destination) {
             Some((_, format)) if *format != log.format => {
@@ -379,11 +379,12 @@ fn needs(sockets: &[SocketConfig], files: &[PathBuf]) -> Needs {
                 needs.sockets.push(unix.path.clone());
             }
         }
-        if let Some(log) = &socket.access_log
-            && let LogDestination::File(path) = &log.destination
-            && !needs.write_files.contains(path)
-        {
-            needs.write_files.push(path.clone());
+        match socket.access_log.as_ref().map(|log| &log.destination) {
+            Some(LogDestination::File(path)) if !needs.write_files.contains(path) => {
+                needs.write_files.push(path.clone());
+            }
+            Some(LogDestination::Journal(_)) => needs.sealed_memory = true,
+            _ => {}
         }
     }
     needs.read_files = files.iter().filter(|file| file.exists()).cloned().collect();

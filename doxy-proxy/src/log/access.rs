@@ -1,4 +1,4 @@
-//! The access log: one record a request, in a file that never holds up a request.
+//! The access log: one record a request, in a file or the journal, which never hold up a request.
 //!
 //! Requests put records into memory, and a thread writes them. If the disk or the reader is too slow,
 //! records are dropped and counted, and the log says how many as soon as it can be written again.
@@ -8,10 +8,12 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
 
+use crate::log::date;
+use crate::log::journal::{self, Journal, append_entry};
 use crate::net::reason::io_reason;
 
 /// How long the thread gathers further records after it has written some.
@@ -30,6 +32,8 @@ pub enum LogDestination {
     Stdout,
     /// A file, which is appended to, and reopened on request.
     File(PathBuf),
+    /// The journal of systemd, at this socket.
+    Journal(PathBuf),
 }
 
 /// How a record is written.
@@ -39,6 +43,8 @@ pub enum Format {
     Text,
     /// One JSON object a line.
     Json,
+    /// The fields of an entry of the journal, and nowhere else.
+    Journald,
 }
 
 /// The access log. A clone is the same log; the log is complete when the last clone is dropped.
@@ -81,6 +87,11 @@ impl Shared {
 impl AccessLog {
     /// Opens the log. Call it after privileges were dropped: its thread inherits the caller's.
     pub fn open(target: LogDestination, format: Format) -> io::Result<Self> {
+        let journal = matches!(target, LogDestination::Journal(_));
+        if journal != (format == Format::Journald) {
+            let why = "the journal takes fields, and nothing else does";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let output = Output::open(&target)?;
         let shared = Arc::new(Shared::default());
         let log = Self {
@@ -107,7 +118,10 @@ impl AccessLog {
             return;
         }
         let before = state.lines.len();
-        render(&mut state.lines);
+        match self.format {
+            Format::Text | Format::Json => render(&mut state.lines),
+            Format::Journald => append_entry(&mut state.lines, render),
+        }
         let after = state.lines.len();
         state.records += 1;
         let first = std::mem::take(&mut state.idle);
@@ -135,12 +149,14 @@ impl Drop for Log {
 enum Output {
     Stdout,
     File(File),
+    Journal(Journal),
 }
 
 impl Output {
     fn open(target: &LogDestination) -> io::Result<Self> {
         let path = match target {
             LogDestination::Stdout => return Ok(Self::Stdout),
+            LogDestination::Journal(path) => return Journal::connect(path).map(Self::Journal),
             LogDestination::File(path) => path,
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC;
@@ -154,15 +170,17 @@ impl Output {
         Ok(Self::File(File::from(file)))
     }
 
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self {
+    /// Writes records. An error comes with how many were written before it, as far as that is known.
+    fn write(&mut self, records: &[u8]) -> Result<(), (u64, io::Error)> {
+        let written = match self {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(lines)?;
-                stdout.flush()
+                stdout.write_all(records).and_then(|()| stdout.flush())
             }
-            Self::File(file) => file.write_all(lines),
-        }
+            Self::File(file) => file.write_all(records),
+            Self::Journal(journal) => return journal.send_all(records),
+        };
+        written.map_err(|error| (0, error))
     }
 }
 
@@ -194,8 +212,8 @@ fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, f
         if lost > 0 {
             render_lost(&mut lines, lost, format);
         }
-        if let Err(error) = output.write(&lines) {
-            shared.lock().lost += lost + records;
+        if let Err((written, error)) = output.write(&lines) {
+            shared.lock().lost += lost + records.saturating_sub(written);
             if !failing {
                 tracing::warn!("the access log takes no records: {}", io_reason(&error));
             }
@@ -229,12 +247,16 @@ fn wait<'a>(work: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, Stat
 }
 
 fn render_lost(lines: &mut Vec<u8>, lost: u64, format: Format) {
-    let now = humantime::format_rfc3339_millis(SystemTime::now());
-    // Writing to a vector cannot fail.
-    let _ = match format {
-        Format::Text => writeln!(lines, "{now} lost={lost}"),
-        Format::Json => writeln!(lines, "{{\"time\":\"{now}\",\"lost\":{lost}}}"),
+    let (before, between, behind) = match format {
+        Format::Text => ("", " lost=", "\n"),
+        Format::Json => ("{\"time\":\"", "\",\"lost\":", "}\n"),
+        Format::Journald => return append_entry(lines, |entry| journal::lost(entry, lost)),
     };
+    lines.extend_from_slice(before.as_bytes());
+    date::append_rfc3339(lines);
+    lines.extend_from_slice(between.as_bytes());
+    lines.extend_from_slice(itoa::Buffer::new().format(lost).as_bytes());
+    lines.extend_from_slice(behind.as_bytes());
 }
 
 #[cfg(test)]

@@ -12,15 +12,18 @@ thread_local! {
 }
 
 /// The time since 1970. A clock before 1970 counts as its first moment.
-fn since_1970() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
 }
 
 /// Appends the time of day to the millisecond, in UTC (RFC 3339).
 pub(crate) fn append_rfc3339(line: &mut Vec<u8>) {
-    let now = since_1970();
+    append_time(line, SystemTime::now());
+}
+
+fn append_time(line: &mut Vec<u8>, time: SystemTime) {
+    let now = since_1970(time);
     MILLISECOND.with_borrow_mut(|(millisecond, text)| {
         if *millisecond != now.as_millis() || text.is_empty() {
             *millisecond = now.as_millis();
@@ -35,7 +38,7 @@ pub(crate) fn append_rfc3339(line: &mut Vec<u8>) {
 
 /// Appends the time of day as HTTP writes it (RFC 9110 section 5.6.7).
 pub(crate) fn append_http_date(bytes: &mut Vec<u8>) {
-    let now = since_1970().as_secs();
+    let now = since_1970(SystemTime::now()).as_secs();
     SECOND.with_borrow_mut(|(second, text)| {
         if *second != now || text.is_empty() {
             *second = now;
@@ -43,4 +46,33 @@ pub(crate) fn append_http_date(bytes: &mut Vec<u8>) {
         }
         bytes.extend_from_slice(text.as_bytes());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::append_time;
+
+    /// A clock may be set to any time, and back.
+    #[test]
+    fn a_clock_that_jumps_gives_the_time_that_it_shows() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        for (time, expected) in [
+            (at(1_800_000_000), "2027-01-15T08:00:00.000Z"),
+            (at(0), "1970-01-01T00:00:00.000Z"),
+            (
+                SystemTime::UNIX_EPOCH - Duration::from_secs(1),
+                "1970-01-01T00:00:00.000Z",
+            ),
+            (at(1_800_000_000), "2027-01-15T08:00:00.000Z"),
+            // There is no such time in RFC 3339.
+            (at(253_402_300_800), ""),
+            (at(1_700_000_000), "2023-11-14T22:13:20.000Z"),
+        ] {
+            let mut line = Vec::new();
+            append_time(&mut line, time);
+            assert_eq!(str::from_utf8(&line), Ok(expected));
+        }
+    }
 }

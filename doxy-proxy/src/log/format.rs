@@ -34,7 +34,7 @@ pub(crate) struct LogLine<'a> {
 }
 
 impl LogLine<'_> {
-    fn reason(&self) -> &str {
+    pub(super) fn reason(&self) -> &str {
         match &*self.text.detail {
             "" => self.reason.words(),
             detail => detail,
@@ -42,17 +42,17 @@ impl LogLine<'_> {
     }
 
     /// The endpoint's template; empty if the engine serves nothing at the path.
-    fn template(&self) -> &'static str {
+    pub(super) fn template(&self) -> &'static str {
         self.endpoint.map_or("", |endpoint| endpoint.template)
     }
 
     /// The name of the socket that it came in at.
-    fn socket(&self) -> Cow<'_, str> {
+    pub(super) fn socket(&self) -> Cow<'_, str> {
         escaped(self.context.denials.socket().as_bytes())
     }
 
     /// The container that the peer is in, where it is known.
-    fn container(&self) -> Option<&Container> {
+    pub(super) fn container(&self) -> Option<&Container> {
         self.context.container()?.as_ref().ok()
     }
 
@@ -237,18 +237,18 @@ impl LogLine<'_> {
 }
 
 /// The address without its port.
-fn address(peer: &NetPeer) -> String {
+pub(super) fn address(peer: &NetPeer) -> String {
     peer.address.ip().to_string()
 }
 
 /// Whose certificate it has shown; empty if it has shown none, or one without a name.
-fn subject(peer: &NetPeer) -> &str {
+pub(super) fn subject(peer: &NetPeer) -> &str {
     let certificate = peer.certificate.as_ref();
     certificate.map_or("", |certificate| &certificate.subject)
 }
 
 /// What `allow-cert` can name a certificate by: its alternative names, or else its key.
-fn named(certificate: &Certificate) -> String {
+pub(super) fn named(certificate: &Certificate) -> String {
     let names = match &*certificate.sans {
         [] => format!("spki:{}", certificate.spki_text()),
         names => names.join(","),

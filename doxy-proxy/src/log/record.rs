@@ -275,6 +275,7 @@ impl Drop for RequestRecord<'_> {
             log.record(|out| match log.format {
                 Format::Text => line.text(out),
                 Format::Json => line.json(out),
+                Format::Journald => line.entry(out),
             });
         }
         line.debug();

@@ -120,7 +120,7 @@ fn enter(needs: &Needs) -> SandboxReport {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     note(Err("seccomp (not for this processor)".to_owned()));
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    note(match seccomp::install(needs.network) {
+    note(match seccomp::install(needs) {
         Ok(()) => Ok("seccomp".to_owned()),
         Err(why) => Err(format!("seccomp ({why})")),
     });

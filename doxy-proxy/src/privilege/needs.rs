@@ -17,6 +17,8 @@ pub struct Needs {
     pub read_folders: Vec<PathBuf>,
     /// Files that are created or appended to. The sandbox grants their folder.
     pub write_files: Vec<PathBuf>,
+    /// Whether memory is made, sealed and given to others by its descriptor.
+    pub sealed_memory: bool,
     /// Doxy's own unix sockets, which are removed when it stops. With a unix engine the sandbox grants
     /// that others are created in their folders, for a reload that adds some.
     pub sockets: Vec<PathBuf>,

@@ -29,7 +29,7 @@ use crate::startup::sockets::Created;
 
 pub(crate) use self::live::Failure;
 pub(crate) use self::private::serve_privately;
-pub(crate) use self::process::{log_to_stderr, raise_descriptor_limit, runtime};
+pub(crate) use self::process::{log_to_stderr, raise_descriptor_limit, runtime, stderr_is_journal};
 pub(crate) use self::services::engine_for_tool;
 
 /// How often doxy looks at files and at its own sockets.

@@ -46,6 +46,10 @@ impl AccessLogs {
         }
         let help = match destination {
             LogDestination::Stdout => "leave the access log out, or name a file",
+            LogDestination::Journal(_) => {
+                "systemd's journal takes entries in at /run/systemd/journal/socket: start it, or \
+                 mount that folder into the container, or name a file"
+            }
             LogDestination::File(_) => {
                 "name a file that doxy may write to, in a folder that exists"
             }

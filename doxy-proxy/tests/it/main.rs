@@ -46,6 +46,8 @@ mod lifecycle;
 mod limits;
 // Sockets that the service manager passes on.
 mod inherited;
+// The journal of systemd, as access log and as standard error.
+mod journal;
 // The socket that doxy creates.
 mod listening;
 // A log that cannot be written, or that nobody reads.

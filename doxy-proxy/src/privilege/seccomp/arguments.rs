@@ -11,7 +11,7 @@ use seccompiler::{
     SeccompCondition, SeccompRule,
 };
 
-use crate::privilege::needs::Network;
+use crate::privilege::needs::{Needs, Network};
 
 /// A call, and the rules of which one must hold.
 type Allowed = (c_long, Vec<SeccompRule>);
@@ -25,7 +25,8 @@ const NAMESPACES: c_int = libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-pub(super) fn allowed(network: Network) -> Result<Vec<Allowed>, BackendError> {
+pub(super) fn allowed(needs: &Needs) -> Result<Vec<Allowed>, BackendError> {
+    let network = needs.network;
     let own = u64::from(std::process::id());
     let mut calls = vec![
         // Threads of doxy: no processes, no namespaces.
@@ -43,20 +44,7 @@ pub(super) fn allowed(network: Network) -> Result<Vec<Allowed>, BackendError> {
         (libc::SYS_tkill, vec![all([(0, Eq, own)])?]),
         // Asking for doxy's own limits. The third argument would set them.
         (libc::SYS_prlimit64, vec![own_limits()?]),
-        (
-            libc::SYS_fcntl,
-            one_of(
-                1,
-                [
-                    libc::F_GETFD,
-                    libc::F_SETFD,
-                    libc::F_GETFL,
-                    libc::F_SETFL,
-                    libc::F_DUPFD_CLOEXEC,
-                    libc::F_SETPIPE_SZ, // how much is spliced at a time
-                ],
-            )?,
-        ),
+        (libc::SYS_fcntl, fcntl(needs)?),
         (
             libc::SYS_prctl,
             // Names of threads, and of memory that the C library maps.
@@ -72,10 +60,18 @@ pub(super) fn allowed(network: Network) -> Result<Vec<Allowed>, BackendError> {
     // there whatever the engine's is, can be made to forget its client.
     let no_connect = |flags| all([bits(flags, libc::MSG_FASTOPEN, 0)]);
     calls.push((libc::SYS_sendto, vec![no_connect(3)?]));
+    if needs.sealed_memory {
+        // An entry that is too large for a datagram.
+        let flags = number(libc::MFD_CLOEXEC.cast_signed() | libc::MFD_ALLOW_SEALING.cast_signed());
+        calls.push((libc::SYS_memfd_create, vec![all([(1, Eq, flags)])?]));
+    }
+    if needs.sealed_memory || network == Network::Names {
+        // Gives memory to the journal, or asks a name server.
+        calls.push((libc::SYS_sendmsg, vec![no_connect(2)?]));
+    }
     if network == Network::Names {
         // Two questions to a name server at once.
         calls.push((libc::SYS_sendmmsg, vec![no_connect(3)?]));
-        calls.push((libc::SYS_sendmsg, vec![no_connect(2)?]));
         // The resolver of glibc loads its modules at the first lookup.
         if cfg!(target_env = "gnu") {
             for (_, rules) in calls
@@ -95,6 +91,25 @@ const PR_SET_VMA: c_int = 0x5356_4d41;
 /// Memory that is not code: doxy makes no new code.
 fn not_executable() -> Result<SeccompRule, BackendError> {
     all([bits(2, libc::PROT_EXEC, 0)])
+}
+
+/// Flags of descriptors; not their locks and owners.
+fn fcntl(needs: &Needs) -> Result<Vec<SeccompRule>, BackendError> {
+    let mut rules = one_of(
+        1,
+        [
+            libc::F_GETFD,
+            libc::F_SETFD,
+            libc::F_GETFL,
+            libc::F_SETFL,
+            libc::F_DUPFD_CLOEXEC,
+            libc::F_SETPIPE_SZ, // how much is spliced at a time
+        ],
+    )?;
+    if needs.sealed_memory {
+        rules.push(all([(1, Eq, number(libc::F_ADD_SEALS))])?);
+    }
+    Ok(rules)
 }
 
 /// Switching a socket to non-blocking, and how many bytes have come. Not among them: putting input into

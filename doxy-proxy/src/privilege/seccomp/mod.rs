@@ -28,7 +28,7 @@ use seccompiler::{
 };
 
 use crate::net::reason::io_reason;
-use crate::privilege::needs::Network;
+use crate::privilege::needs::Needs;
 
 /// The newest call known here. Calls with higher numbers return `ENOSYS`, as on a kernel that lacks
 /// them: then libraries use older ones. Among them are those of x32, the third ABI of x86, which
@@ -38,8 +38,8 @@ const NEWEST: u32 = libc::SYS_mseal as u32;
 /// that there is no such call.
 const CLONE3: u32 = libc::SYS_clone3 as u32;
 
-pub(super) fn install(network: Network) -> Result<(), String> {
-    let program = program(network).map_err(|error| error.to_string())?;
+pub(super) fn install(needs: &Needs) -> Result<(), String> {
+    let program = program(needs).map_err(|error| error.to_string())?;
     // Applies to every existing thread and to each that is started later.
     seccompiler::apply_filter_all_threads(&program).map_err(|error| match error {
         seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error) => io_reason(&error),
@@ -52,11 +52,11 @@ pub(super) fn install(network: Network) -> Result<(), String> {
 /// Its length hardly matters: since Linux 5.11 the kernel caches which calls are allowed whatever
 /// their arguments, and skips the filter for them. Therefore the filter inspects arguments only of
 /// calls that are not made for every request (with a TCP engine, those that send are).
-fn program(network: Network) -> Result<BpfProgram, BackendError> {
+fn program(needs: &Needs) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = BTreeMap::new();
     // Without rules a call is allowed whatever its arguments.
-    rules.extend(calls::allowed(network).map(|call| (call, vec![])));
-    rules.extend(arguments::allowed(network)?);
+    rules.extend(calls::allowed(needs.network).map(|call| (call, vec![])));
+    rules.extend(arguments::allowed(needs)?);
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::Errno(libc::EPERM as u32),

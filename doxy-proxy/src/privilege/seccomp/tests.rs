@@ -3,7 +3,7 @@
 use seccompiler::{BpfProgram, SeccompAction, TargetArch, sock_filter};
 
 use super::program;
-use crate::privilege::needs::Network;
+use crate::privilege::needs::{Needs, Network};
 
 const EPERM: SeccompAction = SeccompAction::Errno(libc::EPERM as u32);
 const ENOSYS: SeccompAction = SeccompAction::Errno(libc::ENOSYS as u32);
@@ -43,9 +43,16 @@ fn verdict(program: &[sock_filter], processor: u32, call: i64, arguments: [u64; 
     }
 }
 
+fn needs(network: Network) -> Needs {
+    Needs {
+        network,
+        ..Needs::default()
+    }
+}
+
 #[track_caller]
 fn check(network: Network, call: i64, arguments: &[i64], expected: &SeccompAction) {
-    let filter: BpfProgram = program(network).unwrap();
+    let filter: BpfProgram = program(&needs(network)).unwrap();
     let mut all = [0; 6];
     for (argument, given) in all.iter_mut().zip(arguments) {
         *argument = *given as u64;
@@ -181,7 +188,7 @@ fn calls_of_a_proxy_are_allowed_and_others_are_refused() {
         check(UNIX, call, &[], &ENOSYS);
     }
     // Calls of another architecture, which a 64-bit kernel may support as well.
-    let filter = program(UNIX).unwrap();
+    let filter = program(&needs(UNIX)).unwrap();
     let killed = u32::from(SeccompAction::KillProcess);
     assert_eq!(verdict(&filter, 0x4000_0003, 11, [0; 6]), killed);
 }
@@ -338,5 +345,38 @@ fn what_sockets_may_do_depends_on_which_ones_there_can_be() {
         (option(libc::SOL_SOCKET, libc::SO_BINDTODEVICE), [false; 3]),
     ] {
         check_all(libc::SYS_setsockopt, &option, allowed);
+    }
+}
+
+/// An entry of the journal that is too large for a datagram is memory that is sealed and handed on.
+#[test]
+fn only_who_seals_memory_may_make_and_send_it() {
+    let [cloexec, sealable] = [libc::MFD_CLOEXEC, libc::MFD_ALLOW_SEALING].map(i64::from);
+    for (call, arguments, with) in [
+        (libc::SYS_memfd_create, [0, cloexec | sealable, 0], ALLOW),
+        (libc::SYS_memfd_create, [0, cloexec, 0], EPERM),
+        (
+            libc::SYS_memfd_create,
+            [0, cloexec | sealable | i64::from(libc::MFD_HUGETLB), 0],
+            EPERM,
+        ),
+        (libc::SYS_fcntl, [3, libc::F_ADD_SEALS.into(), 0], ALLOW),
+        (libc::SYS_fcntl, [3, libc::F_SETLK.into(), 0], EPERM),
+        (libc::SYS_sendmsg, [3, 0, libc::MSG_DONTWAIT.into()], ALLOW),
+        (libc::SYS_sendmsg, [3, 0, libc::MSG_FASTOPEN.into()], EPERM),
+        (libc::SYS_recvmsg, [3, 0, 0], EPERM),
+    ] {
+        check(UNIX, call, &arguments, &EPERM);
+        let sealing = Needs {
+            sealed_memory: true,
+            ..needs(UNIX)
+        };
+        let filter = program(&sealing).unwrap();
+        let mut all = [0; 6];
+        for (argument, given) in all.iter_mut().zip(arguments) {
+            *argument = given as u64;
+        }
+        let got = verdict(&filter, processor(), call, all);
+        assert_eq!(got, u32::from(with), "{call} {arguments:?}");
     }
 }

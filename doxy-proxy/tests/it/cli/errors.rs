@@ -70,7 +70,7 @@ help: write a number of bytes greater than 0, with or without a unit: 65536, 512
 
 log-format xml
 --log-format xml: unknown choice
-help: write `text` or `json`
+help: write `text`, `json` or `journald`
 
 sandbox on
 --sandbox on: unknown choice
@@ -85,6 +85,40 @@ shutdown-grace 10 s
 help: write a number of seconds, or numbers with units: 10s, 500ms, 2m, 1h30m
 ",
     );
+}
+
+#[test]
+fn only_the_journal_takes_its_format() {
+    for (log, format, said) in [
+        (
+            "stdout",
+            "journald",
+            "only the journal takes this format, and --access-log stdout leads elsewhere\n\
+             help: write access-log `journal`, or log-format `json`",
+        ),
+        (
+            "./journal",
+            "journald",
+            "only the journal takes this format, and --access-log ./journal leads elsewhere\n\
+             help: write access-log `journal`, or log-format `json`",
+        ),
+        (
+            "journal",
+            "json",
+            "the journal takes fields, and --access-log journal leads there\n\
+             help: write `journald`, or leave log-format out",
+        ),
+        (
+            "journal",
+            "text",
+            "the journal takes fields, and --access-log journal leads there\n\
+             help: write `journald`, or leave log-format out",
+        ),
+    ] {
+        let args = ["--access-log", log, "--log-format", format];
+        let expected = format!("doxy: --log-format {format}: {said}");
+        assert_eq!(refused(&args, NONE, &[]).trim_end(), expected);
+    }
 }
 
 #[test]

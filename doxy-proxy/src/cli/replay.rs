@@ -28,6 +28,11 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong arguments, settings or log; with --exit-code 3 if something would \
 change.";
 
+/// How to decide what the log leaves open.
+const DECIDING: &str = "\
+to decide them: run the new policy with --dry-run, which logs what it would deny; or ask about one request:
+  doxy explain METHOD 'PATH?QUERY' --body FILE --header 'NAME: VALUE' --uid NUMBER
+";
 /// Something would change.
 const CHANGES: u8 = 3;
 /// How many changes are printed for people.
@@ -92,6 +97,7 @@ fn json(replayed: &Replayed) -> Value {
         "would_be_denied": replayed.would_be_denied,
         "would_be_allowed": replayed.would_be_allowed,
         "depends": replayed.depends,
+        "lacks": replayed.lacks,
         "refused": replayed.refused,
         "lost": replayed.lost,
         "left_out": replayed.faults,
@@ -144,6 +150,13 @@ fn text(replayed: &Replayed) -> String {
         "requests: {requests}; the same: {same}; would be denied: {would_be_denied}; would be \
          allowed: {would_be_allowed}; depends: {depends}"
     );
+    if *depends > 0 {
+        text.push_str("those that depend, by what the log lacks:\n");
+        for (what, count) in &replayed.lacks {
+            let _ = writeln!(text, "{count:>8}  {what}");
+        }
+        text.push_str(DECIDING);
+    }
     for (count, what) in [
         (replayed.refused, "refused before any policy was asked"),
         (replayed.lost, "lost by the log"),

@@ -31,6 +31,20 @@ const PROGRESS: Duration = Duration::from_millis(500);
 /// How many lines are read between two looks at the clock.
 const LINES_A_LOOK: u64 = 1000;
 
+/// What a script may read and a log does not have.
+const IN_NO_LOG: [&str; 8] = [
+    "the body",
+    "the query",
+    "the headers",
+    "the caller's user",
+    "the caller's process",
+    "the caller's container",
+    "the caller's address and certificate",
+    PATH_END,
+];
+const PATH_END: &str = "the end of the path";
+const LOOKUPS: &str = "what the engine says of an object";
+
 /// What a policy would change.
 #[derive(Debug, Default)]
 pub(crate) struct Replayed {
@@ -40,6 +54,8 @@ pub(crate) struct Replayed {
     pub(crate) would_be_denied: u64,
     pub(crate) would_be_allowed: u64,
     pub(crate) depends: u64,
+    /// What the log lacks to decide about those.
+    pub(crate) lacks: BTreeMap<&'static str, u64>,
     /// Requests that no policy was asked about.
     pub(crate) refused: u64,
     /// Requests that the log has lost.
@@ -114,7 +130,7 @@ impl Replayed {
             Some(path) => asked.ask(&record, path),
             None => Said {
                 to: To::Depends,
-                by: "the end of the path".to_owned(),
+                by: PATH_END.to_owned(),
             },
         };
         match said.to {
@@ -124,7 +140,10 @@ impl Replayed {
             }
             To::Denied => self.would_be_denied += 1,
             To::Allowed => self.would_be_allowed += 1,
-            To::Depends => self.depends += 1,
+            To::Depends => {
+                self.depends += 1;
+                *self.lacks.entry(lacking(&said.by)).or_default() += 1;
+            }
         }
         let path = record.path.as_deref().unwrap_or_default();
         let endpoint = endpoint_of(&record.method, path);
@@ -178,6 +197,12 @@ impl Asked<'_> {
         self.said.insert(key, said.clone());
         said
     }
+}
+
+/// The kind of what a log lacks: objects that are looked up are as many as their names.
+fn lacking(what: &str) -> &'static str {
+    let mut kinds = IN_NO_LOG.iter();
+    kinds.find(|kind| **kind == what).unwrap_or(&LOOKUPS)
 }
 
 fn said(explanation: &Explanation) -> Said {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::process::Ended;
+use crate::support::process::{Ended, Process, doxy};
 use crate::support::{Binary, Fake, Setup};
 
 /// Replays this log with these rules.
@@ -80,7 +80,7 @@ fn programs_get_the_same_in_json() {
     let got: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let expected = serde_json::json!({
         "requests": 2, "same": 0, "would_be_denied": 1, "would_be_allowed": 1, "depends": 0,
-        "refused": 0, "lost": 0, "left_out": 0,
+        "lacks": {}, "refused": 0, "lost": 0, "left_out": 0,
         "changes": [
             {
                 "method": "GET", "path": "/info", "endpoint": "/info", "from": "allowed",
@@ -100,15 +100,20 @@ fn programs_get_the_same_in_json() {
 #[cfg(feature = "script")]
 #[test]
 fn what_a_log_does_not_have_decides_nothing() {
-    let script = r#"fn decide(req) {
+    let script = r#"const LOOKUPS = ["network"];
+    fn decide(req) {
         if req.endpoint == "/containers/create" && req.json().Image == "x" { return allow(); }
         if req.endpoint == "/events" && req.query.filters != () { return allow(); }
+        if req.object != () && inspect("network", req.object.name).Name == "a" { return allow(); }
         if req.peer.uid == 0 && req.endpoint == "/info" { return allow(); }
         pass()
     }"#;
     let log = [
         record("POST", "/containers/create", "allowed"),
+        record("POST", "/containers/create", "allowed"),
         record("GET", "/events", "denied"),
+        record("GET", "/networks/a", "allowed"),
+        record("GET", "/networks/b", "allowed"),
         record("GET", "/info", "denied"),
         record("GET", "/version", "allowed"),
         record("GET", &format!("/{}\u{2026}", "x".repeat(768)), "denied"),
@@ -117,16 +122,36 @@ fn what_a_log_does_not_have_decides_nothing() {
         .file("log", &log.concat())
         .file("p.rhai", script)
         .rules("/version\n");
-    let ended = setup.args(["replay", "log", "--script", "p.rhai"]).run();
+    let mut setup = setup.args(["replay", "log", "--script", "p.rhai"]);
+    let ended = setup.run();
     for line in [
-        "allowed -> depends        1  POST /containers/create  (the body)",
+        "allowed -> depends        2  POST /containers/create  (the body)",
         "denied -> depends        1  GET /events  (the query)",
         "denied -> allowed        1  GET /info  (p.rhai)",
         "(the end of the path)",
-        "requests: 5; the same: 1; would be denied: 0; would be allowed: 1; depends: 3",
+        "requests: 8; the same: 1; would be denied: 0; would be allowed: 1; depends: 6\n\
+         those that depend, by what the log lacks:\n       \
+         2  the body\n       1  the end of the path\n       1  the query\n       \
+         2  what the engine says of an object\n\
+         to decide them: run the new policy with --dry-run",
     ] {
         assert!(ended.stdout.contains(line), "{line}: {ended}");
     }
+    // The advice can be followed.
+    fs::write(setup.path("create.json"), "{\"Image\":\"x\"}").unwrap();
+    let mut command = doxy(&setup.path(""));
+    let args = [
+        "explain",
+        "POST",
+        "/containers/create?name=a",
+        "--body",
+        "create.json",
+    ];
+    let command = command
+        .args(["--script", "p.rhai", "--pattern-file", "rules"])
+        .args(args);
+    let decided = Process::spawn(command.args(["--uid", "1000", "--header", "A: b"])).end();
+    assert!(decided.stdout.starts_with("allow "), "{decided}");
 }
 
 #[test]

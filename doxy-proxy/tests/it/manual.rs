@@ -91,6 +91,37 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The page names the presets at whose sockets the docker CLI fails at once, and no others.
+#[test]
+#[cfg(feature = "script")]
+fn presets_without_a_ping_are_named() {
+    let doxy = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doxy"));
+        let output = command.env_clear().args(args).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let presets = doxy(&["presets", "--format", "json"]);
+    let presets = presets["presets"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{presets}"));
+    let silent = presets.iter().filter_map(|preset| {
+        let name = preset["name"].as_str().unwrap();
+        let said = doxy(&[
+            "explain", "HEAD", "/_ping", "--uid", "1000", "--preset", name, "--format", "json",
+        ]);
+        (said["verdict"] == "deny").then(|| name.to_owned())
+    });
+    let silent: BTreeSet<_> = silent.collect();
+    let page = fs::read_to_string(root().join("docs/policies.md")).unwrap();
+    let (_, rest) = page.split_once("that never ask it (").unwrap();
+    let (named, _) = rest.split_once(')').unwrap();
+    let named = named.split(',').map(|name| {
+        let words = name.split_whitespace().collect::<Vec<_>>();
+        words.join("-").to_lowercase()
+    });
+    assert_eq!(named.collect::<BTreeSet<_>>(), silent);
+}
+
 /// All options and variables in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::support::process::{Ended, Process, doxy};
+use crate::support::process::Ended;
+#[cfg(feature = "script")]
+use crate::support::process::{Process, doxy};
 use crate::support::{Binary, Fake, Setup};
 
 /// Replays this log with these rules.

@@ -1,5 +1,11 @@
 //! What is read of compose files, however they are written, and what is an error.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed test is meant to panic"
+)]
+
 use super::{Service, Settings, is_compose, read};
 
 const COMPOSE: &str = r#"

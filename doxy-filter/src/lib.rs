@@ -51,5 +51,5 @@ pub use crate::learn::{Learned, Noted, PatternFile, Withheld};
 pub use crate::path::{MAX_PATH, PathError, canonical_path, merge_slashes, split_version};
 pub use crate::request::Request;
 pub use crate::rules::{Access, Coverage, DEFAULT_PATTERNS, RuleSet, RuleText};
-pub use crate::text::{PatternError, TextPattern};
+pub use crate::text::{PatternError, TextPattern, texts_matching};
 pub use crate::verdict::{MatchingRule, Reason, RuleRef, Verdict};

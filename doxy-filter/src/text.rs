@@ -4,6 +4,8 @@
 //! [`TextPattern`] is compiled once, not per request, by the same translator and with the same
 //! limits.
 
+mod examples;
+
 use std::ops::Range;
 
 use regex_automata::Input;
@@ -12,6 +14,7 @@ use thiserror::Error;
 
 use crate::error::Fault;
 use crate::rules::pattern;
+pub use crate::text::examples::texts_matching;
 
 /// Why a pattern was refused, worded as in the messages for pattern files.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

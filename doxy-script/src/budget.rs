@@ -134,6 +134,11 @@ pub(crate) fn spent() -> Spent {
     })
 }
 
+/// How many steps the call that was stopped last and the earlier ones for its request took.
+pub(crate) fn steps() -> u32 {
+    CALL.with_borrow(|call| call.limits.steps.saturating_sub(call.left))
+}
+
 /// Counts a step. Returns whether the call may continue.
 pub(crate) fn step() -> bool {
     match STEPS_TO_CHECK.get().checked_sub(1) {

@@ -1,10 +1,11 @@
 //! Compiles a policy, or reports what is wrong with it. It never sees a request.
 //!
 //! `constants` evaluates what is outside of functions, `check` finds errors before the first request,
-//! `lookups` reads what it may look up, `syntax` explains what Rhai cannot parse.
+//! `lookups` reads what it may look up, `literals` what is written in it, `syntax` explains what Rhai cannot parse.
 
 mod check;
 mod constants;
+mod literals;
 mod lookups;
 mod syntax;
 mod tree;
@@ -14,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 use rhai::{Engine, Expr, ImmutableString, Module, Position, Shared, StmtBlock};
 
 use crate::error::Fault;
+use crate::literals::Literals;
 use crate::lookup::Allowed;
 use crate::request::UsedProperties;
 use crate::run::{self, PolicyId};
@@ -39,6 +41,8 @@ pub(crate) struct Compiled {
     pub(crate) reasons: check::Reasons,
     /// Whether it can leave a request to the rules, or looks at what they say.
     pub(crate) asks_rules: bool,
+    /// What is written in it.
+    pub(crate) literals: Literals,
     /// What is probably a mistake.
     pub(crate) warnings: Vec<Fault>,
 }
@@ -76,6 +80,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Vec<Fault>> {
     };
     let mut body = Vec::new();
     tree::outermost_statements(&ast, "decide", 1, |statement| body.push(statement.clone()));
+    let literals = literals::collect(&engine, source, &ast, &constants);
     let body = StmtBlock::new(body, Position::NONE, Position::NONE);
     Ok(Compiled {
         functions: ast.shared_lib().clone(),
@@ -88,6 +93,7 @@ pub(crate) fn compile(source: &[u8]) -> Result<Compiled, Vec<Fault>> {
         lookups,
         reasons: checked.reasons,
         asks_rules: checked.asks_rules,
+        literals,
         warnings,
     })
 }

@@ -26,6 +26,7 @@
 //! | `json` | JSON read strictly by the schema of an endpoint, or a refusal | Rhai, scripts, requests |
 //! | `budget` | what one call has used up, and why it was stopped | what the call does |
 //! | `reads` | which parts of a request a policy has read | what is in them |
+//! | `literals` | what is written in a policy that a request could be compared with | how it was found; requests |
 //! | `lookup` | what a policy looks up, and the engine's answers | how the engine is asked |
 //! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `request` | the request, as the caller gives it and as a script can hold it | the engine, policies |
@@ -42,6 +43,7 @@ mod error;
 mod json;
 mod library;
 mod limits;
+mod literals;
 mod lookup;
 mod reads;
 mod request;
@@ -52,6 +54,7 @@ mod view;
 pub use crate::decision::{Decision, Location};
 pub use crate::error::ScriptError;
 pub use crate::limits::Limits;
+pub use crate::literals::Literals;
 pub use crate::lookup::{Identity, Lookup, Lookups, Unanswered};
 pub use crate::reads::{Part, Reads, watch_reads};
 pub use crate::request::{Body, Certificate, Container, Peer, PeerContainer, ScriptRequest};

@@ -11,7 +11,9 @@ use crate::compile::{Compiled, compile};
 use crate::decision::{Decision, Location, ReturnValue};
 use crate::error::{Fault, ScriptError};
 use crate::limits::Limits;
+use crate::literals::Literals;
 use crate::lookup::{self, Lookup, Lookups};
+use crate::reads::note_steps;
 use crate::request::{Body, ScriptRequest, refuse_framing};
 use crate::run::{RequestCell, callers, explain};
 
@@ -112,6 +114,12 @@ impl Script {
         self.policy.asks_rules
     }
 
+    /// What is written in the policy that a request could be compared with.
+    #[must_use]
+    pub fn literals(&self) -> &Literals {
+        &self.policy.literals
+    }
+
     /// Whether the policy may read the container of a peer.
     #[must_use]
     pub fn reads_container(&self) -> bool {
@@ -160,7 +168,10 @@ impl Script {
             printed.iter().for_each(|line| sink(line));
         }
         let decision = match stop {
-            Some((stop, at)) => self.stopped(stop, at, result.err(), wanted),
+            Some((stop, at)) => {
+                note_steps(budget::steps());
+                self.stopped(stop, at, result.err(), wanted)
+            }
             None => self.ended(result),
         };
         cell.release();

@@ -26,6 +26,7 @@ use crate::view::PROPERTIES;
 pub(crate) use self::denials::Reasons;
 use self::fields::{KnownNames, distance};
 use self::flow::Flow;
+pub(super) use self::written::Written;
 
 /// Names that Rhai itself puts into the tree, for closures.
 const IMPLIED: [&str; 1] = ["curry"];

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use doxy_filter::{PatternError, TextPattern};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString};
 
+use crate::reads::note_computed;
+
 /// How a pattern is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MatchMode {
@@ -75,6 +77,7 @@ pub(super) fn register(engine: &mut Engine, patterns: &Arc<OnceLock<Patterns>>) 
     engine.register_fn(
         "find",
         move |text: &str, pattern: &str| -> Result<Dynamic> {
+            note_computed();
             let found = look_up(&table, MatchMode::Anywhere, pattern)?.find(text);
             Ok(found.map_or(Dynamic::UNIT, |range| part(text, range)))
         },
@@ -83,6 +86,7 @@ pub(super) fn register(engine: &mut Engine, patterns: &Arc<OnceLock<Patterns>>) 
     engine.register_fn(
         "captures",
         move |text: &str, pattern: &str| -> Result<Dynamic> {
+            note_computed();
             let groups = look_up(&table, MatchMode::Whole, pattern)?.captures(text);
             Ok(groups.map_or(Dynamic::UNIT, |groups| {
                 let groups = groups.into_iter();

@@ -1,11 +1,13 @@
 //! Functions on text. They return a new text and never change their argument.
 
 use crate::limits::{MAX_LIST, MAX_TEXT};
+use crate::reads::note_computed;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 pub(super) fn register(engine: &mut Engine) {
     engine
         .register_fn("len", |text: &str| {
+            note_computed();
             i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
         })
         .register_fn("is_empty", |text: &str| text.is_empty())
@@ -16,18 +18,31 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("ends_with", |text: &str, end: &str| text.ends_with(end))
         .register_fn("strip_prefix", |text: &str, start: &str| {
+            note_computed();
             or_nothing(text.strip_prefix(start))
         })
         .register_fn("strip_suffix", |text: &str, end: &str| {
+            note_computed();
             or_nothing(text.strip_suffix(end))
         })
-        .register_fn("to_lower", |text: &str| text.to_lowercase())
-        .register_fn("to_upper", |text: &str| text.to_uppercase())
-        .register_fn("trim", |text: &str| ImmutableString::from(text.trim()))
+        .register_fn("to_lower", |text: &str| {
+            note_computed();
+            text.to_lowercase()
+        })
+        .register_fn("to_upper", |text: &str| {
+            note_computed();
+            text.to_uppercase()
+        })
+        .register_fn("trim", |text: &str| {
+            note_computed();
+            ImmutableString::from(text.trim())
+        })
         .register_fn("parse_int", |text: &str| {
+            note_computed();
             text.parse::<i64>().map_or(Dynamic::UNIT, Dynamic::from_int)
         })
         .register_fn("split", |text: &str, separator: &str| -> Array {
+            note_computed();
             let parts = text.split(separator).take(MAX_LIST + 1);
             parts
                 .map(|part| ImmutableString::from(part).into())

@@ -11,7 +11,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallCon
 use super::object;
 use crate::budget::{Stop, stop};
 use crate::json;
-use crate::reads::{Part, note};
+use crate::reads::{Part, note, note_parameter};
 use crate::request::{OwnedRequest, Pairs};
 
 /// A parsed query.
@@ -25,6 +25,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_type_with_name::<Query>("query")
         .register_indexer_get(|query: &mut Query, name: &str| query.get(name))
         .register_fn("values", |query: &mut Query, name: &str| -> Array {
+            note_parameter(name);
             let mine = query.0.iter().filter(|(key, _)| key == name);
             mine.map(|(_, value)| value.clone().into()).collect()
         })
@@ -32,15 +33,20 @@ pub(super) fn register(engine: &mut Engine) {
             query.first(name).is_some()
         })
         .register_fn("names", |query: &mut Query| -> Array {
+            note(Part::Parameters);
             query.0.iter().map(|(key, _)| key.clone().into()).collect()
         })
-        .register_fn("is_empty", |query: &mut Query| query.0.is_empty())
+        .register_fn("is_empty", |query: &mut Query| {
+            note(Part::Parameters);
+            query.0.is_empty()
+        })
         .register_fn("flag", |query: &mut Query, name: &str| {
             query.first(name).is_some_and(|value| is_true(&value))
         })
         .register_fn(
             "json",
             |context: NativeCallContext<'_>, query: &mut Query, name: &str| -> Result<Dynamic> {
+                note(Part::Parsed);
                 let Some(value) = query.first(name).filter(|value| !value.is_empty()) else {
                     return Ok(Dynamic::UNIT);
                 };
@@ -79,10 +85,12 @@ impl Query {
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        note(Part::Parameters);
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
     fn first(&self, name: &str) -> Option<ImmutableString> {
+        note_parameter(name);
         let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
         Some(value.clone())
     }

@@ -63,7 +63,10 @@ pub(super) fn register(engine: &mut Engine) {
             note(Part::Path);
             req.0.path()
         })
-        .register_get("endpoint", |req: &mut Req| req.0.endpoint())
+        .register_get("endpoint", |req: &mut Req| {
+            note(Part::Endpoint);
+            req.0.endpoint()
+        })
         .register_get("version", |req: &mut Req| {
             note(Part::Version);
             req.0.version()
@@ -75,7 +78,10 @@ pub(super) fn register(engine: &mut Engine) {
         .register_get("object", |req: &mut Req| object_view(&req.0))
         .register_type_with_name::<ObjectView>("object in the path")
         .register_get("kind", |object: &mut ObjectView| text(object.kind))
-        .register_get("name", |object: &mut ObjectView| object.name.clone())
+        .register_get("name", |object: &mut ObjectView| {
+            note(Part::Object);
+            object.name.clone()
+        })
         .register_get("socket", |req: &mut Req| req.0.socket())
         .register_get("query", |context: NativeCallContext<'_>, req: &mut Req| {
             Query::of(&req.0, context.call_position())
@@ -85,7 +91,10 @@ pub(super) fn register(engine: &mut Engine) {
             Headers(Arc::clone(&req.0))
         })
         .register_get("peer", |req: &mut Req| PeerView(Arc::clone(&req.0)))
-        .register_get("matched", |req: &mut Req| Matched(Arc::clone(&req.0)))
+        .register_get("matched", |req: &mut Req| {
+            note(Part::Matched);
+            Matched(Arc::clone(&req.0))
+        })
         .register_fn("json", body)
         .register_type_with_name::<PeerView>("peer")
         .register_get("uid", |peer: &mut PeerView| match known(peer, Part::User) {

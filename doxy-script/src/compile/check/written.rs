@@ -7,7 +7,7 @@ use rhai::{Dynamic, Expr, Scope, Stmt};
 
 /// A text as it is written.
 #[derive(Debug, Clone)]
-pub(super) struct Written(Vec<Piece>);
+pub(in crate::compile) struct Written(Vec<Piece>);
 
 #[derive(Debug, Clone)]
 enum Piece {
@@ -17,7 +17,7 @@ enum Piece {
 }
 
 impl Written {
-    pub(super) fn new(expr: &Expr, constants: &Scope<'_>) -> Self {
+    pub(in crate::compile) fn new(expr: &Expr, constants: &Scope<'_>) -> Self {
         let mut pieces = Vec::new();
         write(expr, constants, &mut pieces);
         Self(pieces)
@@ -25,6 +25,15 @@ impl Written {
 
     pub(super) fn has_text(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Text(_)))
+    }
+
+    /// The text, if all of it is known before a request comes.
+    pub(in crate::compile) fn whole(&self) -> Option<String> {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => Some(text.clone()),
+            Piece::Name(_) => None,
+        };
+        self.0.iter().map(text).collect()
     }
 
     /// Fills in texts by their names. None if none of them is in it. The names that are left belong

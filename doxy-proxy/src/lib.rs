@@ -20,6 +20,7 @@
 //! | | `proxy/tunnel.rs`, `net/splice.rs` | an upgraded connection: bytes, both ways |
 //! | log | `log/record.rs` | one record, at the very end |
 //! | or explain | `proxy/explain.rs` | the same way up to the decision, for a request that nobody sent |
+//! | | `proxy/coverage.rs` | the same for every endpoint, with many requests |
 //! | or answer itself | `proxy/respond.rs`, `proxy/error.rs` | the only place with status codes |
 //!
 //! # The floors
@@ -82,6 +83,7 @@ pub use crate::net::tls::files::{TlsFile, TlsFileError};
 pub use crate::net::tls::server::{TlsServer, TlsServerFiles};
 pub use crate::net::tls::shown::{Shown, shown};
 pub use crate::policy::{DryRun, Policy, PolicyHandle};
+pub use crate::proxy::coverage::Covered;
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::explain::{
     Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,

@@ -10,13 +10,13 @@ use std::path::Path;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doxy_filter::api::Endpoint;
 use doxy_filter::{Access, Coverage};
+use doxy_proxy::Covered;
 use serde_json::{Value, json};
 
 use crate::cli::coverage::rows::{opened, risks};
 use crate::cli::{print, which};
 use crate::config::Source;
 use crate::startup::Failure;
-use crate::tools::coverage::{Covered, covered};
 use crate::tools::output::Output;
 use crate::tools::say::say;
 
@@ -90,7 +90,7 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         None => {
             let config = source.load()?;
             let socket = which::chosen(&config.sockets, matches)?;
-            let covered = covered(&socket.policy.policy, &socket.name);
+            let covered = socket.policy.policy.coverage(&socket.name);
             if let Some((count, first)) = &covered.failures {
                 let first = print::on_one_line(first);
                 say(&format!(

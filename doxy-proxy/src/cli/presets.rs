@@ -17,7 +17,9 @@ Examples:
 
 `opens` names what a client can do at worst: host-root (become root on the host), exec (run commands), \
 secrets (read environments, keys, passwords), files-out, files-in, state (change or stop what runs), \
-egress (have the engine call other hosts), dos (slow the engine down), info (look).";
+egress (have the engine call other hosts), dos (slow the engine down), info (look). `withholds` names \
+classes of endpoints that are open in part, which the script keeps from clients by what it allows in \
+queries and bodies. `doxy coverage` and `accept-risk` count them as open: they do not know what a script means.";
 
 pub(super) fn command() -> Command {
     Command::new("presets")
@@ -108,6 +110,7 @@ fn list_json() -> String {
             "name": preset.name,
             "for": head.purpose,
             "opens": head.opens(),
+            "withholds": head.withholds(),
             "safe_for": head.safe_for,
             "edit": head.edit(),
             "files": files.collect::<Vec<_>>(),
@@ -117,13 +120,14 @@ fn list_json() -> String {
 }
 
 fn list_text() -> String {
-    let mut rows = vec![["preset".to_owned(), "for".to_owned(), "opens".to_owned()]];
+    let mut rows = vec![["preset", "for", "opens", "withholds"].map(str::to_owned)];
     rows.extend(PRESETS.iter().map(|preset| {
         let head = preset.head();
         [
             preset.name.to_owned(),
             head.purpose.to_owned(),
             head.opens().join(", "),
+            head.withholds().join(", "),
         ]
     }));
     let width = |column: usize| {
@@ -133,9 +137,12 @@ fn list_text() -> String {
             .max()
             .unwrap_or_default()
     };
-    let (name_width, purpose_width) = (width(0), width(1));
-    let rows = rows.iter().map(|[name, purpose, opens]| {
-        format!("{name:name_width$}  {purpose:purpose_width$}  {opens}\n")
+    let (name_width, purpose_width, opens_width) = (width(0), width(1), width(2));
+    let rows = rows.iter().map(|[name, purpose, opens, withholds]| {
+        let row = format!(
+            "{name:name_width$}  {purpose:purpose_width$}  {opens:opens_width$}  {withholds}"
+        );
+        format!("{}\n", row.trim_end())
     });
     rows.collect()
 }

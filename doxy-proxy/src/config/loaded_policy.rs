@@ -2,7 +2,8 @@
 //!
 //! It must never know where its text came from.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use doxy_filter::api::Risk;
 use doxy_proxy::Policy;
@@ -20,8 +21,9 @@ pub(crate) struct LoadedPolicy {
     pub(crate) described: String,
     /// What is probably a mistake in it, a line each.
     warnings: Vec<String>,
-    /// Every risk that it opens, once somebody has asked.
-    risks: OnceLock<Vec<Opened>>,
+    /// Every risk that it opens at a socket, by its name, once somebody has asked: a script can tell
+    /// sockets apart.
+    risks: Mutex<BTreeMap<String, Arc<[Opened]>>>,
     /// A hash of what it was made of: whether a reload changes it.
     pub(crate) hash: u64,
 }
@@ -32,20 +34,23 @@ impl LoadedPolicy {
             policy: Arc::new(policy),
             described,
             warnings,
-            risks: OnceLock::new(),
+            risks: Mutex::default(),
             hash,
         }
     }
 
-    /// Every risk that it opens. The first time takes up to a second.
-    pub(super) fn risks(&self) -> &[Opened] {
-        self.risks.get_or_init(|| risks::of(&self.policy))
+    /// Every risk that it opens at the socket of this name. The first time takes up to a second.
+    pub(super) fn risks(&self, socket: &str) -> Arc<[Opened]> {
+        let mut risks = self.risks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = risks.entry(socket.to_owned());
+        Arc::clone(known.or_insert_with(|| risks::of(&self.policy, socket).into()))
     }
 
-    /// The risks that it opens, for the log: all, if somebody had to know them, and else what samples
-    /// show.
-    pub(crate) fn opens(&self) -> String {
-        let known = self.risks.get();
+    /// The risks that it opens at a socket, for the log: all, if somebody had to know them, and else
+    /// what samples show.
+    pub(crate) fn opens(&self, socket: &str) -> String {
+        let risks = self.risks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = risks.get(socket);
         let risks = match known {
             Some(opened) => opened.iter().map(|(risk, _)| *risk).collect(),
             None => risks::in_samples(&self.policy),
@@ -61,9 +66,9 @@ impl LoadedPolicy {
     }
 
     /// The same of everything that it opens. The first time takes up to a second.
-    pub(crate) fn opens_in_full(&self) -> String {
-        self.risks();
-        self.opens()
+    pub(crate) fn opens_in_full(&self, socket: &str) -> String {
+        self.risks(socket);
+        self.opens(socket)
     }
 
     /// Logs what is probably a mistake in the policy.

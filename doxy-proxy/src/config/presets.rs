@@ -24,6 +24,9 @@ pub(crate) struct Head {
     pub(crate) purpose: &'static str,
     /// `Opens:` classes of risk, separated by commas.
     opens: &'static str,
+    /// `Withholds:` classes of endpoints that are open, which the script keeps from its clients by what
+    /// it allows in queries and bodies.
+    withholds: &'static str,
     /// `Safe for:` whom.
     pub(crate) safe_for: &'static str,
     /// `Edit:` constants of the script, separated by commas. Empty if it can be used as it is.
@@ -122,6 +125,7 @@ impl Preset {
         Head {
             purpose: line("For"),
             opens: line("Opens"),
+            withholds: line("Withholds"),
             safe_for: line("Safe for"),
             edit: line("Edit"),
         }
@@ -132,6 +136,11 @@ impl Head {
     /// The classes of risk that it opens.
     pub(crate) fn opens(&self) -> Vec<&'static str> {
         listed(self.opens)
+    }
+
+    /// The classes of open endpoints that its script keeps from clients.
+    pub(crate) fn withholds(&self) -> Vec<&'static str> {
+        listed(self.withholds)
     }
 
     /// The constants that are to be edited before the script is of use.

@@ -1,11 +1,10 @@
 //! Which risks a policy opens, and which of them a socket may open.
 //!
-//! What decides is what the rules match, and what a script says to samples. It must never take what it
-//! does not know for closed.
+//! What decides is what `doxy coverage` says. It must never take what it does not know for closed.
 
 use doxy_filter::api::{Api, Endpoint, Risk, endpoints};
 use doxy_filter::{Access, Request, Verdict};
-use doxy_proxy::{Answer, AskingContainer, Policy, Question};
+use doxy_proxy::Policy;
 
 use crate::config::error::ConfigError;
 use crate::config::settings::Setting;
@@ -18,17 +17,12 @@ const NAME: &str = "web";
 /// A risk, with an endpoint that has it.
 pub(super) type Opened = (Risk, &'static Endpoint);
 
-/// Every risk that a policy opens, the worst first: of all endpoints that its rules reach by any name and
-/// in any version, and of those for which a script does not deny a sample. It takes up to a second.
-pub(super) fn of(policy: &Policy) -> Vec<Opened> {
-    let coverage = policy.rules().coverage();
-    let reached = coverage.iter().filter(|it| it.access != Access::Denied);
-    let reached: Vec<_> = match policy.asks_rules() {
-        true => reached.map(|it| it.endpoint).collect(),
-        false => vec![],
-    };
-    let script = endpoints().filter(|it| policy.has_script() && !denies(policy, it));
-    listed(reached.into_iter().chain(script))
+/// Every risk that a policy opens at a socket, the worst first: of all endpoints that `doxy coverage`
+/// does not call denied. It takes up to a second.
+pub(super) fn of(policy: &Policy, socket: &str) -> Vec<Opened> {
+    let coverage = policy.coverage(socket).endpoints.into_iter();
+    let reached = coverage.filter(|it| it.access != Access::Denied);
+    listed(reached.map(|it| it.endpoint))
 }
 
 /// What the rules of a policy open, by samples alone, for a line in the log: it is quick, and may miss
@@ -58,26 +52,6 @@ fn listed(opened: impl Iterator<Item = &'static Endpoint>) -> Vec<Opened> {
         first.map(|endpoint| (risk, *endpoint))
     };
     Risk::ALL.into_iter().filter_map(of).collect()
-}
-
-/// Whether a policy denies the samples of an endpoint. What depends is not denied, nor what a
-/// script looks closer at: another query may pass.
-fn denies(policy: &Policy, endpoint: &Endpoint) -> bool {
-    samples(endpoint).iter().all(|target| {
-        let question = Question {
-            method: endpoint.method,
-            target,
-            headers: &[],
-            body: None,
-            peer: None,
-            container: AskingContainer::Open,
-            socket: "",
-            lookups: &[],
-            only_these: false,
-        };
-        let (said, closer) = policy.explain_closely(&question);
-        said.answer == Answer::Deny && !closer
-    })
 }
 
 /// Paths of an endpoint, with a version and without one.

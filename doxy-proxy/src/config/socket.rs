@@ -274,7 +274,7 @@ impl SocketConfig {
             true => Ok(()),
             false => {
                 let accepted = &self.conditions.accepted_risks;
-                risks::check(setting, self.policy.risks(), accepted)
+                risks::check(setting, &self.policy.risks(&self.name), accepted)
             }
         }
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use doxy_filter::api::object_of;
 use doxy_filter::{Request, Verdict};
 use doxy_script::{
-    Body, Certificate as ScriptCertificate, Decision, Identity, Peer as ScriptPeer, PeerContainer,
-    ScriptRequest,
+    Body, Certificate as ScriptCertificate, Decision, Identity, Literals, Peer as ScriptPeer,
+    PeerContainer, ScriptRequest,
 };
 pub(crate) use doxy_script::{Lookup, Lookups, Unanswered};
 
@@ -72,6 +72,11 @@ impl Script {
             script,
             failures: LineLimit::default(),
         }
+    }
+
+    /// What is written in it.
+    pub(crate) fn literals(&self) -> &Literals {
+        self.script.literals()
     }
 
     /// The name of its file.

@@ -8,9 +8,8 @@ mod question;
 mod recorded;
 
 use doxy_filter::api::{Endpoint, endpoint_of};
-use doxy_filter::split_version;
 #[cfg(feature = "script")]
-use doxy_script::{Body, Part, PeerContainer, watch_reads};
+use doxy_script::{Body, PeerContainer, Reads, watch_reads};
 
 use crate::http::malformed::Malformed;
 use crate::http::request::{Head, Rejected, ValidRequest, header_slots};
@@ -43,14 +42,9 @@ pub struct Explanation {
     pub endpoint: Option<&'static Endpoint>,
     /// Why the script failed, for its author: with its file and line.
     pub failure: Option<String>,
-    /// Whether a script has read a header or the whole path.
-    read_head: bool,
-    /// Whether a script has read the version.
-    read_version: bool,
-    /// Whether a script has read the query.
-    read_query: bool,
-    /// Whether a script has read who asks.
-    read_peer: bool,
+    /// What a script has read of the request.
+    #[cfg(feature = "script")]
+    pub(in crate::proxy) reads: Reads,
     /// Whether the request is refused where the engine is not known to be Docker: the path means
     /// something else with its escapes than without, or the query has a parameter twice.
     pub only_docker: bool,
@@ -103,11 +97,7 @@ impl Policy {
         #[cfg(feature = "script")]
         let mut explanation = {
             let (mut explanation, reads) = watch_reads(|| self.judged(&mut request, question));
-            let has_read = |parts: &[Part]| parts.iter().any(|part| reads.contain(*part));
-            explanation.read_head = has_read(&[Part::Headers, Part::Path]);
-            explanation.read_version = has_read(&[Part::Version]);
-            explanation.read_query = has_read(&[Part::Query]);
-            explanation.read_peer = has_read(&[Part::User, Part::Process, Part::Network]);
+            explanation.reads = reads;
             explanation
         };
         #[cfg(not(feature = "script"))]
@@ -119,46 +109,6 @@ impl Policy {
         explanation.only_docker = needs_docker;
         explanation.path = Some(judged.path.to_owned());
         explanation
-    }
-
-    /// The same, and whether the script looks closer at this request: at what requests for one endpoint
-    /// differ in, and more than at a path that is no endpoint. Another request for the same endpoint
-    /// could then get another answer.
-    #[must_use]
-    pub fn explain_closely(&self, question: &Question<'_>) -> (Explanation, bool) {
-        let said = self.explain(question);
-        if !said.read_head && !said.read_query && !said.read_peer && !said.read_version {
-            return (said, false);
-        }
-        if said.read_version && self.depends_on_version(question, &said) {
-            return (said, true);
-        }
-        let usual = self.explain(&Question {
-            target: "/doxy-has-no-such-endpoint",
-            ..*question
-        });
-        let closer = said.read_head
-            || said.read_query && !usual.read_query
-            || said.read_peer && !usual.read_peer;
-        (said, closer)
-    }
-
-    /// Whether a request without query and body that is denied gets another answer in another version.
-    fn depends_on_version(&self, question: &Question<'_>, said: &Explanation) -> bool {
-        if said.answer != Answer::Deny || question.target.contains('?') || question.body.is_some() {
-            return false;
-        }
-        let (_, plain) = split_version(question.target);
-        VERSIONS.iter().any(|version| {
-            let target = format!("/v{version}{plain}");
-            let target = &target;
-            self.explain(&Question {
-                target,
-                ..*question
-            })
-            .answer
-                != Answer::Deny
-        })
     }
 
     /// Whether a script is asked before the rules.
@@ -245,12 +195,6 @@ impl Policy {
     }
 }
 
-/// Versions that clients use.
-const VERSIONS: [&str; 16] = [
-    "1.24", "1.30", "1.36", "1.40", "1.41", "1.42", "1.43", "1.44", "1.45", "1.46", "1.47", "1.48",
-    "1.49", "1.50", "1.51", "1.52",
-];
-
 /// More than a policy can ask for: a body, a container, and its lookups.
 #[cfg(feature = "script")]
 const MAX_ASKED: usize = 32;
@@ -275,10 +219,8 @@ impl Explanation {
             path: None,
             endpoint: None,
             failure: None,
-            read_head: false,
-            read_version: false,
-            read_query: false,
-            read_peer: false,
+            #[cfg(feature = "script")]
+            reads: Reads::default(),
             only_docker: false,
         }
     }

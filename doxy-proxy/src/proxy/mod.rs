@@ -6,6 +6,7 @@ mod browser;
 mod client;
 mod connection;
 mod containers;
+pub(crate) mod coverage;
 pub(crate) mod door;
 mod error;
 mod exchange;

@@ -159,7 +159,7 @@ impl Live {
                     config.engine,
                     config.policy.described,
                     match tells_risks {
-                        true => format!("; opens: {}", config.policy.opens()),
+                        true => format!("; opens: {}", config.policy.opens(&config.name)),
                         false => String::new(),
                     },
                 );

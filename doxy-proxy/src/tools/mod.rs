@@ -6,7 +6,6 @@
 pub(crate) mod admin_client;
 pub(crate) mod check;
 pub(crate) mod compose;
-pub(crate) mod coverage;
 pub(crate) mod docker_host;
 pub(crate) mod healthcheck;
 pub(crate) mod learn;

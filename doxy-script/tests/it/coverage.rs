@@ -139,6 +139,25 @@ fn the_readme_counts_right() {
     let readme = page("README.md");
     let total = format!("The Docker API has {} endpoints", docker().count());
     assert!(readme.contains(&total), "not in the README: {total}");
+    let all = endpoints().count();
+    let podman = all - docker().count();
+    let more = format!("Podman's own API {podman} more");
+    assert!(readme.contains(&more), "not in the README: {more}");
+    for (name, words) in [
+        (
+            "docs/policies.md",
+            format!("Podman's own {podman} endpoints"),
+        ),
+        (
+            "docs/tools.md",
+            format!(
+                "The table has {all} endpoints: the {} of the Docker API and {podman} of Podman's own.",
+                docker().count()
+            ),
+        ),
+    ] {
+        assert!(page(name).contains(&words), "not in {name}: {words}");
+    }
     let policies = policies::all();
     let rows = table(&readme, "## What it opens, compared");
     assert!(rows.len() >= 6);

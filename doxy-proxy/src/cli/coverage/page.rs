@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use doxy_filter::api::{Api, Endpoint, Risk};
 use doxy_filter::{Access, Coverage};
+use doxy_proxy::Covered;
 
 use crate::cli::coverage::rows::{opened, risks};
-use crate::tools::coverage::Covered;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -261,11 +261,10 @@ mod tests {
     use doxy_proxy::Policy;
 
     use super::{STYLE, escaped, page};
-    use crate::tools::coverage::covered;
 
     fn of(rules: &str, described: &str) -> String {
         let rules = RuleSet::parse("f", rules.as_bytes()).map(Policy::new);
-        let covered = rules.map(|policy| covered(&policy, "s"));
+        let covered = rules.map(|policy| policy.coverage("s"));
         covered.map_or_else(|error| error.to_string(), |it| page(&it, described))
     }
 

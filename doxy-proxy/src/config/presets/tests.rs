@@ -5,8 +5,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+#[cfg(feature = "script")]
+use std::{thread, time::Duration};
 
+#[cfg(feature = "script")]
+use doxy_filter::Access;
 use doxy_filter::{RuleSet, RuleText};
+#[cfg(feature = "script")]
+use doxy_proxy::{Policy, Script, ScriptLimits};
 
 use super::{PRESETS, Preset};
 
@@ -64,6 +70,55 @@ fn every_head_has_its_lines() {
             );
         }
     }
+}
+
+/// What the first lines say is what `doxy coverage` finds, and no script fails at what it asks.
+#[cfg(feature = "script")]
+#[test]
+fn every_head_says_what_coverage_finds() {
+    let wrong = |preset: &Preset| {
+        let name = preset.name;
+        let rules = preset.rules.unwrap_or("!.*");
+        let rules = RuleSet::parse(name, rules.as_bytes()).unwrap();
+        let script = preset.script.map(|text| {
+            let script = Script::compile(name, text.as_bytes()).unwrap();
+            // The machine that runs the tests may be slow.
+            script.with_limits(ScriptLimits {
+                time: Duration::from_secs(60),
+                ..ScriptLimits::default()
+            })
+        });
+        let policy = match script {
+            Some(script) => Policy::with_script(rules, script),
+            None => Policy::new(rules),
+        };
+        let covered = policy.coverage("main");
+        let open = covered.endpoints.iter();
+        let open = open.filter(|row| row.access != Access::Denied);
+        let found: BTreeSet<_> = open
+            .flat_map(|row| row.endpoint.risks.iter().map(|risk| risk.name()))
+            .collect();
+        let head = preset.head();
+        let (opens, withholds) = (head.opens(), head.withholds());
+        let said: BTreeSet<_> = opens.iter().chain(&withholds).copied().collect();
+        let once = said.len() == opens.len() + withholds.len();
+        let right = once && said == found && (withholds.is_empty() || preset.script.is_some());
+        (!right || covered.failures.is_some())
+            .then(|| format!("{name}: {said:?}, found {found:?}, {:?}", covered.failures))
+    };
+    let (some, others): (Vec<_>, Vec<_>) =
+        PRESETS.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+    let all = |presets: Vec<(usize, &Preset)>| -> Vec<String> {
+        presets
+            .into_iter()
+            .filter_map(|(_, it)| wrong(it))
+            .collect()
+    };
+    let wrong = thread::scope(|scope| {
+        let some = scope.spawn(|| all(some));
+        [all(others), some.join().unwrap()].concat()
+    });
+    assert_eq!(wrong, [""; 0]);
 }
 
 /// A file that is a preset has the rules of the preset alone, and nothing of another.

@@ -129,7 +129,7 @@ impl Report {
                         self.add(Level::Warning, warning);
                     }
                     let described = &socket.policy.described;
-                    let opens = socket.policy.opens_in_full();
+                    let opens = socket.policy.opens_in_full(&socket.name);
                     self.checked
                         .push(format!("{}: {described}; opens: {opens}", socket.name));
                 }

@@ -10,8 +10,16 @@ const MAX_BODIES: usize = 400;
 /// How deep in a body the fields are that are set: those of `HostConfig`.
 const DEPTH: usize = 2;
 
-/// Paths, names of query parameters, and bodies.
-pub(super) fn samples(endpoint: &Endpoint) -> (Vec<String>, Vec<&'static str>, Vec<Vec<u8>>) {
+/// What typical requests for an endpoint have.
+pub(super) struct Samples {
+    /// The last one has no version if there can be none.
+    pub(super) paths: Vec<String>,
+    /// Names of query parameters.
+    pub(super) queries: Vec<&'static str>,
+    pub(super) bodies: Vec<Vec<u8>>,
+}
+
+pub(super) fn samples(endpoint: &Endpoint) -> Samples {
     let names: &[&str] = match endpoint.template.contains('{') {
         true => &["web", "my-app.1"],
         false => &[""],
@@ -23,11 +31,11 @@ pub(super) fn samples(endpoint: &Endpoint) -> (Vec<String>, Vec<&'static str>, V
     };
     let bodies = bodies.into_iter().take(MAX_BODIES);
     let bodies = bodies.map(|body| body.to_string().into_bytes());
-    (
-        paths.collect(),
-        endpoint.query().collect(),
-        bodies.collect(),
-    )
+    Samples {
+        paths: paths.collect(),
+        queries: endpoint.query().collect(),
+        bodies: bodies.collect(),
+    }
 }
 
 /// An empty body, and for each field one with this field alone.
@@ -39,8 +47,10 @@ fn bodies(schema: &Schema, depth: usize) -> Vec<Value> {
     for field in fields.known {
         let values = match field.schema {
             Schema::Any => vec![json!(true), json!("x")],
-            Schema::List(_) | Schema::StringOrList => vec![json!(["x"])],
-            Schema::Map(_) | Schema::Opaque => vec![json!({"x": "x"})],
+            Schema::List(item) => vec![json!([of(item)])],
+            Schema::StringOrList => vec![json!(["x"])],
+            Schema::Map(item) => vec![json!({"x": of(item)})],
+            Schema::Opaque => vec![json!({"x": "x"})],
             Schema::Struct(_) if depth > 1 => self::bodies(field.schema, depth - 1),
             Schema::Struct(_) => vec![json!({})],
         };
@@ -53,6 +63,15 @@ fn bodies(schema: &Schema, depth: usize) -> Vec<Value> {
     bodies
 }
 
+/// A value of this form.
+fn of(schema: &Schema) -> Value {
+    match schema {
+        Schema::Any | Schema::StringOrList => json!("x"),
+        Schema::Struct(_) | Schema::Map(_) | Schema::Opaque => json!({}),
+        Schema::List(_) => json!([]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use doxy_filter::api::endpoints;
@@ -63,7 +82,7 @@ mod tests {
     fn bodies_have_each_field_that_counts() {
         let create =
             endpoints().find(|it| it.method == "POST" && it.template.ends_with("s/create"));
-        let bodies = create.map_or(vec![], |endpoint| samples(endpoint).2);
+        let bodies = create.map_or(vec![], |endpoint| samples(endpoint).bodies);
         for body in [
             "{}",
             r#"{"Image":"x"}"#,
@@ -72,7 +91,9 @@ mod tests {
         ] {
             assert!(bodies.iter().any(|it| it == body.as_bytes()), "{body}");
         }
-        let most = endpoints().map(|endpoint| samples(endpoint).2.len()).max();
+        let most = endpoints()
+            .map(|endpoint| samples(endpoint).bodies.len())
+            .max();
         assert!(
             most.is_some_and(|most| most < super::MAX_BODIES),
             "{most:?}"

@@ -40,6 +40,13 @@ pub use self::suggest::suggest;
 pub use self::surroundings::examples;
 pub(crate) use self::surroundings::{has_long_names, surroundings};
 
+/// The newest version of Docker's API of which the table has an endpoint.
+pub fn newest() -> Version {
+    let docker = endpoints().filter(|endpoint| endpoint.api == Api::Docker);
+    let firsts = docker.map(|endpoint| endpoint.first);
+    firsts.max().unwrap_or(docker::ANY_PATH.first)
+}
+
 /// All endpoints in the order of the table: Docker's, then libpod's.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     let groups = docker::GROUPS.iter().chain(libpod::GROUPS);

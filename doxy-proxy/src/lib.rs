@@ -70,7 +70,9 @@ pub use crate::log::access::{AccessLog, Format, LogDestination};
 pub use crate::net::container::ContainerRule;
 pub use crate::net::listener::error::ListenError;
 pub use crate::net::listener::inherited::InheritedSockets;
-pub use crate::net::listener::present::{listening_program, try_connect};
+pub use crate::net::listener::present::{
+    ListeningProcess, listening_process, listening_program, try_connect,
+};
 pub use crate::net::listener::tcp::TcpListener;
 pub use crate::net::listener::unix::{MAX_SOCKET_PATH, UnixListenConfig, UnixListener};
 pub use crate::net::listener::{ListenConfig, Listener};
@@ -79,6 +81,7 @@ pub use crate::net::read::read_file;
 pub use crate::net::reason::io_reason;
 pub use crate::net::tls::certificate::{Certificate, CertificateRule};
 pub use crate::net::tls::client::{TlsClient, TlsClientFiles};
+pub use crate::net::tls::dated::{Dated, dated, dates_in};
 pub use crate::net::tls::files::{TlsFile, TlsFileError};
 pub use crate::net::tls::server::{TlsServer, TlsServerFiles};
 pub use crate::net::tls::shown::{Shown, shown};
@@ -91,6 +94,6 @@ pub use crate::proxy::explain::{
 };
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Denied, Limits, Service};
-pub use crate::upstream::{GetError, Upstream, UpstreamAddr};
+pub use crate::upstream::{GetError, Upstream, UpstreamAddr, is_mount_point};
 #[cfg(feature = "script")]
 pub use doxy_script::{Limits as ScriptLimits, Script, ScriptError};

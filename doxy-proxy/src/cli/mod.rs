@@ -24,6 +24,7 @@ mod run;
 mod tool_help;
 mod tools;
 mod top;
+mod verify;
 mod which;
 
 use clap::ArgMatches;

@@ -6,7 +6,7 @@
 use clap::{ArgMatches, Command};
 
 use crate::cli::{
-    check, config, coverage, explain, healthcheck, import, learn, presets, replay, run, top,
+    check, config, coverage, explain, healthcheck, import, learn, presets, replay, run, top, verify,
 };
 use crate::config::Source;
 use crate::startup::Failure;
@@ -121,5 +121,11 @@ pub(crate) const TOOLS: &[Tool] = &[
         command: top::command,
         run: top::run,
         shown: &["config"],
+    },
+    Tool {
+        name: "verify",
+        command: verify::command,
+        run: verify::run,
+        shown: REACH,
     },
 ];

@@ -14,6 +14,8 @@ use crate::config::tls::{self, EngineTls, TlsFiles};
 /// One socket, as far as connecting goes.
 #[derive(Debug)]
 pub(crate) struct Reach {
+    /// What logs call it.
+    pub(crate) name: String,
     /// At least one.
     pub(crate) binds: Vec<Bind>,
     /// If its addresses of TCP speak TLS.
@@ -34,13 +36,15 @@ impl Source {
     }
 }
 
-fn of((_, layers): &Stack<'_>) -> Result<Reach, ConfigError> {
+fn of((name, layers): &Stack<'_>) -> Result<Reach, ConfigError> {
     let binds = binds(layers)?;
     let engine = addresses::engine(&layers.value("docker-socket"))?;
     let engine_tls = tls::of_engine(layers)?;
     let tcp = |bind: &Bind| !matches!(bind.listen, ListenConfig::Unix(_));
     let has_tcp = binds.iter().any(tcp);
+    let first = binds.first().map(|bind| bind.listen.to_string());
     Ok(Reach {
+        name: name.map(str::to_owned).or(first).unwrap_or_default(),
         tls: tls::of_clients(layers)?.filter(|_| has_tcp),
         binds,
         engine_tls: engine_tls.filter(|_| matches!(engine, UpstreamAddr::Tcp(_))),

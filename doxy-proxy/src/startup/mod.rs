@@ -31,6 +31,7 @@ pub(crate) use self::live::Failure;
 pub(crate) use self::private::serve_privately;
 pub(crate) use self::process::{log_to_stderr, raise_descriptor_limit, runtime, stderr_is_journal};
 pub(crate) use self::services::engine_for_tool;
+pub(crate) use self::sockets::others_may_write;
 
 /// How often doxy looks at files and at its own sockets.
 const LOOK: Duration = Duration::from_secs(2);

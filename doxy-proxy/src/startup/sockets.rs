@@ -133,7 +133,7 @@ pub(super) fn is_live(path: &Path) -> bool {
 
 /// Whether others than doxy's user may replace the sockets in a folder. In a sticky one such as /tmp they
 /// may not.
-pub(super) fn others_may_write(folder: &Path) -> bool {
+pub(crate) fn others_may_write(folder: &Path) -> bool {
     rustix::fs::stat(folder).is_ok_and(|stat| {
         let sticky = stat.st_mode & 0o1000 != 0;
         let own_group = stat.st_gid == rustix::process::getegid().as_raw();

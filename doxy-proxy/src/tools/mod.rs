@@ -14,4 +14,5 @@ pub(crate) mod records;
 pub(crate) mod replay;
 pub(crate) mod say;
 pub(crate) mod top;
+pub(crate) mod verify;
 mod yaml;

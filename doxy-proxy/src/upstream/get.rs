@@ -3,13 +3,19 @@
 //! The tools ask the engine so, and a doxy too: that is one more server of HTTP. Nothing of a client goes
 //! out, and nobody is answered with what comes back.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
 use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::reason::io_reason;
+use crate::net::stream::Stream;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// The longest answer, in bytes.
@@ -37,6 +43,11 @@ impl Upstream {
     /// There is no connection, or no whole answer.
     pub async fn get(&self, target: &str, asker: &str) -> Result<Response<Bytes>, GetError> {
         let stream = self.dial().await.map_err(not_reached)?;
+        let stream = AskFirst {
+            stream,
+            has_asked: false,
+            reader: None,
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(failed)?;
@@ -80,19 +91,63 @@ fn not_reached(error: UpstreamError) -> GetError {
 
 fn failed(error: hyper::Error) -> GetError {
     use std::error::Error as _;
-    let source = error
-        .source()
-        .and_then(|it| it.downcast_ref::<std::io::Error>());
+    let source = error.source().and_then(|it| it.downcast_ref::<io::Error>());
     match source {
         _ if error.is_incomplete_message() || error.is_canceled() => GetError::Closed,
         // The other side was gone before it had read the request.
         Some(source) => match source.kind() {
-            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => {
-                GetError::Closed
-            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => GetError::Closed,
             _ => GetError::Broken(io_reason(source)),
         },
         None if error.is_parse() => GetError::Broken(format!("its answer is no HTTP: {error}")),
         None => GetError::Broken(error.to_string()),
+    }
+}
+
+/// A connection that gives nothing to read until something was written. A doxy that is full answers before
+/// it is asked, and hyper takes that for a fault.
+struct AskFirst {
+    stream: Stream,
+    has_asked: bool,
+    reader: Option<Waker>,
+}
+
+impl AsyncRead for AskFirst {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.has_asked {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for AskFirst {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        // Of what cannot be written either, reading says why.
+        if written.is_ready() {
+            self.has_asked = true;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

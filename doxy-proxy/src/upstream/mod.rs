@@ -27,6 +27,7 @@ pub use crate::upstream::addr::UpstreamAddr;
 pub(crate) use crate::upstream::error::UpstreamError;
 pub use crate::upstream::get::GetError;
 pub(crate) use crate::upstream::lookup::{LookupError, TIME as LOOKUP_TIME};
+pub use crate::upstream::mounted::is_mount_point;
 
 use crate::clock::CoarseInstant;
 use crate::net::handshake;

@@ -27,9 +27,7 @@ impl Mounted {
         if error.kind() != io::ErrorKind::ConnectionRefused || self.told.swap(true, Relaxed) {
             return;
         }
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let real = fs::canonicalize(engine);
-        if is_mount(&mounts, real.as_deref().unwrap_or(engine)) {
+        if is_mount_point(engine) {
             tracing::warn!(
                 "{} is mounted as a file: if the engine was restarted, the mount still leads to its old \
                  socket; restart doxy's container, and mount the folder around the socket instead of \
@@ -38,6 +36,13 @@ impl Mounted {
             );
         }
     }
+}
+
+/// Whether a path, through any links, is a mount point.
+pub fn is_mount_point(path: &Path) -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let real = fs::canonicalize(path);
+    is_mount(&mounts, real.as_deref().unwrap_or(path))
 }
 
 /// Whether a path is a mount point.

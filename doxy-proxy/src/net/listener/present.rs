@@ -107,8 +107,29 @@ pub fn try_connect(path: &Path) -> io::Result<()> {
 
 /// The name of the program that listens at a path, if it runs in doxy's process namespace.
 pub fn listening_program(path: &Path) -> Option<String> {
-    let name = program(&connect(path).ok()?)?;
-    Some(name.trim_end().to_owned())
+    listening_process(path).ok()?.program
+}
+
+/// A process that listens on a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListeningProcess {
+    /// Its number, if it runs in doxy's process namespace.
+    pub pid: Option<i32>,
+    /// The name of its program, if that can be read.
+    pub program: Option<String>,
+}
+
+/// The process that listens at a path, as the kernel noted it when it began to.
+///
+/// # Errors
+/// Those of [`try_connect`].
+pub fn listening_process(path: &Path) -> io::Result<ListeningProcess> {
+    let socket = connect(path)?;
+    let pid = credentials::of(&socket)?.pid;
+    Ok(ListeningProcess {
+        pid: (pid > 0).then_some(pid),
+        program: program(&socket).map(|name| name.trim_end().to_owned()),
+    })
 }
 
 fn connect(path: &Path) -> io::Result<OwnedFd> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod certificate;
 pub(crate) mod client;
+pub(crate) mod dated;
 mod der;
 pub(crate) mod files;
 mod provider;

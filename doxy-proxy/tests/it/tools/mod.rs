@@ -7,3 +7,4 @@ mod healthcheck;
 mod pages;
 mod run;
 mod top;
+mod verify;

@@ -1,0 +1,306 @@
+//! The addresses of one socket, as its clients see them: what is at a path, its rights, and who listens.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use doxy_proxy::{
+    Shown, UnixListenConfig, Upstream, UpstreamAddr, dated, io_reason, is_mount_point,
+    listening_process, shown,
+};
+use tokio::time::timeout;
+
+use crate::config::{ListenConfig, Reach, Setting};
+use crate::startup::others_may_write;
+use crate::tools::verify::certificates;
+use crate::tools::verify::inside::Inside;
+use crate::tools::verify::report::Report;
+use crate::tools::verify::through;
+
+const SOCKET: &str = "socket";
+/// What is done about most of it.
+const RESTART: &str = "restart doxy, which creates the socket anew";
+const AS_ROOT: &str = "run this as root, or as a user who may use the socket";
+const FOLDER: &str =
+    "mount the folder around the socket, not the socket, and create the container again";
+
+/// Looks at each address, and asks through it.
+pub(super) async fn check(socket: &Reach, inside: &Inside, time: Duration, report: &mut Report) {
+    for bind in &socket.binds {
+        let address = bind.listen.to_string();
+        let at = match &bind.listen {
+            ListenConfig::Unix(unix) => match file(unix, &address, inside, report) {
+                true => UpstreamAddr::Unix(unix.path.clone()),
+                false => continue,
+            },
+            ListenConfig::Tcp(tcp) => match &socket.tls {
+                None => UpstreamAddr::Tcp(tcp.to_string()),
+                Some(files) => {
+                    over_tls(*tcp, &files.cert, &address, time, report).await;
+                    let cure = "a client with a certificate can ask: docker --tlsverify version";
+                    let says = "not asked through TLS: this has no certificate of a client";
+                    report.skipped(through::PING_CHECK, &address, says, cure);
+                    continue;
+                }
+            },
+            ListenConfig::Inherited(_) => {
+                let cure = "name its path: doxy verify --proxy-socket PATH";
+                let says = "not known: the settings do not say where this socket is";
+                report.skipped(SOCKET, &address, says, cure);
+                continue;
+            }
+        };
+        let doxy = Upstream::new(at, time.saturating_mul(2));
+        through::check(&doxy, &address, time, report).await;
+    }
+}
+
+/// Looks at a unix socket. Says whether it can be asked.
+fn file(unix: &UnixListenConfig, address: &str, inside: &Inside, report: &mut Report) -> bool {
+    let path = &*unix.path;
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) => {
+            match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    let says = "not known: this user may not look into the folder";
+                    report.skipped(SOCKET, address, says, AS_ROOT);
+                }
+                io::ErrorKind::NotFound if listens_without_file(path) => {
+                    let says = "doxy listens, but its socket was removed, and nobody can connect";
+                    report.failed(SOCKET, address, says.to_owned(), RESTART);
+                }
+                _ => report.failed(
+                    SOCKET,
+                    address,
+                    io_reason(&error),
+                    "start doxy; if it runs, it has another folder mounted there, or other settings",
+                ),
+            }
+            return false;
+        }
+    };
+    if !found.file_type().is_socket() {
+        let (what, cure) = match found.is_dir() {
+            true => (
+                "this is a folder: Docker makes one where a socket to be mounted is missing",
+                "remove the folder (rmdir), start doxy, then create the container again",
+            ),
+            false => ("this is no socket", "remove the file, and restart doxy"),
+        };
+        report.failed(SOCKET, address, what.to_owned(), cure);
+        return false;
+    }
+    let listening = match listening_process(path) {
+        Ok(listening) => listening,
+        Err(error) => {
+            refused(path, address, &error, report);
+            return false;
+        }
+    };
+    let own = fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    let who = match (&listening.program, listening.pid) {
+        (Some(program), Some(pid)) if *program != own.trim_end() => {
+            let says = format!("not doxy listens there, but {program} (process {pid})");
+            let cure = "stop that program, or give doxy another path";
+            report.failed(SOCKET, address, says, cure);
+            return false;
+        }
+        (_, Some(pid)) => format!("process {pid} listens"),
+        // In a container with processes of its own.
+        (_, None) => "a process listens".to_owned(),
+    };
+    if let (Some(pid), Some(admin)) = (listening.pid, inside.listener)
+        && pid != admin
+    {
+        let says =
+            format!("process {pid} listens there; the admin side is that of process {admin}");
+        let cure = "stop the doxy that is not meant, or name the other admin side";
+        report.failed(SOCKET, address, says, cure);
+        return false;
+    }
+    rights(unix, address, &found, &who, report);
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    if others_may_write(folder.unwrap_or(Path::new("."))) {
+        let says = "others may write to its folder, and replace the socket".to_owned();
+        let cure = "take the right away (chmod go-w), or give doxy a folder of its own";
+        report.warning("folder", address, says, cure);
+    }
+    if is_mount_point(path) {
+        let says = "the socket is mounted as a file: when doxy restarts, this leads nowhere";
+        report.warning("mount", address, says.to_owned(), FOLDER);
+    }
+    true
+}
+
+/// A socket that nobody can connect to.
+fn refused(path: &Path, address: &str, error: &io::Error, report: &mut Report) {
+    let mut failed = |says: &str, cure| report.failed(SOCKET, address, says.to_owned(), cure);
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let says = "not known: this user may not connect";
+            report.skipped(SOCKET, address, says, AS_ROOT);
+        }
+        io::ErrorKind::WouldBlock => failed(
+            "it does not accept connections: its queue is full",
+            "doxy hangs, or has no threads left: look at its log, and restart it",
+        ),
+        io::ErrorKind::ConnectionRefused if is_mount_point(path) => failed(
+            "nobody listens: it is mounted as a file, and doxy has made a new socket since",
+            FOLDER,
+        ),
+        io::ErrorKind::ConnectionRefused => failed(
+            "nobody listens: the socket is left over from a doxy that has ended",
+            "start doxy, which replaces it",
+        ),
+        _ => report.failed(SOCKET, address, io_reason(error), RESTART),
+    }
+}
+
+/// Whether mode and owner are as the settings have them.
+fn rights(
+    unix: &UnixListenConfig,
+    address: &str,
+    found: &fs::Metadata,
+    who: &str,
+    report: &mut Report,
+) {
+    let mode = found.mode() & 0o777;
+    let has = format!("mode {mode:04o}, uid {}, gid {}", found.uid(), found.gid());
+    let wanted = [
+        (mode != unix.mode).then(|| format!("mode {:04o}", unix.mode)),
+        unix.owner
+            .map(rustix::fs::Uid::as_raw)
+            .filter(|owner| *owner != found.uid())
+            .map(|owner| format!("uid {owner}")),
+        unix.group
+            .map(rustix::fs::Gid::as_raw)
+            .filter(|group| *group != found.gid())
+            .map(|group| format!("gid {group}")),
+    ];
+    let wanted: Vec<_> = wanted.into_iter().flatten().collect();
+    if wanted.is_empty() {
+        return report.ok(SOCKET, address, format!("{has}; {who}"));
+    }
+    let says = format!("{has}; the settings say {}", wanted.join(", "));
+    match mode & !unix.mode {
+        0 => report.warning(SOCKET, address, says, RESTART),
+        _ => report.failed(
+            SOCKET,
+            address,
+            format!("{says}: more may connect"),
+            RESTART,
+        ),
+    }
+}
+
+/// Whether a process listens on a socket that was created at this path. Of a path that is not absolute
+/// nobody knows where it begins.
+fn listens_without_file(path: &Path) -> bool {
+    if !path.is_absolute() {
+        return false;
+    }
+    // Other programs' sockets may have names of any bytes.
+    let sockets = fs::read("/proc/net/unix").unwrap_or_default();
+    let mut lines = sockets.split(|byte| *byte == b'\n');
+    lines.any(|line| listening_at(line).is_some_and(|at| at == path.as_os_str().as_bytes()))
+}
+
+/// The path of a socket that accepts connections, from a line with address, references, protocol, flags,
+/// type, state, inode and path. Source: proc(5).
+fn listening_at(line: &[u8]) -> Option<&[u8]> {
+    /// The flag of one that does. Source: the kernel's `linux/net.h`.
+    const ACCEPTS: u32 = 1 << 16;
+    let mut fields = [&b""[..]; 7];
+    let mut rest = line;
+    for field in &mut fields {
+        rest = rest.trim_ascii_start();
+        let end = rest.iter().position(|byte| *byte == b' ')?;
+        *field = rest.get(..end)?;
+        rest = rest.get(end + 1..)?;
+    }
+    let [_, _, _, flags, ..] = fields;
+    let flags = std::str::from_utf8(flags).ok()?;
+    let flags = u32::from_str_radix(flags, 16).ok()?;
+    (flags & ACCEPTS != 0).then_some(rest)
+}
+
+/// What a server of TLS shows.
+async fn over_tls(
+    address: SocketAddr,
+    file: &Setting,
+    name: &str,
+    time: Duration,
+    report: &mut Report,
+) {
+    let cure = "start doxy, or look at its log if it runs";
+    let seen = match timeout(time, shown(address)).await {
+        Err(_) => {
+            let says = format!("no answer within {}", humantime::format_duration(time));
+            return report.failed(SOCKET, name, says, cure);
+        }
+        Ok(Err(error)) => return report.failed(SOCKET, name, io_reason(&error), cure),
+        Ok(Ok(seen)) => seen,
+    };
+    let other = "what listens there is no doxy, or one with other settings: look at its log";
+    match seen {
+        Shown::Refused(why) => {
+            let says = format!("it refuses a handshake: {why}");
+            let cure = "run this from an address that may connect; doxy's log says more";
+            report.skipped(SOCKET, name, &says, cure);
+        }
+        Shown::NotTls => report.failed(SOCKET, name, "no TLS is spoken there".to_owned(), other),
+        Shown::Certificate(der) => {
+            report.ok(SOCKET, name, "TLS is spoken there");
+            match dated(&der) {
+                Some(served) => certificates::served(&served, file, name, report),
+                None => report.failed(
+                    certificates::CERTIFICATE,
+                    name,
+                    "it shows a certificate that cannot be read".to_owned(),
+                    other,
+                ),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listening_at;
+
+    #[test]
+    fn lines_of_proc() {
+        let zeros = "0000000000000000: 00000002 00000000";
+        for (behind, expected) in [
+            (
+                "00010000 0001 01 12345 /run/doxy.sock",
+                Some("/run/doxy.sock"),
+            ),
+            (
+                "00010000 0001 01     7 /run/a b.sock",
+                Some("/run/a b.sock"),
+            ),
+            ("00010000 0001 01 12345 @abstract", Some("@abstract")),
+            // A connection, and a socket without a name.
+            ("00000000 0001 03 12345 /run/doxy.sock", None),
+            ("00010000 0001 01 12345", None),
+            ("", None),
+        ] {
+            let line = format!("{zeros} {behind}");
+            let found = listening_at(line.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{line}");
+        }
+        for line in [
+            &b"Num       RefCount Protocol Flags    Type St Inode Path"[..],
+            b"",
+            b"\xff",
+        ] {
+            assert_eq!(listening_at(line), None);
+        }
+    }
+}

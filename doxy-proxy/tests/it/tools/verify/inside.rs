@@ -1,0 +1,167 @@
+//! What the admin side says.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::{Found, started, verify};
+use crate::support::Setup;
+
+/// An admin side that says this.
+fn admin(status: &Value) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let body = status.to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read(&mut byte).unwrap() == 0 {
+                    break;
+                }
+                head.extend(byte);
+            }
+            assert!(head.starts_with(b"GET /api/status HTTP/1.1\r\n"));
+            let length = body.len();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("tcp://{address}")
+}
+
+/// A status of a doxy that is well, whose policy has this hash.
+fn status(hash: &str) -> Value {
+    json!({
+        "version": env!("CARGO_PKG_VERSION"), "pid": 7, "user": {"uid": 65534, "gid": 65534},
+        "sandbox": "no capabilities, no-new-privs, landlock v6, seccomp",
+        "reloads": {"ok": 2, "failed": 0, "last": null, "last_error": null},
+        "log": {"dropped": 0},
+        "sockets": [{"name": "doxy.sock", "dry_run": false, "policy": {"hash": hash}}],
+    })
+}
+
+/// The hash of the policy that the settings have, by what the line says of another one.
+fn hash(found: &Found) -> String {
+    let (_, says) = found.of("policy")[0];
+    let (_, behind) = says.split_once(" is, ").unwrap();
+    behind.split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_it_says_of_doxy() {
+    let (_engine, doxy) = started(Setup::new());
+    let look = |status: &Value| verify(doxy.folder(), &["--admin", &admin(status)]);
+    let found = look(&status("0123456789abcdef"));
+    let words = "another one is in force than the settings have now: 0123456789abcdef is, ";
+    found.is("policy", "failed", words);
+    let well = status(&hash(&found));
+    let found = look(&well);
+    found.is("admin", "ok", "process 7");
+    found.is("user", "ok", "uid 65534, gid 65534");
+    found.is(
+        "sandbox",
+        "ok",
+        "no capabilities, no-new-privs, landlock v6, seccomp",
+    );
+    found.is("reload", "ok", "2 since the start");
+    found.is("log", "ok", "no line was dropped");
+    found.is("policy", "ok", "10 rules from ");
+    let name = |name: &str| json!([{"name": name, "policy": {}}]);
+    for (at, value, check, level, words) in [
+        (
+            "/version",
+            json!("9.9.9"),
+            "admin",
+            "warning",
+            "doxy 9.9.9, process 7; this is doxy ",
+        ),
+        ("/sandbox", json!("off"), "sandbox", "warning", "off"),
+        (
+            "/sandbox",
+            json!("user doxy, no capabilities, off"),
+            "sandbox",
+            "warning",
+            "off",
+        ),
+        (
+            "/sandbox",
+            json!("seccomp; missing: landlock (x)"),
+            "sandbox",
+            "warning",
+            "missing",
+        ),
+        (
+            "/reloads/last_error",
+            json!("rules:1: no\nhelp: x"),
+            "reload",
+            "failed",
+            ": rules:1: no",
+        ),
+        (
+            "/log/dropped",
+            json!(3),
+            "log",
+            "warning",
+            "3 lines were dropped",
+        ),
+        (
+            "/sockets/0/dry_run",
+            json!(true),
+            "policy",
+            "warning",
+            "a dry run",
+        ),
+        (
+            "/sockets",
+            json!([]),
+            "policy",
+            "failed",
+            "doxy does not serve this socket",
+        ),
+    ] {
+        let mut status = well.clone();
+        *status.pointer_mut(at).unwrap() = value;
+        look(&status).is(check, level, words);
+    }
+    let mut root = well.clone();
+    root["user"] = json!({"uid": 0, "gid": 0});
+    look(&root).is("user", "ok", "uid 0");
+    root["sandbox"] = json!("off");
+    look(&root).is("user", "warning", "root, with all that root may");
+    let mut more = well.clone();
+    more["sockets"]
+        .as_array_mut()
+        .unwrap()
+        .extend(name("old").as_array().unwrap().clone());
+    let found = look(&more);
+    let lines = found.of("policy");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let words = "doxy serves this socket, which these settings do not have";
+    assert_eq!(lines[1], ("warning", words));
+    // What is no status of a doxy is none of a doxy that is well.
+    let found = look(&json!({}));
+    found.is("policy", "failed", "doxy does not serve this socket");
+    found.is("admin", "warning", "doxy unknown");
+}
+
+#[test]
+fn an_admin_side_that_is_named_and_not_there_has_failed() {
+    let (_engine, doxy) = started(Setup::new());
+    let found = verify(doxy.folder(), &["--admin", "admin.sock"]);
+    found.is(
+        "admin",
+        "failed",
+        "the admin side at admin.sock: no such file",
+    );
+    found.is(
+        "policy",
+        "skipped",
+        "not known: the admin side does not answer",
+    );
+    found.is("ping", "ok", "");
+}

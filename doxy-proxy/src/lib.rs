@@ -30,6 +30,8 @@
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
 //! | `clock` | the coarse clock for timeouts and caches | what is timed |
+//! | `facts` | the closed sets of values that logs and metrics name | who notes them |
+//! | `metrics` | what doxy counts of itself, for each thread and socket | who reads it, how it is shown |
 //! | `net` | bytes and who sends them: streams, TLS, buffers, splicing, listeners, peers | HTTP |
 //! | `shares` | how peers share connections, memory of bodies and the time of scripts | HTTP, what is allowed |
 //! | `http` | HTTP/1 messages: heads, framing, bodies, read strictly and written anew | policies, logs, the engine's address |
@@ -37,6 +39,7 @@
 //! | `policy` | decides, by rules and a script; makes permits | sockets |
 //! | `upstream` | the engine: its address, dialling, kept connections | who asks, and why |
 //! | `proxy` | the way of a request, from accept to log | files, options, users |
+//! | `web` | an ordinary HTTP server that only reads, at an address of its own: for the admin side | what is asked for, and what is known |
 //! | `privilege` | what the process gives up: users, capabilities, Landlock, seccomp | options, configuration |
 //!
 //! # Why not hyper
@@ -56,17 +59,27 @@
 //! - No global state: several proxies live in one process.
 
 mod clock;
+mod facts;
 mod http;
 pub mod log;
+mod metrics;
 mod net;
 mod policy;
 pub mod privilege;
 mod proxy;
 mod shares;
 mod upstream;
+mod web;
 
 pub use crate::http::head::{MAX_HEAD, MAX_HEADERS};
 pub use crate::log::access::{AccessLog, Format, LogDestination};
+pub use crate::log::denials::DeniedKind;
+pub use crate::metrics::Metrics;
+pub use crate::metrics::denials::DenialTotal;
+pub use crate::metrics::histogram::HistogramTotals;
+pub use crate::metrics::requests::RequestTotal;
+pub use crate::metrics::script::ScriptTotals;
+pub use crate::metrics::shares::ShareTotal;
 pub use crate::net::container::ContainerRule;
 pub use crate::net::listener::error::ListenError;
 pub use crate::net::listener::inherited::InheritedSockets;
@@ -92,8 +105,10 @@ pub use crate::proxy::explain::{
     Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,
     ObjectAnswer, Question, RecordedPeer, RecordedRequest,
 };
+pub use crate::proxy::observe::{Observer, SocketTotals};
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Denied, Limits, Service};
 pub use crate::upstream::{GetError, Upstream, UpstreamAddr, is_mount_point};
+pub use crate::web::{WebAnswer, WebEvents, WebServer};
 #[cfg(feature = "script")]
 pub use doxy_script::{Limits as ScriptLimits, Script, ScriptError};

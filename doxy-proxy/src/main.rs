@@ -5,6 +5,7 @@
 //! | floor | what it is for | what it must never know |
 //! |---|---|---|
 //! | `config` | settings as text become values that can run, or an error | the command line, the environment; how anything is started |
+//! | `admin` | the admin side: metrics, health, the live page | how anything is served or put in force |
 //! | `signals` | SIGTERM, SIGINT and SIGHUP | what they do |
 //! | `notify` | what the service manager is told | why |
 //! | `startup` | the states of the process: bound, confined, serving | where settings come from; exit codes |
@@ -12,6 +13,7 @@
 //! | `command` | one command with a socket of its own: its user, what it cannot reach, its signals and its end | the command line; what is allowed |
 //! | `cli` | command line and environment become settings; the tools: their arguments, and printing | what a value means; how anything is started |
 
+mod admin;
 mod cli;
 mod command;
 mod config;

@@ -39,6 +39,8 @@ pub enum Decision {
         public: String,
         /// The message for the log: file, line, column and cause.
         log: String,
+        /// Whether it ran past a limit: of steps, time, depth or size.
+        limit: bool,
     },
 }
 

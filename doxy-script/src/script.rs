@@ -182,8 +182,9 @@ impl Script {
         let value = match result {
             Ok(value) => value,
             Err(error) => {
+                let limit = is_limit(&error);
                 let (at, message) = explain(*error);
-                return self.failed(PUBLIC, at, &message);
+                return self.failed(PUBLIC, at, &message, limit);
             }
         };
         match value.read_lock::<ReturnValue>().as_deref() {
@@ -199,7 +200,7 @@ impl Script {
                 };
                 let message =
                     format!("`decide` returned {got} instead of allow(), deny(…) or pass()");
-                self.failed(PUBLIC, Position::NONE, &message)
+                self.failed(PUBLIC, Position::NONE, &message, false)
             }
         }
     }
@@ -221,7 +222,7 @@ impl Script {
             (Stop::NeedsBody, _) => Decision::NeedsBody,
             (Stop::NeedsContainer, _) => Decision::NeedsContainer,
             (Stop::NeedsLookup, Some(lookup)) => Decision::NeedsLookup(lookup),
-            (Stop::NeedsLookup, None) => self.failed(PUBLIC, at, "the lookup was lost"),
+            (Stop::NeedsLookup, None) => self.failed(PUBLIC, at, "the lookup was lost", false),
             (
                 Stop::Denied {
                     reason,
@@ -238,27 +239,40 @@ impl Script {
                     location: Some(Location::new(&self.name, at)),
                 }
             }
-            (Stop::Rejected(reason), _) => self.failed(&reason, at, &reason),
+            (Stop::Rejected(reason), _) => self.failed(&reason, at, &reason, false),
             (Stop::Steps, _) => {
                 let message = format!("the policy took more than {} steps", self.limits.steps);
-                self.failed(PUBLIC, at, &message)
+                self.failed(PUBLIC, at, &message, true)
             }
             (Stop::Time, _) => {
                 let message = format!(
                     "the policy took more than {} ms",
                     self.limits.time.as_millis()
                 );
-                self.failed(PUBLIC, at, &message)
+                self.failed(PUBLIC, at, &message, true)
             }
         }
     }
 
-    fn failed(&self, public: &str, at: Position, message: &str) -> Decision {
+    fn failed(&self, public: &str, at: Position, message: &str, limit: bool) -> Decision {
         let at = if at.is_none() { self.policy.decide } else { at };
         Decision::Failed {
             public: public.to_owned(),
             log: format!("{}: {message}", Location::new(&self.name, at)),
+            limit,
         }
+    }
+}
+
+/// Whether a call ended at one of the engine's own limits, within whatever functions.
+fn is_limit(error: &EvalAltResult) -> bool {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_limit(inner),
+        EvalAltResult::ErrorTooManyOperations(_)
+        | EvalAltResult::ErrorStackOverflow(_)
+        | EvalAltResult::ErrorTooManyVariables(_)
+        | EvalAltResult::ErrorDataTooLarge(_, _) => true,
+        _ => false,
     }
 }
 

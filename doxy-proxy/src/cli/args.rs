@@ -54,6 +54,15 @@ fn options() -> Command {
                 .help("Take the sockets of a running doxy over")
                 .long_help(help::TAKEOVER),
         ])
+        .next_help_heading("Admin side (metrics, health, a live page)")
+        .args([
+            option("admin-listen", "DOXY_ADMIN_LISTEN", "ADDRESS")
+                .help("Show metrics, health and a live page here: a path, tcp://ADDRESS:PORT or fd://NAME")
+                .long_help(help::ADMIN_LISTEN),
+            list("admin-allow-from", "DOXY_ADMIN_ALLOW_FROM", "NETWORK")
+                .help("A network from which the admin side may be read; repeatable")
+                .long_help(help::ADMIN_ALLOW_FROM),
+        ])
         .next_help_heading("Sockets")
         .args([
             option("docker-socket", "DOXY_DOCKER_SOCKET", "ADDRESS")

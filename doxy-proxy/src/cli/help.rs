@@ -47,6 +47,14 @@ pub(super) const TAKEOVER: &str = "\
 Replace sockets on which another doxy listens. That one then stops accepting and ends its requests. \
 Without this option a live socket is an error.";
 
+pub(super) const ADMIN_LISTEN: &str = "\
+Show what doxy does at this address: /metrics for Prometheus, /healthz, /readyz, and / as a live page. It \
+only reads. A unix socket is for doxy's user alone (mode 0600). An address that is not loopback needs \
+--admin-allow-from, or TLS with client certificates. Off by default.";
+
+pub(super) const ADMIN_ALLOW_FROM: &str = "\
+A network or an address from which the admin side may be read over TCP, such as 10.0.0.0/8. Repeatable.";
+
 pub(super) const PROXY_SOCKET: &str = "\
 Where clients connect: a path or unix://PATH of a socket that doxy creates; tcp://ADDRESS:PORT; or \
 fd://NAME, a socket from systemd. The folder of a path must exist. A socket that is left over from a \

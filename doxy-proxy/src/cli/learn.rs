@@ -44,7 +44,9 @@ const TLS: [&str; 3] = ["docker-tls-ca", "docker-tls-cert", "docker-tls-key"];
 /// The options that say what is allowed.
 const POLICY: [&str; 4] = ["pattern-file", "patterns", "script", "preset"];
 /// The options of a server that learning has nothing to do with.
-const SERVING: [&str; 8] = [
+const SERVING: [&str; 10] = [
+    "admin-listen",
+    "admin-allow-from",
     "watch",
     "takeover",
     "dry-run",

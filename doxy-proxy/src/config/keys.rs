@@ -86,6 +86,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key::process("threads", Kind::Number).or("1"),
     Key::process("shutdown-grace", Kind::Number).or("10s"),
     Key::process("debug", Kind::Flag),
+    Key::process("admin-listen", Kind::Text),
+    Key::process("admin-allow-from", Kind::Text).list(),
     Key::process("user", Kind::Number),
     Key::process("group", Kind::Number),
     Key::process("sandbox", Kind::Text).or("auto"),

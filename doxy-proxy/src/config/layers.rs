@@ -55,6 +55,9 @@ pub(super) struct Layers<'a> {
     pub(super) users: &'a Users,
 }
 
+/// A socket's name, if it has a table, and its layers.
+pub(super) type Stack<'a> = (Option<&'a str>, Layers<'a>);
+
 impl<'a> Layers<'a> {
     /// What holds for a key. Nothing if it was not given; the default is not looked at.
     pub(super) fn all(&self, key: &str) -> &'a [Setting] {

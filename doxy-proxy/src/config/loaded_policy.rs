@@ -3,7 +3,7 @@
 //! It must never know where its text came from.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use doxy_filter::api::Risk;
 use doxy_proxy::Policy;
@@ -24,7 +24,9 @@ pub(crate) struct LoadedPolicy {
     /// Every risk that it opens at a socket, by its name, once somebody has asked: a script can tell
     /// sockets apart.
     risks: Mutex<BTreeMap<String, Arc<[Opened]>>>,
-    /// A hash of what it was made of: whether a reload changes it.
+    /// The risks that samples show, once somebody has asked.
+    in_samples: OnceLock<Vec<Risk>>,
+    /// A hash of what it was made of: whether a reload changes it, and whether two hosts have the same.
     pub(crate) hash: u64,
 }
 
@@ -35,6 +37,7 @@ impl LoadedPolicy {
             described,
             warnings,
             risks: Mutex::default(),
+            in_samples: OnceLock::new(),
             hash,
         }
     }
@@ -49,20 +52,32 @@ impl LoadedPolicy {
     /// The risks that it opens at a socket, for the log: all, if somebody had to know them, and else
     /// what samples show.
     pub(crate) fn opens(&self, socket: &str) -> String {
-        let risks = self.risks.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = risks.get(socket);
-        let risks = match known {
-            Some(opened) => opened.iter().map(|(risk, _)| *risk).collect(),
-            None => risks::in_samples(&self.policy),
-        };
-        let names: Vec<_> = risks.into_iter().map(Risk::name).collect();
-        let script = known.is_none() && self.policy.has_script();
+        let known = self.known(socket).is_some();
+        let names = self.risk_names(socket);
+        let script = !known && self.policy.has_script();
         match (names.is_empty(), script) {
             (true, true) => "what the script allows".to_owned(),
             (true, false) => "nothing of risk".to_owned(),
             (false, true) => format!("{}, and what the script allows", names.join(", ")),
             (false, false) => names.join(", "),
         }
+    }
+
+    /// The names of these risks.
+    pub(crate) fn risk_names(&self, socket: &str) -> Vec<&'static str> {
+        let risks = match self.known(socket) {
+            Some(opened) => opened.iter().map(|(risk, _)| *risk).collect(),
+            None => {
+                let sampled = || risks::in_samples(&self.policy);
+                self.in_samples.get_or_init(sampled).clone()
+            }
+        };
+        risks.into_iter().map(Risk::name).collect()
+    }
+
+    fn known(&self, socket: &str) -> Option<Arc<[Opened]>> {
+        let risks = self.risks.lock().unwrap_or_else(PoisonError::into_inner);
+        risks.get(socket).map(Arc::clone)
     }
 
     /// The same of everything that it opens. The first time takes up to a second.

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod addresses;
+mod admin;
 mod compat;
 mod error;
 mod example;
@@ -25,21 +26,24 @@ mod show;
 mod socket;
 mod source;
 mod tls;
+mod unused;
 mod users;
 mod values;
 mod warnings;
 
 pub(crate) use self::access_log::AccessLogConfig;
 pub(crate) use self::addresses::admin as admin_address;
+pub(crate) use self::admin::AdminConfig;
 pub(crate) use self::compat::compat;
 pub(crate) use self::error::ConfigError;
 pub(crate) use self::example::EXAMPLE;
 pub(crate) use self::keys::{KEYS, Kind, LATER, find};
 pub(crate) use self::layers::Layer;
+pub(crate) use self::loaded_policy::LoadedPolicy;
 pub(crate) use self::policy_files::EMBEDDED_RULES;
-pub(crate) use self::policy_rules::NO_RULES;
 #[cfg(feature = "script")]
 pub(crate) use self::policy_rules::no_rules;
+pub(crate) use self::policy_rules::{NO_RULES, hash_of};
 pub(crate) use self::presets::{PRESETS, Preset};
 pub(crate) use self::reach::Reach;
 pub(crate) use self::settings::Setting;

@@ -150,7 +150,6 @@ impl Policies {
                 let what = format!("embedded defaults ({DEFAULT_PATTERN_FILE} does not exist)");
                 Ok(Rules {
                     described: counted(&rules.set, &format!("the {what}")),
-                    hash: 0,
                     ..rules
                 })
             }

@@ -2,12 +2,13 @@
 //!
 //! It must never choose which rules hold: `policy_files` does.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 
 use doxy_filter::{RuleError, RuleSet, RuleText, RuleWarning};
 use doxy_proxy::{io_reason, read_file};
+use ring::digest::{Context, SHA256};
 
 use crate::config::error::ConfigError;
 use crate::config::presets::Preset;
@@ -153,11 +154,26 @@ pub(super) fn compile(texts: &[Text], thorough: bool) -> Result<Rules, ConfigErr
     })
 }
 
-/// For comparison within one process.
-pub(super) fn hash_of(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+/// A hash that is the same on every host: the first bytes of SHA-256.
+pub(crate) fn hash_of(what: &impl Hash) -> u64 {
+    let mut hasher = Sha256(Context::new(&SHA256));
     what.hash(&mut hasher);
     hasher.finish()
+}
+
+/// SHA-256, by what Rust hashes.
+struct Sha256(Context);
+
+impl Hasher for Sha256 {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        let digest = self.0.clone().finish();
+        let first = digest.as_ref().first_chunk();
+        first.copied().map_or(0, u64::from_be_bytes)
+    }
 }
 
 /// The path of a file that is read.

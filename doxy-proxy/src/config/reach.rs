@@ -7,8 +7,9 @@ use doxy_proxy::UpstreamAddr;
 
 use crate::config::addresses;
 use crate::config::error::{ConfigError, Gathered};
+use crate::config::layers::Stack;
 use crate::config::socket::{Bind, ListenConfig, binds};
-use crate::config::source::{Source, Stack};
+use crate::config::source::Source;
 use crate::config::tls::{self, EngineTls, TlsFiles};
 
 /// One socket, as far as connecting goes.

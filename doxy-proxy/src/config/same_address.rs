@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{self, Path, PathBuf};
 
+use crate::config::admin::AdminConfig;
 use crate::config::error::ConfigError;
 use crate::config::socket::{Bind, ListenConfig, SocketConfig};
 
@@ -17,18 +18,38 @@ enum Named<'a> {
     Fd(&'a str),
 }
 
-/// An address of a socket.
-type Owned<'a> = (&'a SocketConfig, &'a Bind);
+/// An address, and what listens there.
+type Owned<'a> = (Listens<'a>, &'a Bind);
+
+/// What listens at an address.
+#[derive(Clone, Copy)]
+enum Listens<'a> {
+    Socket(&'a str),
+    Admin,
+}
+
+impl std::fmt::Display for Listens<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(name) => write!(f, "the socket {name}"),
+            Self::Admin => f.write_str("the admin side"),
+        }
+    }
+}
 
 /// Refuses two equal addresses. The error is at the second.
-pub(super) fn check(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
+pub(super) fn check(
+    sockets: &[SocketConfig],
+    admin: Option<&AdminConfig>,
+) -> Result<(), ConfigError> {
     let mut named: HashMap<Named<'_>, Owned<'_>> = HashMap::new();
     let mut ports: HashMap<u16, Vec<(SocketAddr, Owned<'_>)>> = HashMap::new();
     let all = sockets.iter().flat_map(|socket| {
         let binds = socket.binds.iter();
-        binds.map(move |bind| (socket, bind))
+        binds.map(move |bind| (Listens::Socket(&socket.name), bind))
     });
-    for owned in all {
+    let admin = admin.into_iter().flat_map(|admin| &admin.binds);
+    for owned in all.chain(admin.map(|bind| (Listens::Admin, bind))) {
         let name = match &owned.1.listen {
             ListenConfig::Unix(unix) => Named::Path(real(&unix.path)),
             ListenConfig::Inherited(name) => Named::Fd(name),
@@ -48,13 +69,13 @@ pub(super) fn check(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn twice((_, bind): Owned<'_>, (socket, other): Owned<'_>) -> ConfigError {
+fn twice((_, bind): Owned<'_>, (listens, other): Owned<'_>) -> ConfigError {
     let at = match other.setting.place() {
         Some(place) => place.to_string(),
         None => other.setting.to_string(),
     };
     bind.setting.wrong(
-        format_args!("the socket {} listens there already ({at})", socket.name),
+        format_args!("{listens} listens there already ({at})"),
         "give each socket addresses of its own",
     )
 }

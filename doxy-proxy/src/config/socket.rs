@@ -353,7 +353,7 @@ pub(super) fn binds(layers: &Layers<'_>) -> Result<Vec<Bind>, ConfigError> {
 }
 
 /// A name that a `Host` may have, without a port.
-fn host(setting: &Setting) -> Result<String, ConfigError> {
+pub(super) fn host(setting: &Setting) -> Result<String, ConfigError> {
     let text = setting.text()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if text.trim_matches('.').is_empty() || !text.chars().all(plain) {

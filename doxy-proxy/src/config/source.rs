@@ -7,19 +7,20 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use doxy_proxy::LogDestination;
 use doxy_proxy::privilege::{Needs, RunAs, SandboxMode};
-use doxy_proxy::{LogDestination, UpstreamAddr};
 use rustix::fs::{Gid, Uid};
 
+use crate::config::admin::{self, AdminConfig};
 use crate::config::error::{ConfigError, Gathered};
 use crate::config::file::{self, Contents};
-use crate::config::layers::{Layer, Layers};
+use crate::config::layers::{Layer, Layers, Stack};
 use crate::config::policy_files::Policies;
 use crate::config::settings::Setting;
 use crate::config::socket::{self, ListenConfig, SocketConfig};
 use crate::config::users::{Login, Users};
 use crate::config::warnings::warnings;
-use crate::config::{same_address, values};
+use crate::config::{same_address, unused, values};
 
 /// More threads than the machines doxy runs on have processors.
 const MAX_THREADS: usize = 1024;
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     /// How long requests in service may take when doxy stops.
     pub(crate) grace: Duration,
     pub(crate) debug: bool,
+    /// The admin side, if there is one.
+    pub(crate) admin: Option<AdminConfig>,
     /// Reload when a file changes. The setting is for messages.
     pub(crate) watch: Option<Setting>,
     /// Take live sockets over. The setting is for messages.
@@ -175,6 +178,7 @@ impl Source {
         mut found: Gathered,
     ) -> Result<Config, ConfigError> {
         let process = self.layers(contents, None);
+        let admin = found.take(admin::check(&process)).flatten();
         let stacks = self.stacks(contents, &mut found);
         let mut sockets = vec![];
         for (name, layers) in &stacks {
@@ -182,8 +186,8 @@ impl Source {
         }
         // What is between sockets is known once each is right.
         if sockets.len() == stacks.len() {
-            found.take(same_address::check(&sockets));
-            found.take(used(&stacks, &sockets));
+            found.take(same_address::check(&sockets, admin.as_ref()));
+            found.take(unused::check(&stacks, &sockets, admin.as_ref()));
             found.take(access_logs(&sockets));
         }
         let connections = values::number(&process.value("max-connections"), usize::MAX);
@@ -201,7 +205,9 @@ impl Source {
         let sandbox_setting = process.value("sandbox");
         let mut files = policies.files();
         files.extend(self.given.get("config").last().map(Setting::path));
-        for tls in sockets.iter().filter_map(|socket| socket.tls.as_ref()) {
+        let of_admin = admin.as_ref().and_then(|admin| admin.tls.as_ref());
+        let of_sockets = sockets.iter().filter_map(|socket| socket.tls.as_ref());
+        for tls in of_sockets.chain(of_admin) {
             let ca = tls.client_ca.as_ref();
             files.extend(
                 [&tls.cert, &tls.key]
@@ -232,13 +238,14 @@ impl Source {
             connections,
             grace,
             debug: process.flag("debug"),
+            needs: needs(&sockets, admin.as_ref(), &files),
+            admin,
             watch: flag("watch"),
             takeover: flag("takeover"),
             run_as_numbers: run_as.as_ref().map(|user| (user.uid, user.gid)),
             run_as,
             sandbox,
             sandbox_setting,
-            needs: needs(&sockets, &files),
             files,
         };
         let warnings = warnings(&self.given, contents, &sockets);
@@ -296,43 +303,6 @@ impl Source {
     }
 }
 
-/// A socket's name, if it has a table, and its layers.
-pub(super) type Stack<'a> = (Option<&'a str>, Layers<'a>);
-
-/// Refuses settings of TLS that nothing uses: whoever wrote them takes them for protection.
-fn used(stacks: &[Stack<'_>], sockets: &[SocketConfig]) -> Result<(), ConfigError> {
-    type Uses = fn(&SocketConfig) -> bool;
-    let clients: Uses = SocketConfig::has_tcp;
-    let engine: Uses = |socket| matches!(socket.engine, UpstreamAddr::Tcp(_));
-    let no_clients = "proxy-socket names no tcp:// address";
-    let no_engine = "docker-socket is no tcp:// address";
-    let keys = [
-        ("tls-cert", clients, no_clients),
-        ("tls-client-ca", clients, no_clients),
-        ("docker-tls-ca", engine, no_engine),
-        ("docker-tls-cert", engine, no_engine),
-    ];
-    for (key, uses, why) in keys {
-        let mut unused = None;
-        let mut used = false;
-        for ((_, layers), socket) in stacks.iter().zip(sockets) {
-            let Some(setting) = layers.optional(key) else {
-                continue;
-            };
-            let own = layers.table.is_some_and(|table| !table.get(key).is_empty());
-            match uses(socket) {
-                true => used = true,
-                false if own => return Err(setting.wrong(why, "TLS is for TCP: leave it out")),
-                false => unused = Some(setting),
-            }
-        }
-        if let Some(setting) = unused.filter(|_| !used) {
-            return Err(setting.wrong(why, "TLS is for TCP: leave it out"));
-        }
-    }
-    Ok(())
-}
-
 /// Refuses two formats in one file.
 fn access_logs(sockets: &[SocketConfig]) -> Result<(), ConfigError> {
     let mut seen: Vec<(LogDestination, _)> = vec![];
@@ -370,8 +340,11 @@ fn sandbox(setting: &Setting) -> Result<SandboxMode, ConfigError> {
 }
 
 /// What all sockets together need.
-fn needs(sockets: &[SocketConfig], files: &[PathBuf]) -> Needs {
+fn needs(sockets: &[SocketConfig], admin: Option<&AdminConfig>, files: &[PathBuf]) -> Needs {
     let mut needs = Needs::default();
+    let admin = admin.into_iter().flat_map(|admin| &admin.binds);
+    let paths = admin.filter_map(|bind| bind.path());
+    needs.sockets.extend(paths.map(PathBuf::from));
     for socket in sockets {
         needs.add_engine(&socket.engine);
         for bind in &socket.binds {

@@ -5,11 +5,11 @@
 //! everything else goes through one buffer.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::http::chunked::{ChunkedDecoder, Step};
 use crate::http::framing::Framing;
 use crate::http::malformed::Malformed;
+use crate::metrics::counter::Meter;
 use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;
@@ -95,7 +95,7 @@ impl Body {
         head: &[u8],
         input: &mut ReadBuf,
         to: &Stream,
-        moved: &AtomicU64,
+        moved: Meter<'_>,
     ) -> Result<Option<usize>, RelayError> {
         if let Left::Close { chunked: true, .. } = self.left {
             return Ok(Some(0));
@@ -114,7 +114,7 @@ impl Body {
         let written = tried.map_err(|_| RelayError::Sink)?;
         self.begun |= written > 0;
         let out = written.saturating_sub(head.len());
-        moved.fetch_add(out as u64, Relaxed);
+        moved.add(out as u64);
         if out < step.emitted {
             input.consume(out);
             self.ready = Some(Step {
@@ -141,7 +141,7 @@ impl Body {
         from: &Stream,
         input: &mut ReadBuf,
         to: &Stream,
-        moved: &AtomicU64,
+        moved: Meter<'_>,
     ) -> Result<(), RelayError> {
         loop {
             // Gives other connections a turn when this one is always ready.
@@ -161,7 +161,7 @@ impl Body {
             (self.in_flight, self.begun) = (false, true);
             self.count(step.emitted, to);
             head = &[];
-            moved.fetch_add(step.emitted as u64, Relaxed);
+            moved.add(step.emitted as u64);
             input.consume(step.consumed);
             if self.is_done() {
                 return Ok(());
@@ -214,7 +214,7 @@ impl Body {
         &mut self,
         from: &Stream,
         to: &Stream,
-        moved: &AtomicU64,
+        moved: Meter<'_>,
     ) -> Result<bool, RelayError> {
         let Left::Length(left) = &mut self.left else {
             return Ok(false);
@@ -226,7 +226,7 @@ impl Body {
         self.in_flight = true;
         let flow = Box::pin(splice::splice_some(from, to, left)).await;
         self.in_flight = false;
-        moved.fetch_add(before - *left, Relaxed);
+        moved.add(before - *left);
         match flow {
             Ok(Spliced::End) | Err(Side::Source) => Err(RelayError::Source(Malformed::Body)),
             Err(Side::Sink) => Err(RelayError::Sink),

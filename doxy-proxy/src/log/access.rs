@@ -3,6 +3,7 @@
 //! Requests put records into memory, and a thread writes them. If the disk or the reader is too slow,
 //! records are dropped and counted, and the log says how many as soon as it can be written again.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -36,6 +37,16 @@ pub enum LogDestination {
     Journal(PathBuf),
 }
 
+impl fmt::Display for LogDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Journal(_) => f.write_str("journal"),
+        }
+    }
+}
+
 /// How a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -49,13 +60,13 @@ pub enum Format {
 
 /// The access log. A clone is the same log; the log is complete when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct AccessLog {
-    log: Arc<Log>,
-    pub(crate) format: Format,
-}
+pub struct AccessLog(Arc<Log>);
 
 #[derive(Debug)]
-struct Log(Arc<Shared>);
+struct Log {
+    shared: Arc<Shared>,
+    format: Format,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -71,6 +82,8 @@ struct State {
     lines: Vec<u8>,
     records: u64,
     lost: u64,
+    /// Of all time.
+    dropped: u64,
     /// Whether the thread waits for a first record, rather than gathers further ones.
     idle: bool,
     reopen: bool,
@@ -94,10 +107,10 @@ impl AccessLog {
         }
         let output = Output::open(&target)?;
         let shared = Arc::new(Shared::default());
-        let log = Self {
-            log: Arc::new(Log(Arc::clone(&shared))),
+        let log = Self(Arc::new(Log {
+            shared: Arc::clone(&shared),
             format,
-        };
+        }));
         thread::Builder::new()
             .name("access log".to_owned())
             .spawn(move || write_records(&shared, &target, output, format))?;
@@ -106,19 +119,30 @@ impl AccessLog {
 
     /// Reopens the file by its name, after log rotation has moved the old one away.
     pub fn reopen(&self) {
-        self.log.0.lock().reopen = true;
-        self.log.0.work.notify_one();
+        self.0.shared.lock().reopen = true;
+        self.0.shared.work.notify_one();
+    }
+
+    /// How many records could not be written so far.
+    pub fn dropped(&self) -> u64 {
+        self.0.shared.lock().dropped
+    }
+
+    /// How records are written.
+    pub(crate) fn format(&self) -> Format {
+        self.0.format
     }
 
     /// Adds a record: `render` appends it to the vector it gets.
     pub(crate) fn record(&self, render: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.log.0.lock();
+        let mut state = self.0.shared.lock();
         if state.lines.len() >= MAX_PENDING {
             state.lost += 1;
+            state.dropped += 1;
             return;
         }
         let before = state.lines.len();
-        match self.format {
+        match self.format() {
             Format::Text | Format::Json => render(&mut state.lines),
             Format::Journald => append_entry(&mut state.lines, render),
         }
@@ -127,19 +151,19 @@ impl AccessLog {
         let first = std::mem::take(&mut state.idle);
         drop(state);
         if first || (before < BATCH && after >= BATCH) {
-            self.log.0.work.notify_one();
+            self.0.shared.work.notify_one();
         }
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.shared.lock();
         state.closing = true;
-        self.0.work.notify_one();
+        self.shared.work.notify_one();
         // A slow disk does not keep doxy from stopping.
         let _ = self
-            .0
+            .shared
             .ended
             .wait_timeout_while(state, FLUSH_TIMEOUT, |state| !state.ended);
     }
@@ -213,7 +237,11 @@ fn write_records(shared: &Shared, target: &LogDestination, mut output: Output, f
             render_lost(&mut lines, lost, format);
         }
         if let Err((written, error)) = output.write(&lines) {
-            shared.lock().lost += lost + records.saturating_sub(written);
+            let unwritten = records.saturating_sub(written);
+            let mut state = shared.lock();
+            state.lost += lost + unwritten;
+            state.dropped += unwritten;
+            drop(state);
             if !failing {
                 tracing::warn!("the access log takes no records: {}", io_reason(&error));
             }
@@ -275,7 +303,7 @@ mod tests {
         let log = AccessLog::open(LogDestination::File(path.clone()), Format::Text)?;
         for count in 1..=3 {
             // As long as it waits for more it writes without being woken.
-            while !log.log.0.lock().idle {
+            while !log.0.shared.lock().idle {
                 thread::yield_now();
             }
             log.record(|line| line.extend_from_slice(b"record\n"));

@@ -1,10 +1,11 @@
 //! What records and the lines made of them share.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::log::access::AccessLog;
 use crate::log::denials::{Denials, LastDenial};
+use crate::metrics::SocketMetrics;
+use crate::metrics::counter::Counter;
 use crate::net::container::{Container, Unknown};
 use crate::net::peer::Peer;
 
@@ -15,6 +16,8 @@ pub(crate) struct LogContext {
     pub(crate) peer: Peer,
     /// Where denials are counted.
     pub(crate) denials: Arc<Denials>,
+    /// Where requests are counted, if anybody wants to see that.
+    pub(crate) metrics: Option<Arc<SocketMetrics>>,
     noted: OnceLock<Box<Noted>>,
 }
 
@@ -31,14 +34,14 @@ pub(crate) struct Noted {
 /// The bytes of bodies, or of a tunnel, that doxy has forwarded.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    pub(crate) to_engine: AtomicU64,
-    pub(crate) to_client: AtomicU64,
+    pub(crate) to_engine: Counter,
+    pub(crate) to_client: Counter,
 }
 
 /// The status that a client got, and when, in microseconds since the request began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResponseStart {
-    pub(crate) status: u64,
+    pub(crate) status: u16,
     pub(crate) micros: u64,
 }
 
@@ -49,11 +52,17 @@ pub(crate) fn debugging() -> bool {
 
 impl LogContext {
     /// The context of a connection.
-    pub(crate) fn new(log: Option<AccessLog>, peer: Peer, denials: Arc<Denials>) -> Self {
+    pub(crate) fn new(
+        log: Option<AccessLog>,
+        peer: Peer,
+        denials: Arc<Denials>,
+        metrics: Option<Arc<SocketMetrics>>,
+    ) -> Self {
         Self {
             log,
             peer,
             denials,
+            metrics,
             noted: OnceLock::new(),
         }
     }

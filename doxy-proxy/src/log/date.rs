@@ -12,7 +12,7 @@ thread_local! {
 }
 
 /// The time since 1970. A clock before 1970 counts as its first moment.
-fn since_1970(time: SystemTime) -> Duration {
+pub(super) fn since_1970(time: SystemTime) -> Duration {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
 }

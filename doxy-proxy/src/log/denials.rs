@@ -5,20 +5,25 @@
 //! silent. An allowed request never comes here. A denial that repeats
 //! the one before it on its connection costs a comparison. Nothing here decides anything.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+mod kinds;
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use doxy_filter::Request;
-use doxy_filter::api::endpoint_of;
+use doxy_filter::api::{Endpoint, endpoint_of};
 
+pub use self::kinds::DeniedKind;
+
+use crate::facts::{Reason, Verdict};
+use crate::log::date::since_1970;
+use crate::log::denials::kinds::{FirstSeen, Kind, Kinds, MAX_KINDS, Seen};
 use crate::log::escape::escaped;
-use crate::log::facts::Verdict;
 use crate::log::limit::LineLimit;
 use crate::net::peer::Identity;
 
-/// How many kinds are kept. The oldest gives way to a new one, whose first denial is then logged.
-const MAX_KINDS: usize = 1000;
 /// How many kinds are told of at the end.
 const MAX_TOLD: usize = 20;
 /// The longest path that a connection keeps for comparison, in bytes.
@@ -36,30 +41,13 @@ pub(crate) struct Denials {
     lines: LineLimit,
 }
 
-#[derive(Debug, Default)]
-struct Kinds {
-    counts: HashMap<Kind, Arc<AtomicU64>>,
-    /// The oldest is in front.
-    order: VecDeque<Kind>,
-}
-
-/// What is counted together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Kind {
-    /// Method and template; empty where the engine serves nothing.
-    endpoint: (&'static str, &'static str),
-    peer: Identity,
-    /// Where the script denied it. None if rules did.
-    place: Option<Arc<str>>,
-}
-
 /// The last denial on a connection: clients often repeat themselves.
 #[derive(Debug)]
 pub(crate) struct LastDenial {
     method: Box<str>,
     path: Box<str>,
     kind: Kind,
-    count: Arc<AtomicU64>,
+    seen: Arc<Seen>,
 }
 
 /// The first denial of its kind, until it is known why.
@@ -68,6 +56,8 @@ pub(crate) struct FirstDenial {
     /// Method and path, as they may stand in a log.
     request: String,
     peer: Identity,
+    endpoint: Option<&'static Endpoint>,
+    seen: Arc<Seen>,
 }
 
 impl Denials {
@@ -100,7 +90,7 @@ impl Denials {
             && *last.method == *request.method
             && last.kind.place.as_deref() == place
         {
-            self.one_more(&last.kind, &last.count);
+            self.one_more(&last.kind, &last.seen);
             return None;
         }
         let endpoint = endpoint_of(request.method, request.path);
@@ -109,13 +99,13 @@ impl Denials {
             peer,
             place: place.map(Arc::from),
         };
-        let (count, first) = self.kinds().count_of(&kind);
-        self.one_more(&kind, &count);
+        let (seen, first) = self.kinds().seen(&kind);
+        self.one_more(&kind, &seen);
         *last = (request.path.len() + request.method.len() <= MAX_COMPARED).then(|| LastDenial {
             method: request.method.into(),
             path: request.path.into(),
             kind,
-            count,
+            seen: Arc::clone(&seen),
         });
         first.then(|| {
             let shown: String = request.path.chars().take(MAX_SHOWN).collect();
@@ -129,14 +119,35 @@ impl Denials {
             Box::new(FirstDenial {
                 request: escaped(request.as_bytes()).into_owned(),
                 peer,
+                endpoint,
+                seen,
             })
         })
     }
 
     /// Logs the first denial of a kind. `why` may stand in a log.
-    pub(crate) fn log(&self, verdict: Verdict, first: &FirstDenial, why: &str) {
+    pub(crate) fn log(
+        &self,
+        verdict: Verdict,
+        (reason, rule): (Reason, &str),
+        first: &FirstDenial,
+        why: &str,
+    ) {
+        let FirstDenial {
+            request,
+            peer,
+            endpoint,
+            seen,
+        } = first;
+        let _ = seen.first.set(Box::new(FirstSeen {
+            at: since_1970(SystemTime::now()).as_secs(),
+            request: request.clone(),
+            endpoint: *endpoint,
+            verdict,
+            reason,
+            rule: rule.to_owned(),
+        }));
         if self.may_write() {
-            let FirstDenial { request, peer } = first;
             let socket = &self.socket;
             let verdict = verdict.name();
             tracing::warn!(
@@ -162,8 +173,10 @@ impl Denials {
         told.insert(line);
     }
 
-    fn one_more(&self, kind: &Kind, count: &AtomicU64) {
-        let now = count.fetch_add(1, Relaxed) + 1;
+    fn one_more(&self, kind: &Kind, seen: &Seen) {
+        seen.last
+            .store(since_1970(SystemTime::now()).as_secs(), Relaxed);
+        let now = seen.count.fetch_add(1, Relaxed) + 1;
         // A first look that few numbers pass.
         if now.is_multiple_of(10) && is_power_of_ten(now) && self.may_write() {
             tracing::warn!("{}", self.told(kind, now));
@@ -175,7 +188,7 @@ impl Denials {
         let kinds = self.kinds();
         let counts = kinds.counts.iter();
         let mut counts: Vec<_> = counts
-            .map(|(kind, count)| (count.load(Relaxed), kind))
+            .map(|(kind, seen)| (seen.count.load(Relaxed), kind))
             .collect();
         counts.sort_unstable_by(|(more, one), (less, other)| (less, one).cmp(&(more, other)));
         let told = counts.into_iter().map(|(count, kind)| {
@@ -183,6 +196,11 @@ impl Denials {
             (count, format!("{what}{by}"))
         });
         told.collect()
+    }
+
+    /// What was denied so far, the latest first.
+    pub(crate) fn kinds_so_far(&self) -> Vec<DeniedKind> {
+        self.kinds().known()
     }
 
     fn told(&self, kind: &Kind, count: u64) -> String {
@@ -214,7 +232,7 @@ impl Drop for Denials {
         let counts = self.kinds().counts.drain().collect::<Vec<_>>();
         let counts = counts
             .into_iter()
-            .map(|(kind, count)| (count.load(Relaxed), kind));
+            .map(|(kind, seen)| (seen.count.load(Relaxed), kind));
         let mut counts: Vec<_> = counts.filter(|(count, _)| *count > 1).collect();
         counts.sort_unstable_by(|(more, one), (less, other)| (less, one).cmp(&(more, other)));
         for (count, kind) in counts.iter().take(MAX_TOLD) {
@@ -226,39 +244,6 @@ impl Drop for Denials {
     }
 }
 
-impl Kind {
-    /// What was denied, and by which place of a script.
-    fn words(&self) -> (String, String) {
-        let what = match self.endpoint {
-            ("", _) => "paths that the engine does not serve".to_owned(),
-            (method, template) => format!("{method} {template}"),
-        };
-        let by = match self.place.as_deref().unwrap_or_default() {
-            "" => String::new(),
-            place => format!(", by {}", escaped(place.as_bytes())),
-        };
-        (what, by)
-    }
-}
-
-impl Kinds {
-    /// The count of a kind, and whether the kind is new.
-    fn count_of(&mut self, kind: &Kind) -> (Arc<AtomicU64>, bool) {
-        if let Some(count) = self.counts.get(kind) {
-            return (Arc::clone(count), false);
-        }
-        if self.order.len() >= MAX_KINDS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.counts.remove(&oldest);
-        }
-        let count = Arc::<AtomicU64>::default();
-        self.counts.insert(kind.clone(), Arc::clone(&count));
-        self.order.push_back(kind.clone());
-        (count, true)
-    }
-}
-
 fn is_power_of_ten(mut number: u64) -> bool {
     while number >= 10 && number.is_multiple_of(10) {
         number /= 10;
@@ -267,130 +252,4 @@ fn is_power_of_ten(mut number: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::Ordering::Relaxed;
-
-    use super::{Denials, Identity, LastDenial, MAX_KINDS, Request, is_power_of_ten};
-
-    struct Connection(Mutex<Option<LastDenial>>);
-
-    impl Connection {
-        /// What is logged about a denial on this connection, if it is the first of its kind.
-        fn first(&self, denials: &Denials, line: &str, uid: u32) -> Option<String> {
-            self.first_at(denials, line, uid, None)
-        }
-
-        fn first_at(
-            &self,
-            denials: &Denials,
-            line: &str,
-            uid: u32,
-            place: Option<&str>,
-        ) -> Option<String> {
-            let (method, path) = line.split_once(' ').unwrap_or_default();
-            let request = Request {
-                method,
-                path,
-                query: None,
-            };
-            let first = denials.count(&request, Identity::User(uid), place, &self.0)?;
-            Some(first.request)
-        }
-    }
-
-    fn denials() -> Denials {
-        Denials::new("/run/doxy.sock".into())
-    }
-
-    fn counts(denials: &Denials) -> Vec<u64> {
-        let kinds = denials.kinds();
-        let counts = kinds.order.iter().filter_map(|kind| kinds.counts.get(kind));
-        counts.map(|count| count.load(Relaxed)).collect()
-    }
-
-    #[test]
-    fn the_first_of_each_endpoint_and_peer_is_told_and_all_are_counted() {
-        let denials = denials();
-        let (one, other) = (Connection(Mutex::default()), Connection(Mutex::default()));
-        for (connection, line, uid, told) in [
-            (&one, "GET /v1.41/containers/web/export", 1, true),
-            (&one, "GET /v1.41/containers/web/export", 1, false),
-            (&one, "GET /v1.41/containers/db/export", 1, false),
-            (&one, "GET /v1.41/containers/web/export", 1, false),
-            // Another endpoint, another method, another peer.
-            (&one, "GET /v1.41/containers/web/logs", 1, true),
-            (&one, "POST /v1.41/containers/web/export", 1, true),
-            (&one, "GET /no/endpoint", 1, false),
-            (&other, "GET /v1.41/containers/web/export", 1, false),
-            (&other, "GET /v1.41/containers/x/export", 2, true),
-        ] {
-            let first = connection.first(&denials, line, uid);
-            assert_eq!(first.as_deref(), told.then_some(line), "{line} {uid}");
-        }
-        assert_eq!(counts(&denials), [5, 1, 2, 1]);
-    }
-
-    #[test]
-    fn another_place_in_the_script_is_told_too() {
-        let (denials, connection) = (denials(), Connection(Mutex::default()));
-        let line = "POST /v1.41/containers/create";
-        for (place, told) in [
-            (Some("p.rhai:1:5"), true),
-            (Some("p.rhai:1:5"), false),
-            // What the connection remembers is not enough.
-            (Some("p.rhai:2:5"), true),
-            (Some("p.rhai:1:5"), false),
-            (None, true),
-            (Some("p.rhai:2:5"), false),
-        ] {
-            let first = connection.first_at(&denials, line, 1, place);
-            assert_eq!(first.is_some(), told, "{place:?}");
-        }
-        assert_eq!(counts(&denials), [3, 2, 1]);
-    }
-
-    #[test]
-    fn the_oldest_kind_gives_way() {
-        let denials = denials();
-        let connection = Connection(Mutex::default());
-        let first = |uid| connection.first(&denials, "GET /info", uid).is_some();
-        for uid in 0..1000 {
-            // Another request in between, so that the connection remembers nothing.
-            assert!(first(uid), "{uid}");
-            connection
-                .0
-                .lock()
-                .unwrap_or_else(|it| it.into_inner())
-                .take();
-        }
-        let told_again = |uid| {
-            connection
-                .0
-                .lock()
-                .unwrap_or_else(|it| it.into_inner())
-                .take();
-            first(uid)
-        };
-        assert!(!told_again(0));
-        assert!(told_again(1000));
-        assert!(told_again(0), "the oldest is forgotten");
-        assert!(!told_again(2));
-        assert_eq!(counts(&denials).len(), MAX_KINDS);
-    }
-
-    #[test]
-    fn what_is_told_is_on_one_line_and_not_long() {
-        let (denials, connection) = (denials(), Connection(Mutex::default()));
-        let path = format!("GET /\u{1b}\n{}", "\u{e9}".repeat(5000));
-        let told = connection.first(&denials, &path, 0).unwrap_or_default();
-        assert!(!told.contains(char::is_control), "{told}");
-        assert!(told.ends_with('\u{2026}') || told.len() < 2000, "{told}");
-    }
-
-    #[test]
-    fn powers_of_ten() {
-        let found: Vec<_> = (1..=10_000).filter(|it| is_power_of_ten(*it)).collect();
-        assert_eq!(found, [1, 10, 100, 1000, 10_000]);
-    }
-}
+mod tests;

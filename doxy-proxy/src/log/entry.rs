@@ -3,11 +3,9 @@
 //!
 //! What is unknown has no field, so that a search for a field finds the records that have it.
 
-use std::sync::atomic::Ordering::Relaxed;
-
+use crate::facts::{Reason, Verdict};
 use crate::log::date;
 use crate::log::escape::escaped;
-use crate::log::facts::{Reason, Verdict};
 use crate::log::format::{LogLine, address, by, micros, named, subject};
 use crate::log::journal::{ERROR, INFO, NOTICE, WARNING, begin, field, number};
 use crate::net::peer::Peer;
@@ -34,8 +32,8 @@ impl LogLine<'_> {
             number(entry, "DOXY_FIRST_BYTE_US", start.micros);
         }
         number(entry, "DOXY_TOOK_US", micros(self.duration));
-        number(entry, "DOXY_TO_ENGINE", traffic.to_engine.load(Relaxed));
-        number(entry, "DOXY_TO_CLIENT", traffic.to_client.load(Relaxed));
+        number(entry, "DOXY_TO_ENGINE", traffic.to_engine.get());
+        number(entry, "DOXY_TO_CLIENT", traffic.to_client.get());
         field(entry, "DOXY_OUTCOME", self.outcome.name());
         entry.extend_from_slice(self.context.noted().peer_text.get_or_init(|| {
             let mut entry = Vec::new();

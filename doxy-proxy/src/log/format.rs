@@ -3,15 +3,14 @@
 //! Nothing is decided or looked up here. Everything written was noted in the record.
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use doxy_filter::api::Endpoint;
 
+use crate::facts::{Outcome, Reason, Verdict};
 use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
 use crate::log::date;
 use crate::log::escape::escaped;
-use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::json;
 use crate::log::request_id::RequestId;
 use crate::log::text::Text;
@@ -153,8 +152,8 @@ impl LogLine<'_> {
         word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
         word(line, " object=", text.get(text.object));
-        number(line, " to_engine=", self.traffic.to_engine.load(Relaxed));
-        number(line, " to_client=", self.traffic.to_client.load(Relaxed));
+        number(line, " to_engine=", self.traffic.to_engine.get());
+        number(line, " to_client=", self.traffic.to_client.get());
         let first_byte = self.response_start.map(|start| start.micros);
         number_or(line, " first_byte=", first_byte, "-");
         number(line, " took=", micros(self.duration));
@@ -223,9 +222,9 @@ impl LogLine<'_> {
         quoted(line, ",\"reason\":", self.reason(), escapes);
         let status = self.response_start.map(|start| start.status);
         number_or(line, ",\"status\":", status, "null");
-        let to_engine = self.traffic.to_engine.load(Relaxed);
+        let to_engine = self.traffic.to_engine.get();
         number(line, ",\"to_engine\":", to_engine);
-        let to_client = self.traffic.to_client.load(Relaxed);
+        let to_client = self.traffic.to_client.get();
         number(line, ",\"to_client\":", to_client);
         let first_byte = self.response_start.map(|start| start.micros);
         number_or(line, ",\"first_byte_us\":", first_byte, "null");

@@ -9,7 +9,6 @@ pub(crate) mod denials;
 pub mod diagnostics;
 mod entry;
 pub(crate) mod escape;
-pub(crate) mod facts;
 mod format;
 mod journal;
 pub(crate) mod json;

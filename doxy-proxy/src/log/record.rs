@@ -10,22 +10,25 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use doxy_filter::Request as Judged;
-use doxy_filter::api::{Endpoint, endpoint_of};
 use memchr::memchr;
 
+use crate::facts::{Outcome, Reason, Verdict};
 use crate::http::headers::{Line, values};
 use crate::http::request::Head;
 use crate::log::access::Format;
 use crate::log::context::{LogContext, ResponseStart, Traffic, debugging};
 use crate::log::denials::FirstDenial;
 use crate::log::escape::escaped;
-use crate::log::facts::{Outcome, Reason, Verdict};
 use crate::log::format::{LogLine, by, micros};
 use crate::log::request_id::RequestId;
 use crate::log::text::Text;
+use crate::metrics::SocketMetrics;
+use crate::metrics::counter::{Meter, Open};
+use crate::metrics::endpoints::{Asked, asked};
+use crate::metrics::shares::Share;
 
 /// The record of one request.
 #[derive(Debug)]
@@ -36,21 +39,16 @@ pub(crate) struct RequestRecord<'a> {
     first_denial: Option<Box<FirstDenial>>,
     pub(crate) verdict: Verdict,
     pub(crate) reason: Reason,
-    /// What the engine serves at the path, if anything. Only for a request that is logged.
-    endpoint: Option<&'static Endpoint>,
+    /// What it asks for. Only of a request that is logged or counted.
+    asked: Asked,
     /// When the response began, if it has.
     response_start: AtomicU64,
     outcome: AtomicU8,
-    pub(crate) traffic: Traffic,
+    traffic: Traffic,
+    /// None if nobody logs or counts the request.
+    started: Option<Instant>,
     /// None if nobody logs the request.
-    logged: Option<Logged>,
-}
-
-/// What only a logged request has.
-#[derive(Debug)]
-struct Logged {
-    started: Instant,
-    text: Box<Text>,
+    text: Option<Box<Text>>,
 }
 
 /// The most that `--debug` shows of a script's words, in characters.
@@ -66,29 +64,31 @@ impl<'a> RequestRecord<'a> {
     /// Begins the record of a request that has just arrived.
     pub(crate) fn open(context: &'a LogContext, id: RequestId) -> Self {
         let logged = context.log.is_some() || debugging();
+        let timed = logged || context.metrics.is_some();
         Self {
             context,
             id,
             first_denial: None,
             verdict: Verdict::Refused,
             reason: Reason::None,
-            endpoint: None,
+            asked: Asked::default(),
             response_start: AtomicU64::new(0),
             outcome: AtomicU8::new(Outcome::Cut as u8),
             traffic: Traffic::default(),
-            logged: logged.then(|| Logged {
-                started: Instant::now(),
-                text: Text::take(),
-            }),
+            started: timed.then(Instant::now),
+            text: logged.then(Text::take),
         }
     }
 
     fn text(&mut self) -> Option<&mut Text> {
-        self.logged.as_mut().map(|logged| &mut *logged.text)
+        self.text.as_deref_mut()
     }
 
     /// Notes the head as it was sent.
     pub(crate) fn head(&mut self, head: &Head<'_, '_>) {
+        if self.started.is_some() {
+            self.asked = Asked::unknown(head.method);
+        }
         let Some(text) = self.text() else {
             return;
         };
@@ -112,13 +112,39 @@ impl<'a> RequestRecord<'a> {
 
     /// Notes the path as the policy sees it, instead of as it was sent, and its endpoint.
     pub(crate) fn judged(&mut self, judged: &Judged<'_>) {
-        let Some(text) = self.text() else {
-            return;
-        };
-        if text.get(text.path) != judged.path {
+        if self.started.is_some() {
+            self.asked = asked(judged.method, judged.path);
+        }
+        if let Some(text) = self.text()
+            && text.get(text.path) != judged.path
+        {
             text.path = text.quote(judged.path);
         }
-        self.endpoint = endpoint_of(judged.method, judged.path);
+    }
+
+    /// The policy has decided, and the request goes on to the engine.
+    pub(crate) fn decided(&self) {
+        if let (Some(metrics), Some(started)) = (&self.context.metrics, self.started) {
+            metrics.judging.add(micros(started.elapsed()));
+        }
+    }
+
+    /// A script was asked. Says how long it took, when that is known, to whoever counts.
+    #[cfg(feature = "script")]
+    pub(crate) fn script_begins(&self) -> Option<Instant> {
+        self.context.metrics.is_some().then(Instant::now)
+    }
+
+    /// The script that began at this moment has answered.
+    #[cfg(feature = "script")]
+    pub(crate) fn script_ended(&self, began: Option<Instant>, failed: bool, at_limit: bool) {
+        let (Some(metrics), Some(began)) = (&self.context.metrics, began) else {
+            return;
+        };
+        let counts = &metrics.script;
+        counts.calls.add(micros(began.elapsed()));
+        counts.failures.add(u64::from(failed));
+        counts.limits.add(u64::from(at_limit));
     }
 
     /// A rule, or a script as a whole, allowed the request.
@@ -172,8 +198,17 @@ impl<'a> RequestRecord<'a> {
         };
         self.verdict = verdict;
         self.reason = reason;
+        if let Some(metrics) = &self.context.metrics {
+            metrics
+                .denials
+                .add(verdict, reason, rule.unwrap_or_default());
+            if reason == Reason::ConnectionLimit {
+                let peer = self.context.peer.identity().kind();
+                metrics.shares.add(Share::Connections, peer);
+            }
+        }
         let first = self.first_denial.take();
-        if first.is_none() && self.logged.is_none() {
+        if first.is_none() && self.text.is_none() {
             return;
         }
         let detail = detail();
@@ -182,6 +217,7 @@ impl<'a> RequestRecord<'a> {
             let why = detail.as_deref().unwrap_or(reason.words());
             self.context.denials.log(
                 verdict,
+                (reason, rule.unwrap_or_default()),
                 &first,
                 &by(&escaped(rule.unwrap_or_default().as_bytes()), why),
             );
@@ -206,8 +242,8 @@ impl<'a> RequestRecord<'a> {
 
     /// The client gets this status from now on.
     pub(crate) fn response_started(&self, status: u16) {
-        if let Some(logged) = &self.logged {
-            let micros = micros(logged.started.elapsed()).min(AT_THE_END - 1);
+        if let Some(started) = self.started {
+            let micros = micros(started.elapsed()).min(AT_THE_END - 1);
             self.set_response_start(status, micros);
         } else {
             self.set_response_start(status, AT_THE_END);
@@ -229,6 +265,36 @@ impl<'a> RequestRecord<'a> {
         self.response_start.store(0, Relaxed);
     }
 
+    /// Counts the bytes of the request's body.
+    pub(crate) fn to_engine(&self) -> Meter<'_> {
+        let metrics = self.context.metrics.as_ref();
+        Meter {
+            request: &self.traffic.to_engine,
+            socket: metrics.map(|metrics| &metrics.to_engine),
+        }
+    }
+
+    /// Counts the bytes of the response's body.
+    pub(crate) fn to_client(&self) -> Meter<'_> {
+        let metrics = self.context.metrics.as_ref();
+        Meter {
+            request: &self.traffic.to_client,
+            socket: metrics.map(|metrics| &metrics.to_client),
+        }
+    }
+
+    /// Counts a response that takes its time, until the returned value is dropped.
+    pub(crate) fn streams(&self) -> Option<Open<'a>> {
+        let metrics = self.context.metrics.as_ref()?;
+        Some(metrics.streams.one_more())
+    }
+
+    /// Counts a tunnel, until the returned value is dropped.
+    pub(crate) fn tunnels(&self) -> Option<Open<'a>> {
+        let metrics = self.context.metrics.as_ref()?;
+        Some(metrics.tunnels.one_more())
+    }
+
     /// How the request ended.
     pub(crate) fn ended(&self, outcome: Outcome) {
         self.outcome.store(outcome as u8, Relaxed);
@@ -246,33 +312,64 @@ fn client_id<'b>(lines: &'b [Line<'b>]) -> Cow<'b, str> {
     }
 }
 
+impl RequestRecord<'_> {
+    /// Counts the request, when it has ended.
+    fn count(&self, metrics: &SocketMetrics, start: Option<ResponseStart>) {
+        metrics.requests.add(
+            self.asked,
+            self.verdict,
+            start.map_or(0, |start| start.status),
+        );
+        if let Some(start) = start {
+            metrics.first_byte.add(start.micros);
+        }
+        let outcome = usize::from(self.outcome.load(Relaxed));
+        if let Some(counter) = metrics.outcomes.get(outcome) {
+            counter.add(1);
+        }
+    }
+}
+
 impl Drop for RequestRecord<'_> {
     fn drop(&mut self) {
-        let Some(Logged { started, text }) = self.logged.take() else {
+        let Some(started) = self.started else {
             return;
         };
-        let duration = started.elapsed();
         let start = *self.response_start.get_mut();
+        let at_the_end = start >> STATUS_BITS == AT_THE_END;
+        let text = self.text.take();
+        // Of a response that began before its end, only a log wants to know when it ended.
+        let duration = match at_the_end || text.is_some() {
+            true => started.elapsed(),
+            false => Duration::ZERO,
+        };
+        let response_start = (start != 0).then(|| ResponseStart {
+            status: (start & ((1 << STATUS_BITS) - 1)) as u16,
+            micros: match at_the_end {
+                true => micros(duration),
+                false => start >> STATUS_BITS,
+            },
+        });
+        if let Some(metrics) = &self.context.metrics {
+            self.count(metrics, response_start);
+        }
+        let Some(text) = text else {
+            return;
+        };
         let line = LogLine {
             id: self.id,
             verdict: self.verdict,
             reason: self.reason,
-            endpoint: self.endpoint,
+            endpoint: self.asked.endpoint(),
             text: &text,
             context: self.context,
             traffic: &self.traffic,
             duration,
-            response_start: (start != 0).then(|| ResponseStart {
-                status: start & ((1 << STATUS_BITS) - 1),
-                micros: match start >> STATUS_BITS {
-                    AT_THE_END => micros(duration),
-                    earlier => earlier,
-                },
-            }),
+            response_start,
             outcome: Outcome::of(*self.outcome.get_mut()),
         };
         if let Some(log) = &self.context.log {
-            log.record(|out| match log.format {
+            log.record(|out| match log.format() {
                 Format::Text => line.text(out),
                 Format::Json => line.json(out),
                 Format::Journald => line.entry(out),

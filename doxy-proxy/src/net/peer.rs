@@ -20,6 +20,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::clock::CoarseInstant;
+use crate::metrics::shares::PeerKind;
 use crate::net::container::{Container, ContainerRule};
 use crate::net::credentials;
 use crate::net::stream::DetachedStream;
@@ -70,6 +71,18 @@ pub(crate) enum Identity {
     Certificate([u8; 32]),
     /// All processes whose user the kernel does not tell.
     Unknown,
+}
+
+impl Identity {
+    /// How it is told apart from others, for who counts.
+    pub(crate) fn kind(self) -> PeerKind {
+        match self {
+            Self::User(_) => PeerKind::User,
+            Self::Address(_) => PeerKind::Address,
+            Self::Certificate(_) => PeerKind::Certificate,
+            Self::Unknown => PeerKind::Unknown,
+        }
+    }
 }
 
 /// The user that stands for all without a number in doxy's user namespace. Linux lets

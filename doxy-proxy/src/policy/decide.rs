@@ -123,7 +123,13 @@ impl Policy {
         let judged = request.judged();
         #[cfg(feature = "script")]
         let said = self.script.as_ref().map(|script| {
+            let began = record.script_begins();
             let said = script.ask(&request, verdict, origin, lookups);
+            let failed = match said {
+                ScriptDecision::Failed { limit, .. } => Some(limit),
+                _ => None,
+            };
+            record.script_ended(began, failed.is_some(), failed.unwrap_or_default());
             script.log_failure(&said, &judged);
             said
         });

@@ -44,6 +44,8 @@ pub(crate) enum ScriptDecision {
     Failed {
         public: String,
         log: String,
+        /// Whether it ran past a limit.
+        limit: bool,
     },
     /// It has to see the body first.
     NeedsBody,
@@ -165,7 +167,9 @@ impl Script {
                 place: location.map(|location| location.to_string()),
                 failed: false,
             }),
-            Decision::Failed { public, log } => ScriptDecision::Failed { public, log },
+            Decision::Failed { public, log, limit } => {
+                ScriptDecision::Failed { public, log, limit }
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn check(target: &str, lines: &[Line<'_>], known: &[String]) -> Resul
 }
 
 /// Whether no name server on the internet can answer for this host.
-fn is_known(host: &[u8], known: &[String]) -> bool {
+pub(crate) fn is_known(host: &[u8], known: &[String]) -> bool {
     let Ok(host) = str::from_utf8(host) else {
         return false;
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::log::context::LogContext;
+use crate::metrics::Metrics;
 use crate::net::buffer::ReadBuf;
 use crate::net::peer::Peer;
 use crate::net::stream::Stream;
@@ -19,10 +20,12 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(stream: Stream, peer: Peer, service: &Service) -> Self {
         let denials = Arc::clone(&service.denials);
+        let metrics = service.metrics.as_ref();
+        let metrics = metrics.map(|Metrics(metrics)| Arc::clone(metrics));
         Self {
             stream,
             input: ReadBuf::default(),
-            log: LogContext::new(service.access_log.clone(), peer, denials),
+            log: LogContext::new(service.access_log.clone(), peer, denials, metrics),
         }
     }
 }

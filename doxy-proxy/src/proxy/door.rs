@@ -13,6 +13,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::clock::CoarseInstant;
+use crate::metrics::Metrics;
+use crate::metrics::shares::Share;
 use crate::net::peer::Peer;
 use crate::net::stream::DetachedStream;
 use crate::proxy::client::Client;
@@ -211,6 +213,14 @@ impl Door {
             Error::PeerNotAllowed { peer: peer.named() }
         };
         let Some(answer) = self.answers.one_more() else {
+            if let Some(Metrics(metrics)) = &service.metrics {
+                metrics.unanswered.add(1);
+                if let Error::ConnectionLimit { .. } = error {
+                    metrics
+                        .shares
+                        .add(Share::Connections, peer.identity().kind());
+                }
+            }
             return;
         };
         if named {
@@ -239,6 +249,13 @@ impl Door {
         {
             fullest.open.evict(0);
         }
+    }
+
+    /// The sockets that are served: the service of each on every thread, and how many connections it has.
+    pub(super) fn served(&self) -> Vec<(SocketId, Vec<Arc<Service>>, usize)> {
+        let sockets = self.sockets.iter();
+        let served = sockets.map(|(id, it)| (*id, it.services.clone(), it.open.count()));
+        served.collect()
     }
 
     /// Closes the connections to engines that wait for a request, to free descriptors.

@@ -4,9 +4,9 @@
 //! query value, a header value or a byte of a body. Which status goes with which error stands in
 //! `respond` alone.
 
+use crate::facts::{Reason, Verdict};
 use crate::http::malformed::{BadRequest, Malformed};
 use crate::log::context::LogContext;
-use crate::log::facts::{Reason, Verdict};
 use crate::log::record::RequestRecord;
 use crate::net::peer::Identity;
 use crate::policy::Denial;

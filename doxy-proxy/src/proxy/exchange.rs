@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::facts::Outcome;
 use crate::http::body::{Body, RelayError};
 use crate::http::head::{self, HeadError};
 use crate::http::malformed::{BadRequest, Malformed};
 use crate::http::request::Exchange;
 use crate::http::response::{self, Response};
-use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::reason::io_reason;
@@ -99,8 +99,8 @@ pub(crate) async fn forward(
             drop(collected);
             let outcome = match client.write_all(&head).await {
                 Ok(()) => {
-                    let tunnel =
-                        tunnel::run(client, &engine, input, &mut from_engine, &record.traffic);
+                    let _open = record.tunnels();
+                    let tunnel = tunnel::run(client, &engine, input, &mut from_engine, record);
                     Box::pin(tunnel).await
                 }
                 Err(_) => Outcome::ClientGone,
@@ -192,11 +192,12 @@ async fn transfer(
         exchange.keep_alive && upload == Upload::Sent && !response.raw && !stopping();
     response.end_head(exchange, !client_stays);
     let mut body = Body::new(response.framing, exchange.http10 || response.raw);
-    let moved = &record.traffic.to_client;
+    let moved = record.to_client();
     let relayed = match body.relay_now(&response.head, from_engine, client, moved) {
         Ok(None) => Ok(()),
         Ok(Some(written)) => {
             let head = response.head.get(written..).unwrap_or_default();
+            let _open = record.streams();
             let relay = Box::pin(body.relay(head, engine, from_engine, client, moved));
             relay_beside(&mut sending, &mut upload, relay, engine).await
         }
@@ -320,7 +321,7 @@ async fn send_body(
         let go_on = client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         go_on.map_err(|_| RelayError::Source(Malformed::Body))?;
     }
-    body.relay(&[], client, input, engine, &record.traffic.to_engine)
+    body.relay(&[], client, input, engine, record.to_engine())
         .await
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use doxy_filter::Verdict;
 use tokio::time::timeout;
 
+use crate::facts::Outcome;
 use crate::http::collect::RequestBody;
 use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, header_slots};
 use crate::log::context::LogContext;
-use crate::log::facts::Outcome;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
 use crate::net::peer::Peer;
@@ -126,6 +126,7 @@ pub(crate) async fn handle(
     let stopping = || place.is_stopping();
     let refused = match decided {
         Ok(mut request) => {
+            record.decided();
             // Of a body it is unknown how much the engine has got.
             let unread = request.unread_body().filter(|length| *length == 0);
             let upstream = &service.upstream;

@@ -5,6 +5,8 @@ use tokio::time::timeout;
 
 use crate::http::collect::{CollectError, RequestBody, collect};
 use crate::http::request::ValidRequest;
+use crate::metrics::Metrics;
+use crate::metrics::shares::Share;
 use crate::net::buffer::ReadBuf;
 use crate::net::stream::Stream;
 #[cfg(feature = "script")]
@@ -42,7 +44,11 @@ pub(super) async fn read_body(
         collect(exchange.framing, stream, input, memory, limit).await
     };
     let read = timeout(service.limits.head, read).await;
-    request.body = match read.unwrap_or(Err(CollectError::TimedOut)) {
+    let read = read.unwrap_or(Err(CollectError::TimedOut));
+    if let (Err(CollectError::NoMemory), Some(Metrics(metrics))) = (&read, &service.metrics) {
+        metrics.shares.add(Share::Memory, sharer.identity.kind());
+    }
+    request.body = match read {
         Ok(body) => RequestBody::Collected(body),
         Err(error) => RequestBody::Unreadable(match error {
             CollectError::TooLarge => {
@@ -63,6 +69,7 @@ pub(super) async fn look_up(
     service: &Service,
     sharer: Sharer,
 ) {
+    let metrics = service.metrics.as_ref();
     let mut answer = {
         let _slot = service.shares.slots.take(sharer).await;
         service.upstream.look_up(lookup.target()).await
@@ -71,7 +78,15 @@ pub(super) async fn look_up(
         && !hold(held, bytes.len(), service, sharer).await
     {
         let reason = "too many requests are being judged, try again later";
+        if let Some(Metrics(metrics)) = metrics {
+            metrics.shares.add(Share::Memory, sharer.identity.kind());
+        }
         answer = Err(LookupError::Failed(reason.to_owned()));
+    }
+    if let Some(Metrics(metrics)) = metrics {
+        metrics.script.lookups.add(1);
+        let failed = matches!(answer, Err(LookupError::Failed(_)));
+        metrics.script.failed_lookups.add(u64::from(failed));
     }
     let answer = match &answer {
         Ok(bytes) => Ok(bytes.as_deref()),

@@ -2,7 +2,7 @@
 //! function.
 
 mod accept;
-mod browser;
+pub(crate) mod browser;
 mod client;
 mod connection;
 mod containers;
@@ -14,6 +14,7 @@ pub(crate) mod explain;
 mod handler;
 mod idle;
 mod missing;
+pub(crate) mod observe;
 mod overflow;
 mod respond;
 mod secure;

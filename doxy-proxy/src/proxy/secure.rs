@@ -71,6 +71,9 @@ pub(crate) async fn secure(
     // Who only looks whether somebody listens says nothing.
     if !matches!(error, HandshakeError::Gone) {
         log.denials.not_connected(log.peer.named(), &error);
+        if let Some(metrics) = &log.metrics {
+            metrics.failed_handshakes.add(1);
+        }
     }
     Err(NotSecured::Ended)
 }

@@ -15,6 +15,7 @@ use crate::net::listener::Listener;
 use crate::net::listener::unix::Mark;
 use crate::proxy::accept;
 use crate::proxy::door::{Door, ListenerId, SocketId};
+use crate::proxy::observe::Observer;
 use crate::proxy::service::Service;
 
 /// Sockets that are served. To be used within the tokio runtime that it was started in, which serves
@@ -58,6 +59,11 @@ impl Server {
             next: 0,
             ending: JoinSet::new(),
         })
+    }
+
+    /// Looks at what is served.
+    pub fn observer(&self) -> Observer {
+        Observer(Arc::clone(&self.door))
     }
 
     /// Adds a socket. It has no address yet.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::log::access::AccessLog;
 use crate::log::denials::Denials;
 use crate::log::request_id::RequestIds;
+use crate::metrics::Metrics;
 use crate::net::peer::{Peer, PeerAcl};
 use crate::net::tls::server::TlsServer;
 use crate::policy::{DryRun, Policy, PolicyHandle};
@@ -39,6 +40,8 @@ pub struct Service {
     pub explain_denials: bool,
     /// Where requests are recorded.
     pub access_log: Option<AccessLog>,
+    /// Where requests are counted, if anybody wants to see that.
+    pub metrics: Option<Metrics>,
     /// What peers share.
     pub(crate) shares: Shares,
     /// What the log says of denials.
@@ -101,6 +104,7 @@ impl Service {
             dry_run: None,
             explain_denials: false,
             access_log: None,
+            metrics: None,
             shares: Shares::default(),
             request_ids: RequestIds::default(),
         }
@@ -117,6 +121,7 @@ impl Service {
         Self {
             policy: self.policy.for_another_thread(),
             upstream: Arc::new(self.upstream.for_another_thread()),
+            metrics: self.metrics.as_ref().map(|_| Metrics::default()),
             ..self.with_turns(turns)
         }
     }
@@ -143,6 +148,9 @@ impl Service {
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.policy = old.policy.clone();
         self.denials = Arc::clone(&old.denials);
+        if self.metrics.is_some() && old.metrics.is_some() {
+            self.metrics = old.metrics.clone();
+        }
         if self.upstream.is_same(&old.upstream) {
             self.upstream = Arc::clone(&old.upstream);
         }

@@ -6,13 +6,13 @@
 //! time to take what that one had sent.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::log::context::Traffic;
-use crate::log::facts::Outcome;
+use crate::facts::Outcome;
+use crate::log::record::RequestRecord;
+use crate::metrics::counter::Meter;
 use crate::net::buffer::{HEAD_BUF, ReadBuf};
 use crate::net::splice::{self, Side, Spliced};
 use crate::net::stream::Stream;
@@ -40,10 +40,10 @@ pub(crate) async fn run(
     engine: &Stream,
     from_client: &mut ReadBuf,
     from_engine: &mut ReadBuf,
-    traffic: &Traffic,
+    record: &RequestRecord<'_>,
 ) -> Outcome {
-    let mut up = pin!(pump(client, engine, from_client, &traffic.to_engine));
-    let mut down = pin!(pump(engine, client, from_engine, &traffic.to_client));
+    let mut up = pin!(pump(client, engine, from_client, record.to_engine()));
+    let mut down = pin!(pump(engine, client, from_engine, record.to_client()));
     // A client that has half-closed, or that is not being read, may close without a further event.
     let mut gone = pin!(client.closed());
     let mut ended_up = false;
@@ -94,7 +94,7 @@ pub(crate) async fn run(
 /// Relays bytes in one direction until it ends. It closes nothing.
 ///
 /// `input` is what has been read of the source already. While nothing comes, it owns no memory.
-async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: &AtomicU64) -> End {
+async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: Meter<'_>) -> End {
     let mut full = false;
     loop {
         // Gives other connections a turn when this one is always ready.
@@ -104,13 +104,13 @@ async fn pump(from: &Stream, to: &Stream, input: &mut ReadBuf, moved: &AtomicU64
             return End::SinkFailed;
         }
         let count = bytes.len();
-        moved.fetch_add(count as u64, Relaxed);
+        moved.add(count as u64);
         input.consume(count);
         // The buffer was filled, so more is likely to come: splice it.
         if full {
             let mut left = u64::MAX;
             let flow = Box::pin(splice::splice_some(from, to, &mut left)).await;
-            moved.fetch_add(u64::MAX - left, Relaxed);
+            moved.add(u64::MAX - left);
             match flow {
                 Ok(Spliced::Idle) => {}
                 Ok(Spliced::End) => return End::Source,

@@ -10,13 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use doxy_proxy::privilege::Credentials;
-use doxy_proxy::{
-    Denied, DryRun, Listener, ListenerId, Server, Service, SocketId, Upstream, UpstreamAddr,
-};
+use doxy_proxy::{Denied, Listener, ListenerId, Server, Service, SocketId, Upstream, UpstreamAddr};
 
-use crate::config::{ConfigError, ListenConfig, Shared, SocketConfig, Source};
+use crate::admin::{AdminThread, Board};
+use crate::config::{ConfigError, ListenConfig, LoadedPolicy, Shared, SocketConfig, Source};
 use crate::startup::engine;
-use crate::startup::services::{self, AccessLogs, Tls};
+use crate::startup::services::{self, AccessLogs, Served, Tls};
 use crate::startup::sockets::{self, Created};
 use crate::startup::watched::Watched;
 
@@ -54,6 +53,8 @@ pub(super) struct Live {
     pub(super) logs: AccessLogs,
     /// By their names.
     pub(super) sockets: BTreeMap<String, InForce>,
+    /// Where what is in force is posted, if there is an admin side; and the admin side.
+    pub(super) admin: Option<(Board, AdminThread)>,
     /// Where it listens.
     pub(super) listening: Vec<Listening>,
     /// The folders in which it may create sockets.
@@ -71,12 +72,10 @@ pub(super) struct Live {
 /// A socket in force.
 pub(super) struct InForce {
     pub(super) id: SocketId,
-    /// A hash of what its policy is made of.
-    pub(super) policy: u64,
+    pub(super) policy: Arc<LoadedPolicy>,
     /// The keys that were given for it, with their values.
     pub(super) given: BTreeMap<&'static str, String>,
-    /// Whether denials are only recorded, and for how long yet.
-    pub(super) dry_run: Option<DryRun>,
+    pub(super) served: Served,
     /// Whether the log has said that it is over.
     told_over: bool,
 }
@@ -103,7 +102,8 @@ impl Live {
         let mut tls = Tls::read(created.iter().map(|created| &created.config))?;
         let mut services = vec![];
         for Created { config, .. } in &created {
-            services.push(services::service(config, &mut logs, &mut tls)?);
+            let counted = shared.admin.is_some();
+            services.push(services::service(config, &mut logs, &mut tls, counted)?);
         }
         let folders = created.iter().flat_map(|created| &created.config.binds);
         let folders = folders.filter_map(|bind| sockets::folder(bind.path()?));
@@ -138,6 +138,7 @@ impl Live {
             credentials,
             logs,
             sockets: BTreeMap::new(),
+            admin: None,
             listening: vec![],
             folders,
             engines,
@@ -149,7 +150,7 @@ impl Live {
         };
         let tells_risks = created.len() <= MAX_TOLD;
         for (Created { config, listeners }, service) in created.into_iter().zip(services) {
-            let dry_run = service.dry_run;
+            let served = Served::of(&service);
             let id = live.server.add(service);
             for (at, listener) in listeners {
                 tracing::info!(
@@ -173,7 +174,7 @@ impl Live {
                 });
             }
             config.policy.warn();
-            let in_force = InForce::of(id, &config, dry_run);
+            let in_force = InForce::of(id, &config, served);
             live.sockets.insert(config.name, in_force);
         }
         live.say_dry_runs();
@@ -216,7 +217,7 @@ impl Live {
     pub(super) fn say_dry_runs(&mut self) {
         self.reminded = Instant::now();
         for (name, socket) in &mut self.sockets {
-            match socket.dry_run {
+            match socket.served.dry_run {
                 Some(dry_run) if dry_run.is_over() => {
                     if !socket.told_over {
                         tracing::warn!("the dry run on {name} is over: denials are real");
@@ -258,12 +259,12 @@ impl Live {
 
 impl InForce {
     /// What is in force after this socket's settings were read anew.
-    pub(super) fn of(id: SocketId, config: &SocketConfig, dry_run: Option<DryRun>) -> Self {
+    pub(super) fn of(id: SocketId, config: &SocketConfig, served: Served) -> Self {
         Self {
             id,
-            policy: config.policy.hash,
+            policy: Arc::clone(&config.policy),
             given: config.given.clone(),
-            dry_run,
+            served,
             told_over: false,
         }
     }

@@ -5,6 +5,7 @@
 //! signals are handled before a socket exists, privileges are dropped before there is a second thread
 //! or a client. It reads no settings from anywhere and ends no process.
 
+mod board;
 mod engine;
 mod live;
 mod private;
@@ -17,8 +18,8 @@ mod watched;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use doxy_proxy::Denied;
 use doxy_proxy::privilege::{Credentials, drop_privileges};
+use doxy_proxy::{Denied, Listener};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Shared, Source};
@@ -41,6 +42,8 @@ pub(crate) struct Bound {
     source: Source,
     shared: Shared,
     sockets: Vec<Created>,
+    /// Where the admin side listens.
+    admin: Vec<Listener>,
     /// What to run as, if that is another user.
     credentials: Option<Credentials>,
 }
@@ -70,11 +73,14 @@ impl Bound {
             None => None,
         };
         let take_over = shared.takeover.is_some();
-        let sockets = sockets::create_all(sockets, credentials.as_ref(), take_over)?;
+        let admin = shared.admin.as_mut();
+        let (sockets, admin) =
+            sockets::create_all(sockets, admin, credentials.as_ref(), take_over)?;
         Ok(Self {
             source,
             shared,
             sockets,
+            admin,
             credentials,
         })
     }
@@ -85,6 +91,7 @@ impl Bound {
             source,
             shared,
             sockets,
+            admin,
             credentials,
         } = self;
         let configs: Vec<_> = sockets.iter().map(|created| &created.config).collect();
@@ -102,6 +109,8 @@ impl Bound {
             source,
             shared,
             sockets,
+            admin,
+            sandbox,
             credentials,
         })
     }
@@ -112,6 +121,9 @@ pub(crate) struct Confined {
     source: Source,
     shared: Shared,
     sockets: Vec<Created>,
+    admin: Vec<Listener>,
+    /// What is in force of the sandbox, in a line.
+    sandbox: String,
     credentials: Option<Credentials>,
 }
 
@@ -119,7 +131,9 @@ impl Confined {
     /// Opens the access logs and serves.
     pub(crate) fn start(self) -> Result<Serving, Failure> {
         let watch = self.shared.watch.is_some();
-        let live = Live::start(self.source, self.shared, self.sockets, self.credentials)?;
+        let (admin, sandbox) = (self.admin, self.sandbox);
+        let mut live = Live::start(self.source, self.shared, self.sockets, self.credentials)?;
+        live.start_admin(admin, sandbox)?;
         Ok(Serving { live, watch })
     }
 }

@@ -24,11 +24,11 @@ pub(crate) fn serve_privately(
         shared, sockets, ..
     } = config;
     engine::check_all(&sockets)?;
-    let created = sockets::create_all(sockets, None, false)?;
+    let created = sockets::create_all(sockets, None, None, false)?.0;
     let mut logs = AccessLogs::default();
     let mut tls = Tls::read(created.iter().map(|created| &created.config))?;
     let services = created.iter().map(|created| {
-        let mut service = services::service(&created.config, &mut logs, &mut tls)?;
+        let mut service = services::service(&created.config, &mut logs, &mut tls, false)?;
         change(&mut service);
         Ok(service)
     });

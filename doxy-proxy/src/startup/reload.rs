@@ -12,9 +12,9 @@ use std::time::Duration;
 use doxy_proxy::{Listener, Service, UpstreamAddr};
 use tokio::time::timeout;
 
-use crate::config::{Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
+use crate::config::{AdminConfig, Bind, Config, ConfigError, ListenConfig, Shared, SocketConfig};
 use crate::startup::live::{InForce, Listening, Live};
-use crate::startup::services::{self, AccessLogs, Tls};
+use crate::startup::services::{self, AccessLogs, Served, Tls};
 use crate::startup::watched::Watched;
 use crate::startup::{engine, sockets};
 
@@ -32,10 +32,12 @@ pub(super) async fn reload(live: &mut Live) {
         Ok(changed) => {
             live.watched = Watched::new(live.shared.files.iter().cloned());
             tracing::info!("reloaded: {changed}");
+            live.post_reload(None);
             live.say_dry_runs();
         }
         Err(error) => {
             let error = error.to_string().replace('\n', "; ");
+            live.post_reload(Some(&error));
             tracing::error!("not reloaded, the configuration in force stays: {error}");
         }
     }
@@ -59,7 +61,8 @@ async fn replace(live: &mut Live) -> Result<String, ConfigError> {
     let mut logs = live.logs.clone();
     logs.retain(&config.sockets);
     let services = config.sockets.iter();
-    let services = services.map(|socket| services::service(socket, &mut logs, &mut tls));
+    let counted = live.admin.is_some();
+    let services = services.map(|socket| services::service(socket, &mut logs, &mut tls, counted));
     let services: Vec<_> = services.collect::<Result<_, _>>()?;
     let mut created = create(live, &config.sockets)?;
     for (_, bind, listener) in &mut created {
@@ -122,6 +125,11 @@ fn check_process(old: &Shared, new: &Shared) -> Result<(), ConfigError> {
             old.connections == new.connections,
         ),
         ("debug", old.debug == new.debug),
+        (
+            "admin-listen or admin-allow-from",
+            old.admin.as_ref().map(AdminConfig::listens)
+                == new.admin.as_ref().map(AdminConfig::listens),
+        ),
         ("sandbox", old.sandbox == new.sandbox),
         ("user or group", old.run_as_numbers == new.run_as_numbers),
     ];
@@ -230,13 +238,15 @@ async fn apply(
     for (socket, mut service) in config.sockets.iter().zip(services) {
         socket.policy.warn();
         // A dry run goes on, and ends when it was to end.
-        let before = old.get(&socket.name).and_then(|before| before.dry_run);
+        let before = old
+            .get(&socket.name)
+            .and_then(|before| before.served.dry_run);
         if let (Some(new), Some(before)) = (service.dry_run, before)
             && new.time() == before.time()
         {
             service.dry_run = Some(before);
         }
-        let dry_run = service.dry_run;
+        let served = Served::of(&service);
         // Whoever came in at an address that goes elsewhere must not stay with this policy: then the
         // socket is another one, and the connections of the old one end.
         let stays = old.get(&socket.name).is_some_and(|before| {
@@ -270,7 +280,7 @@ async fn apply(
             belongs.insert(bind.listen.to_string(), id);
         }
         live.sockets
-            .insert(socket.name.clone(), InForce::of(id, socket, dry_run));
+            .insert(socket.name.clone(), InForce::of(id, socket, served));
     }
     let mut closing = vec![];
     for mut one in std::mem::take(&mut live.listening) {
@@ -316,7 +326,7 @@ async fn apply(
 /// What a reload changes for a socket that stays, in a few words.
 fn differences(before: &InForce, now: &SocketConfig) -> Option<String> {
     let mut words = vec![];
-    if before.policy != now.policy.hash {
+    if before.policy.hash != now.policy.hash {
         words.push(now.policy.described.clone());
     }
     // What these name has been looked at.

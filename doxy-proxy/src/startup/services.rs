@@ -1,11 +1,11 @@
 //! Makes services of sockets' settings, and opens what they share: access logs, and the files of TLS.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use doxy_proxy::{
-    AccessLog, DryRun, Format, LogDestination, Service, TlsClient, TlsClientFiles, TlsFile,
-    TlsServer, TlsServerFiles, Upstream, UpstreamAddr, io_reason,
+    AccessLog, DryRun, Format, LogDestination, Metrics, Service, TlsClient, TlsClientFiles,
+    TlsFile, TlsServer, TlsServerFiles, Upstream, UpstreamAddr, io_reason,
 };
 
 use crate::config::{AccessLogConfig, ConfigError, EngineTls, Setting, SocketConfig, TlsFiles};
@@ -23,6 +23,13 @@ impl AccessLogs {
         for (_, _, log) in &self.0 {
             log.reopen();
         }
+    }
+
+    /// The logs, by where they are.
+    pub(super) fn named(&self) -> Vec<(String, AccessLog)> {
+        let logs = self.0.iter();
+        let named = logs.map(|(destination, _, log)| (destination.to_string(), log.clone()));
+        named.collect()
     }
 
     /// Forgets those that none of these sockets names, which closes them when their last request ends.
@@ -86,7 +93,7 @@ impl Tls {
         Ok(tls)
     }
 
-    fn server(&mut self, files: &TlsFiles) -> Result<TlsServer, ConfigError> {
+    pub(super) fn server(&mut self, files: &TlsFiles) -> Result<TlsServer, ConfigError> {
         let from = TlsServerFiles {
             certificate: files.cert.path(),
             key: files.key.path(),
@@ -162,11 +169,29 @@ pub(crate) fn engine_for_tool(
     Tls::default().upstream(engine, files, time)
 }
 
-/// What is served on a socket.
+/// What is to be told of a service.
+pub(super) struct Served {
+    pub(super) engine: Arc<Upstream>,
+    pub(super) certificate_ends: Option<SystemTime>,
+    pub(super) dry_run: Option<DryRun>,
+}
+
+impl Served {
+    pub(super) fn of(service: &Service) -> Self {
+        Self {
+            engine: Arc::clone(&service.upstream),
+            certificate_ends: service.tls.as_ref().and_then(|tls| tls.ends()),
+            dry_run: service.dry_run,
+        }
+    }
+}
+
+/// What is served on a socket. `counted` says whether anybody wants to see how often.
 pub(super) fn service(
     socket: &SocketConfig,
     logs: &mut AccessLogs,
     tls: &mut Tls,
+    counted: bool,
 ) -> Result<Service, ConfigError> {
     let files = socket.engine_tls.as_ref();
     let upstream = tls.upstream(&socket.engine, files, CONNECT_TIMEOUT)?;
@@ -183,6 +208,7 @@ pub(super) fn service(
     if let Some(files) = &socket.tls {
         service.tls = Some(tls.server(files)?);
     }
+    service.metrics = counted.then(Metrics::default);
     if let Some(log) = &socket.access_log {
         service.access_log = Some(logs.open(log)?);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use doxy_proxy::privilege::Credentials;
 use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr};
 
-use crate::config::{Bind, ConfigError, ListenConfig, SocketConfig};
+use crate::config::{AdminConfig, Bind, ConfigError, ListenConfig, SocketConfig};
 use crate::startup::engine;
 
 /// A socket that exists, and listens at every one of its addresses.
@@ -17,12 +17,13 @@ pub(super) struct Created {
     pub(super) listeners: Vec<(ListenConfig, Listener)>,
 }
 
-/// Creates all sockets, or none. With `take_over` also in the place of another doxy's.
+/// Creates all sockets and those of the admin side, or none. With `take_over` also in the place of another doxy's.
 pub(super) fn create_all(
     sockets: Vec<SocketConfig>,
+    admin: Option<&mut AdminConfig>,
     credentials: Option<&Credentials>,
     take_over: bool,
-) -> Result<Vec<Created>, ConfigError> {
+) -> Result<(Vec<Created>, Vec<Listener>), ConfigError> {
     let mut passed = InheritedSockets::take().map_err(of_service_manager)?;
     let mut created = vec![];
     for mut config in sockets {
@@ -48,8 +49,31 @@ pub(super) fn create_all(
         }
         created.push(Created { config, listeners });
     }
+    let mut of_admin = vec![];
+    if let Some(admin) = admin {
+        for bind in &mut admin.binds {
+            own(bind, credentials);
+        }
+        for bind in &admin.binds {
+            match &bind.listen {
+                ListenConfig::Inherited(name) => {
+                    let found = passed.listen(name);
+                    let found =
+                        found.map_err(|error| bind.setting.wrong(error.what, error.help))?;
+                    for listener in &found {
+                        admin.check_address(&bind.setting, ip(listener))?;
+                    }
+                    of_admin.extend(found);
+                }
+                _ if take_over => of_admin.push(prepare(bind)?),
+                _ => of_admin.push(listen(bind)?),
+            }
+        }
+    }
     passed.all_used().map_err(of_service_manager)?;
-    for (_, listener) in created.iter_mut().flat_map(|it| &mut it.listeners) {
+    let of_sockets = created.iter_mut().flat_map(|it| &mut it.listeners);
+    let of_sockets = of_sockets.map(|(_, listener)| listener);
+    for listener in of_sockets.chain(&mut of_admin) {
         move_in(listener).map_err(ConfigError::of)?;
     }
     // A link that led nowhere may lead to a new socket: doxy would forward to itself, endlessly.
@@ -64,7 +88,7 @@ pub(super) fn create_all(
             ));
         }
     }
-    Ok(created)
+    Ok((created, of_admin))
 }
 
 /// The address of IP that a listener has.

@@ -19,6 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use doxy_filter::api;
 use rustix::io::Errno;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -30,6 +31,7 @@ pub(crate) use crate::upstream::lookup::{LookupError, TIME as LOOKUP_TIME};
 pub use crate::upstream::mounted::is_mount_point;
 
 use crate::clock::CoarseInstant;
+use crate::metrics::counter::Counter;
 use crate::net::handshake;
 use crate::net::reason::io_reason;
 use crate::net::stream::Stream;
@@ -53,6 +55,9 @@ pub struct Upstream {
     resolver: Resolver,
     mounted: Mounted,
     pool: Mutex<Pool>,
+    /// Connections that were made, and requests for which a kept one was good.
+    pub(crate) dialled: Counter,
+    pub(crate) reused: Counter,
 }
 
 /// A connection on which the beginning of a head was written, and how many bytes, if there is one.
@@ -68,6 +73,8 @@ impl Upstream {
             resolver: Resolver::default(),
             mounted: Mounted::default(),
             pool: Mutex::default(),
+            dialled: Counter::default(),
+            reused: Counter::default(),
         }
     }
 
@@ -107,6 +114,24 @@ impl Upstream {
             .map_err(|error| error.to_string())
     }
 
+    /// Asks the engine whether it is there, as every client does.
+    ///
+    /// # Errors
+    ///
+    /// If it gives no answer; the text says why.
+    pub async fn ping(&self) -> Result<(), String> {
+        match self.look_up(api::PING).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) | Err(LookupError::NotOne) => Err("the engine knows no ping".to_owned()),
+            Err(LookupError::Failed(reason)) => Err(reason),
+        }
+    }
+
+    /// Where the engine is.
+    pub fn address(&self) -> &UpstreamAddr {
+        &self.addr
+    }
+
     /// Asks the engine for the description at `target`, on a connection of its own: `None` if it has
     /// no such object.
     pub(crate) async fn look_up(
@@ -130,6 +155,7 @@ impl Upstream {
             // A connection that the engine has closed takes nothing; then the next one is tried.
             if let Ok(written) = stream.try_write(head) {
                 return if written == head.len() {
+                    self.reused.add(1);
                     Ok(stream)
                 } else {
                     Err(Some((stream, written)))
@@ -146,7 +172,11 @@ impl Upstream {
     pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Stream, UpstreamError> {
         let (stream, written) = match begun {
             Some(begun) => begun,
-            None => (self.dial().await?, 0),
+            None => {
+                let stream = self.dial().await?;
+                self.dialled.add(1);
+                (stream, 0)
+            }
         };
         let rest = head.get(written..).unwrap_or_default();
         let written = stream.write_all(rest).await;

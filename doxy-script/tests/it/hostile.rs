@@ -18,7 +18,10 @@ fn ask(source: &str, limits: Limits) -> Decision {
 #[track_caller]
 fn fails(body: &str, log: &str) {
     let source = format!("fn same(x) {{ same(x) }} fn decide(req) {{ {body} }}");
-    let Decision::Failed { public, log: got } = ask(&source, Limits::default()) else {
+    let Decision::Failed {
+        public, log: got, ..
+    } = ask(&source, Limits::default())
+    else {
         panic!("not failed: {body}");
     };
     assert!(got.contains(log), "{body}\n{got}");

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream as StdStream;
-use std::sync::atomic::AtomicU64;
 use std::thread;
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -10,6 +9,7 @@ use tokio::net::UnixStream;
 
 use super::Body;
 use crate::http::framing::Framing;
+use crate::metrics::counter::{Counter, Meter};
 use crate::net::buffer::{BODY_BUF, ReadBuf};
 use crate::net::stream::Stream;
 
@@ -43,19 +43,23 @@ async fn passed_on(
         let mut got = Vec::new();
         client.read_to_end(&mut got).map(|_| got)
     });
-    let moved = AtomicU64::new(0);
+    let counted = Counter::default();
+    let moved = Meter {
+        request: &counted,
+        socket: None,
+    };
     let mut passed = Body::new(framing, false);
-    let now = passed.relay_now(head, &mut input, &to, &moved);
+    let now = passed.relay_now(head, &mut input, &to, moved);
     if let Some(written) = now.map_err(|cut| io::Error::other(format!("{cut:?}")))? {
         let rest = head.get(written..).unwrap_or_default();
-        let relayed = passed.relay(rest, &from, &mut input, &to, &moved).await;
+        let relayed = passed.relay(rest, &from, &mut input, &to, moved).await;
         relayed.map_err(|cut| io::Error::other(format!("{cut:?}")))?;
     }
     assert!(passed.is_done() && passed.has_begun() && input.is_empty());
     drop(to);
     let ended = || io::Error::other("a thread has panicked");
     sender.join().map_err(|_| ended())??;
-    Ok((reader.join().map_err(|_| ended())??, moved.into_inner()))
+    Ok((reader.join().map_err(|_| ended())??, counted.get()))
 }
 
 #[tokio::test]

@@ -166,6 +166,11 @@ pub(super) fn not_valid_now(
     }
 }
 
+/// When the certificate ends that comes first.
+pub(super) fn end(certificates: &[CertificateDer<'_>]) -> Option<SystemTime> {
+    Some(der::validity(certificates.first()?)?.1)
+}
+
 /// OpenSSL makes such certificates unless it is given extensions.
 fn is_of_old_version(bad: &CertificateError) -> bool {
     let CertificateError::Other(OtherError(error)) = bad else {

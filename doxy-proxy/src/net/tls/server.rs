@@ -27,6 +27,7 @@ pub struct TlsServerFiles {
 pub struct TlsServer {
     pub(crate) config: Arc<ServerConfig>,
     warning: Option<String>,
+    ends: Option<SystemTime>,
 }
 
 impl TlsServer {
@@ -38,6 +39,7 @@ impl TlsServer {
     pub fn read(from: &TlsServerFiles) -> Result<Self, TlsFileError> {
         let certificates = files::certificates(TlsFile::Certificate, &from.certificate)?;
         let warning = files::not_valid_now(&certificates, SystemTime::now());
+        let ends = files::end(&certificates);
         let key = files::key(&from.key)?;
         let provider = provider();
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -66,11 +68,17 @@ impl TlsServer {
         Ok(Self {
             config: Arc::new(config),
             warning,
+            ends,
         })
     }
 
     /// What there is to say about a certificate that is not valid now.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    /// When its certificate ends.
+    pub fn ends(&self) -> Option<SystemTime> {
+        self.ends
     }
 }

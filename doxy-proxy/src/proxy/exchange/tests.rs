@@ -36,7 +36,7 @@ async fn answered_early(pause: Duration) -> Result<(Next, String), Box<dyn Error
         pid: 0,
         comm: String::new(),
     });
-    let context = LogContext::new(None, peer, Arc::new(Denials::new("".into())));
+    let context = LogContext::new(None, peer, Arc::new(Denials::new("".into())), None);
     let record = RequestRecord::open(&context, RequestIds::default().next());
     let mut request = Body::new(exchange.framing, false);
     let (mut input, mut from_engine) = (ReadBuf::default(), ReadBuf::default());

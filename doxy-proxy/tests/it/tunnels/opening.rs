@@ -164,7 +164,8 @@ fn http_continues_after_a_refused_upgrade() {
     let mut client = Client::connect(doxy.path());
     for _ in 0..3 {
         let reply = client.ask(ATTACH);
-        assert_eq!((reply.status(), reply.message().as_str()), (409, "no"));
+        let body = "{\"message\":\"no\"}".as_bytes();
+        assert_eq!((reply.status(), &*reply.body), (409, body));
         assert_eq!(
             client.ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n").status(),
             200

@@ -1,9 +1,9 @@
-//! The closed sets of values that a record has, and their names in logs.
+//! The closed sets of values that a record has, and their names in logs and metrics.
 //!
 //! Nothing here comes from a client, so every name may stand in a log or a metric as it is.
 
 /// What became of a request before it reached the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     /// Doxy refused it before the policy was asked, or could not reach the engine.
     Refused,
@@ -16,6 +16,9 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, in the order of their numbers.
+    pub(crate) const ALL: [Self; 4] = [Self::Refused, Self::Allowed, Self::Denied, Self::WouldDeny];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -27,7 +30,7 @@ impl Verdict {
 }
 
 /// Why doxy answered a request itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
     /// It did not: the engine answered.
     None,
@@ -66,6 +69,39 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// The code by which metrics name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Malformed => "malformed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTimeout => "head_timeout",
+            Self::FormBody => "form_body",
+            Self::Redirected => "redirected",
+            Self::ConnectionLimit => "connection_limit",
+            Self::PeerNotAllowed => "peer_not_allowed",
+            Self::FromWeb => "from_web",
+            Self::NotTls => "not_tls",
+            Self::NotPlain => "not_plain",
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::MethodOnPath => "method_on_path",
+            Self::DenyRule => "deny_rule",
+            Self::Script => "script",
+            Self::ScriptFailed => "script_failed",
+            Self::BodyNotAllowed => "body_not_allowed",
+            Self::EngineUnreachable => "engine_unreachable",
+            Self::EngineTimeout => "engine_timeout",
+            Self::EngineFailed => "engine_failed",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether a rule is all that is missing: no `!` rule and no script stands against it.
+    pub(crate) fn wants_a_rule(self) -> bool {
+        matches!(self, Self::Method | Self::Path | Self::MethodOnPath)
+    }
+
     /// What logs say where nothing more exact is known.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -108,7 +144,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Every outcome, at the index that is its number.
-    const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Cut,
         Self::Complete,
         Self::Tunnel,

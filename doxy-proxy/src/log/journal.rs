@@ -112,10 +112,12 @@ impl Journal {
                 self.socket = connected(&self.path)?;
                 Ok(self.send_patiently(entry)?)
             }
-            Err(Errno::AGAIN) => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the journal takes nothing in",
-            )),
+            Err(Errno::AGAIN) => {
+                // One that hangs may have a successor.
+                self.socket = connected(&self.path)?;
+                let why = "the journal takes nothing in";
+                Err(io::Error::new(io::ErrorKind::TimedOut, why))
+            }
             sent => Ok(sent?),
         }
     }

@@ -243,6 +243,26 @@ fn a_journal_that_goes_away_and_comes_back_gets_entries_again() {
     }
 }
 
+/// A journal that hangs and still has its socket is left for one that has taken its path.
+#[test]
+fn a_journal_that_hangs_is_left_for_the_next_one() {
+    let (fake, (_folder, path)) = (Fake::start(), place());
+    let hanging = Journal::at(&path);
+    let doxy = start(service(&fake, &path));
+    let mut client = Client::connect_tcp(doxy.address());
+    fs::remove_file(&path).unwrap();
+    let journal = Journal::at(&path);
+    // More than its queue holds.
+    for _ in 0..2 {
+        client.send(DENIED.repeat(2000));
+        for _ in 0..2000 {
+            assert_eq!(client.reply("GET").unwrap().status(), 403);
+        }
+    }
+    assert_eq!(journal.next()["SYSLOG_IDENTIFIER"], "doxy");
+    drop(hanging);
+}
+
 #[test]
 fn only_the_journal_takes_fields_and_it_must_be_there() {
     let (folder, path) = place();
@@ -307,6 +327,16 @@ fn the_binary_finds_the_journal_within_its_sandbox() {
             fs::remove_file(&path).unwrap();
             journal = Journal::at(&path);
         }
+        fs::remove_file(&path).unwrap();
+        drop(journal);
+        assert_eq!(client.ask(DENIED).status(), 403);
+        process.logged("the access log takes no records: no such file or directory");
+        let journal = Journal::at(&path);
+        assert_eq!(client.ask(DENIED).status(), 403);
+        process.logged("the access log takes records again");
+        let entries = [journal.next(), journal.next()];
+        let lost = entries.iter().find_map(|entry| entry.get("DOXY_LOST"));
+        assert_eq!(lost.map(String::as_str), Some("1"), "{entries:#?}");
         drop(client);
         process.stop();
     }

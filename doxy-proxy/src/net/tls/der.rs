@@ -82,6 +82,9 @@ fn time(tag: u8, text: &[u8]) -> Option<SystemTime> {
         *part = rest.get(2 * at..2 * at + 2)?.parse().ok()?;
     }
     let [month, day, hour, minute, second] = parts;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
     let days = days_since_1970(year, month, day)?;
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
@@ -254,6 +257,8 @@ mod tests {
             (GENERALIZED_TIME, "99991231235959Z", Some(253_402_300_799)),
             (GENERALIZED_TIME, "2050010100000Z", None),
             (UTC_TIME, "001301000000Z", None),
+            (UTC_TIME, "000101240000Z", None),
+            (GENERALIZED_TIME, "99991231235960Z", None),
             (UTC_TIME, "000101000000", None),
             (0x0c, "000101000000Z", None),
         ] {

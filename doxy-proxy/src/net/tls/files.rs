@@ -153,7 +153,7 @@ pub(super) fn not_valid_now(
     now: SystemTime,
 ) -> Option<String> {
     let (from, until) = der::validity(certificates.first()?)?;
-    let date = |time| httpdate::fmt_http_date(time);
+    let date = |time| humantime::format_rfc3339_seconds(time);
     if now > until {
         Some(format!("the certificate expired on {}", date(until)))
     } else if now < from {

@@ -75,6 +75,14 @@ impl TlsClient {
         })
     }
 
+    pub(super) fn of(config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
+        Self {
+            config,
+            name,
+            warning: None,
+        }
+    }
+
     /// What there is to say about a certificate of doxy's own that is not valid now.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()

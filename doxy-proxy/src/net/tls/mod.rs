@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod dated;
 mod der;
 pub(crate) mod files;
+mod pinned;
 mod provider;
 pub(crate) mod server;
 pub(crate) mod shown;

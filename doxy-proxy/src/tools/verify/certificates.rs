@@ -43,8 +43,8 @@ pub(super) fn of_engine(files: &EngineTls, report: &mut Report) {
     }
 }
 
-/// What a doxy shows to its clients, beside what the file has.
-pub(super) fn served(served: &Dated, file: &Setting, address: &str, report: &mut Report) {
+/// What a doxy shows to its clients, beside what the file has. Says whether both are the same.
+pub(super) fn served(served: &Dated, file: &Setting, address: &str, report: &mut Report) -> bool {
     let first = dates_in(&file.path(), TlsFile::Certificate);
     let first = first.ok().and_then(|found| found.into_iter().next());
     if first.is_some_and(|first| first.der != served.der) {
@@ -53,9 +53,11 @@ pub(super) fn served(served: &Dated, file: &Setting, address: &str, report: &mut
             file.path().display()
         );
         let cure = "it was replaced: send SIGHUP to doxy, and look at its log";
-        return report.failed(CERTIFICATE, address, says, cure);
+        report.failed(CERTIFICATE, address, says, cure);
+        return false;
     }
     dates(&[served.clone()], address, "shown", RENEW, report);
+    true
 }
 
 /// What an engine shows.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use doxy_proxy::{
-    Shown, UnixListenConfig, Upstream, UpstreamAddr, dated, io_reason, is_mount_point,
+    Shown, TlsClient, UnixListenConfig, Upstream, UpstreamAddr, dated, io_reason, is_mount_point,
     listening_process, shown,
 };
 use tokio::time::timeout;
@@ -32,21 +32,34 @@ const FOLDER: &str =
 pub(super) async fn check(socket: &Reach, inside: &Inside, time: Duration, report: &mut Report) {
     for bind in &socket.binds {
         let address = bind.listen.to_string();
-        let at = match &bind.listen {
-            ListenConfig::Unix(unix) => match file(unix, &address, inside, report) {
-                true => UpstreamAddr::Unix(unix.path.clone()),
-                false => continue,
-            },
-            ListenConfig::Tcp(tcp) => match &socket.tls {
-                None => UpstreamAddr::Tcp(tcp.to_string()),
-                Some(files) => {
-                    over_tls(*tcp, &files.cert, &address, time, report).await;
-                    let cure = "a client with a certificate can ask: docker --tlsverify version";
-                    let says = "not asked through TLS: this has no certificate of a client";
-                    report.skipped(through::PING_CHECK, &address, says, cure);
-                    continue;
+        // Its clock would end what the clock here is to end.
+        let patience = time.saturating_mul(2);
+        let doxy = match &bind.listen {
+            ListenConfig::Unix(unix) if file(unix, &address, inside, report) => {
+                Upstream::new(UpstreamAddr::Unix(unix.path.clone()), patience)
+            }
+            ListenConfig::Unix(_) => continue,
+            ListenConfig::Tcp(tcp) => {
+                let at = UpstreamAddr::Tcp(tcp.to_string());
+                match &socket.tls {
+                    None => Upstream::new(at, patience),
+                    Some(files) => {
+                        if !over_tls(*tcp, &files.cert, &address, time, report).await {
+                            continue;
+                        }
+                        match TlsClient::pinned(&files.cert.path()) {
+                            Ok(client) if files.client_ca.is_none() => {
+                                Upstream::with_tls(at, patience, client)
+                            }
+                            // A file that cannot be read is told of with the certificates.
+                            _ => {
+                                not_asked(&address, report);
+                                continue;
+                            }
+                        }
+                    }
                 }
-            },
+            }
             ListenConfig::Inherited(_) => {
                 let cure = "name its path: doxy verify --proxy-socket PATH";
                 let says = "not known: the settings do not say where this socket is";
@@ -54,9 +67,14 @@ pub(super) async fn check(socket: &Reach, inside: &Inside, time: Duration, repor
                 continue;
             }
         };
-        let doxy = Upstream::new(at, time.saturating_mul(2));
         through::check(&doxy, &address, time, report).await;
     }
+}
+
+fn not_asked(address: &str, report: &mut Report) {
+    let says = "not asked: this has no certificate of a client that doxy lets in";
+    let cure = "ask as a client that has one: docker --tlsverify version";
+    report.skipped(through::PING_CHECK, address, says, cure);
 }
 
 /// Looks at a unix socket. Says whether it can be asked.
@@ -229,44 +247,39 @@ fn listening_at(line: &[u8]) -> Option<&[u8]> {
     (flags & ACCEPTS != 0).then_some(rest)
 }
 
-/// What a server of TLS shows.
+/// Looks at what a server of TLS shows. Says whether it can be asked: it has shown the certificate in the
+/// file.
 async fn over_tls(
     address: SocketAddr,
     file: &Setting,
     name: &str,
     time: Duration,
     report: &mut Report,
-) {
+) -> bool {
     let cure = "start doxy, or look at its log if it runs";
-    let seen = match timeout(time, shown(address)).await {
-        Err(_) => {
-            let says = format!("no answer within {}", humantime::format_duration(time));
-            return report.failed(SOCKET, name, says, cure);
-        }
-        Ok(Err(error)) => return report.failed(SOCKET, name, io_reason(&error), cure),
-        Ok(Ok(seen)) => seen,
-    };
     let other = "what listens there is no doxy, or one with other settings: look at its log";
-    match seen {
-        Shown::Refused(why) => {
-            let says = format!("it refuses a handshake: {why}");
+    let mut failed = |says: String, cure| report.failed(SOCKET, name, says, cure);
+    match timeout(time, shown(address)).await {
+        Err(_) => {
+            let time = humantime::format_duration(time);
+            failed(format!("no answer within {time}"), cure);
+        }
+        Ok(Err(error)) => failed(io_reason(&error), cure),
+        Ok(Ok(Shown::NotTls)) => failed("no TLS is spoken there".to_owned(), other),
+        Ok(Ok(Shown::Refused(why))) => {
+            let says = format!("not known: it refuses a handshake: {why}");
             let cure = "run this from an address that may connect; doxy's log says more";
             report.skipped(SOCKET, name, &says, cure);
         }
-        Shown::NotTls => report.failed(SOCKET, name, "no TLS is spoken there".to_owned(), other),
-        Shown::Certificate(der) => {
-            report.ok(SOCKET, name, "TLS is spoken there");
-            match dated(&der) {
-                Some(served) => certificates::served(&served, file, name, report),
-                None => report.failed(
-                    certificates::CERTIFICATE,
-                    name,
-                    "it shows a certificate that cannot be read".to_owned(),
-                    other,
-                ),
+        Ok(Ok(Shown::Certificate(der))) => match dated(&der) {
+            Some(served) => {
+                report.ok(SOCKET, name, "TLS is spoken there");
+                return certificates::served(&served, file, name, report);
             }
-        }
+            None => failed("its certificate cannot be read".to_owned(), other),
+        },
     }
+    false
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use doxy_proxy::{TlsClient, TlsClientFiles, TlsServer, TlsServerFiles};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -34,8 +35,25 @@ impl Certificates {
 
     /// Makes a certificate for these names, the first of which is also that of its files.
     pub(crate) fn certify(&self, names: &[&str]) -> &Self {
+        self.certify_from(names, |_| {})
+    }
+
+    /// The same, valid from one day to another: days from now.
+    pub(crate) fn certify_days(&self, names: &[&str], from: i64, until: i64) -> &Self {
+        let now = SystemTime::now();
+        let day = |days: i64| {
+            let far = Duration::from_secs(days.unsigned_abs() * 24 * 60 * 60 + 60 * 60);
+            if days < 0 { now - far } else { now + far }
+        };
+        self.certify_from(names, |params| {
+            (params.not_before, params.not_after) = (day(from).into(), day(until).into());
+        })
+    }
+
+    fn certify_from(&self, names: &[&str], change: impl Fn(&mut CertificateParams)) -> &Self {
         let all: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(all).unwrap();
+        change(&mut params);
         params.distinguished_name.push(DnType::CommonName, names[0]);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();

@@ -69,3 +69,66 @@ fn what_is_in_the_files_and_what_is_shown() {
     // A handshake that is not finished is nobody's fault.
     assert!(!doxy.process.log().contains("no connection"));
 }
+
+/// A doxy behind TLS, in front of an engine behind TLS: with certificates that are valid for so many days.
+#[test]
+fn dates_of_doxy_and_of_its_engine() {
+    for (from, until, level, words) in [
+        (-10, 60, "ok", "valid until "),
+        (-10, 3, "warning", "(3 days)"),
+        (-10, -2, "failed", "expired on "),
+        (2, 60, "failed", "not valid before "),
+    ] {
+        let certificates = Certificates::new();
+        let (outside, inside) = (address(), address());
+        let ip = inside.ip().to_string();
+        certificates.certify_days(&["localhost"], from, until);
+        certificates.certify_days(&[&ip], from, until);
+        let path = |name: &str| certificates.path(name).display().to_string();
+        let tcp = |address| format!("tcp://{address}");
+        let setup = Setup::new();
+        let _engine = engine(&setup.path(""));
+        let _inside = setup
+            .rules("/_ping\n/version")
+            .env("DOXY_PROXY_SOCKET", &tcp(inside))
+            .env("DOXY_TLS_CERT", &path(&ip))
+            .env("DOXY_TLS_KEY", &path(&format!("{ip}-key")))
+            .start();
+        let settings = [
+            ("DOXY_PROXY_SOCKET", tcp(outside)),
+            ("DOXY_TLS_CERT", path("localhost")),
+            ("DOXY_TLS_KEY", path("localhost-key")),
+            ("DOXY_DOCKER_SOCKET", tcp(inside)),
+            ("DOXY_DOCKER_TLS_CA", path("ca")),
+        ];
+        let setup = settings
+            .iter()
+            .fold(Setup::new(), |setup, (name, value)| setup.env(name, value));
+        let doxy = setup.start();
+        let variables: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, &**value))
+            .collect();
+        let found = verify_with(doxy.folder(), &[], &variables);
+        let lines = found.of("certificate");
+        // As doxy shows it, in the file, the engine's authority, and as the engine shows it.
+        let [shown, file, authority, of_engine] = lines[..] else {
+            panic!("{lines:?}");
+        };
+        assert_eq!(authority.0, "ok");
+        for (got, says) in [shown, file, of_engine] {
+            assert_eq!(got, level, "{says}");
+            assert!(says.contains(words), "{says}");
+        }
+        // Doxy is asked through TLS whatever its dates are; the engine is not.
+        found.is("denial", "ok", "doxy denies what is no endpoint");
+        match level {
+            "failed" => found.is(
+                "engine",
+                "failed",
+                "the TLS handshake failed: its certificate ",
+            ),
+            _ => found.is("engine", "ok", "Docker 28.5.2"),
+        }
+    }
+}

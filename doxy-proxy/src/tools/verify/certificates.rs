@@ -56,7 +56,13 @@ pub(super) fn served(served: &Dated, file: &Setting, address: &str, report: &mut
         report.failed(CERTIFICATE, address, says, cure);
         return false;
     }
-    dates(&[served.clone()], address, "shown", RENEW, report);
+    dates(
+        std::slice::from_ref(served),
+        address,
+        "shown",
+        RENEW,
+        report,
+    );
     true
 }
 

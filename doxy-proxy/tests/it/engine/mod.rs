@@ -14,6 +14,7 @@
 //! - `containers`: which container a client is in.
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
 //! - `mounted`: doxy's socket inside a container.
+//! - `health`: the health of a doxy in a container.
 //! - `learn`: tools under `doxy learn`, then through what it has written.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
@@ -35,6 +36,7 @@ mod ci;
 mod cli;
 mod containers;
 mod doors;
+mod health;
 mod host_shell;
 mod jobs;
 mod learn;

@@ -1,9 +1,11 @@
 //! What the admin side says.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Found, started, verify};
@@ -164,4 +166,54 @@ fn an_admin_side_that_is_named_and_not_there_has_failed() {
         "not known: the admin side does not answer",
     );
     found.is("ping", "ok", "");
+}
+
+/// The admin side of the binary, found by `admin-listen` of the settings.
+#[test]
+fn a_real_admin_side_knows_what_is_in_force() {
+    let setup = Setup::new()
+        .rules("/_ping")
+        .args(["--admin-listen", "admin.sock"]);
+    let (_engine, doxy) = started(setup);
+    let rules = |text: &str| fs::write(doxy.path("rules"), text).unwrap();
+    let args = ["--pattern-file", "rules", "--admin-listen", "admin.sock"];
+    let look = || verify(doxy.folder(), &args);
+    let found = look();
+    assert_eq!(found.json["failed"], 0, "{}", found.ended);
+    assert_eq!(found.json["skipped"], 0, "{}", found.ended);
+    let pid = doxy.process.pid();
+    found.is("admin", "ok", &format!("process {pid}"));
+    found.is("policy", "ok", "1 rule from rules; hash ");
+    found.is("reload", "ok", "0 since the start");
+    // The file has changed, and doxy has not been told.
+    rules("/_ping\n/info\n");
+    look().is(
+        "policy",
+        "failed",
+        "another one is in force than the settings have now",
+    );
+    doxy.process.signal(Signal::HUP);
+    doxy.logged("reloaded");
+    let found = look();
+    found.is("policy", "ok", "2 rules from rules; hash ");
+    found.is("reload", "ok", "1 since the start");
+    // A reload that was refused.
+    rules("/a)|(/b\n");
+    doxy.process.signal(Signal::HUP);
+    doxy.logged("not reloaded");
+    let found = look();
+    found.is("settings", "failed", "rules:1");
+    found.is("reload", "failed", "the last one failed");
+    found.is("policy", "skipped", "the settings cannot be read");
+}
+
+#[test]
+fn a_socket_of_another_doxy_than_that_of_the_admin_side() {
+    let (_engine, doxy) = started(Setup::new());
+    let other = Setup::new().args(["--admin-listen", "admin.sock"]).start();
+    let admin = other.path("admin.sock").display().to_string();
+    let found = verify(doxy.folder(), &["--admin", &admin]);
+    let [one, two] = [&doxy, &other].map(|doxy| doxy.process.pid());
+    let words = format!("process {one} listens there; the admin side is that of process {two}");
+    found.is("socket", "failed", &words);
 }

@@ -27,6 +27,7 @@ impl LogLine<'_> {
         field(entry, "DOXY_OBJECT", text.get(text.object));
         field(entry, "DOXY_RULE", text.get(text.rule));
         field(entry, "DOXY_REASON", self.reason());
+        field(entry, "DOXY_REASON_CODE", self.reason_code());
         if let Some(start) = self.response_start {
             number(entry, "DOXY_STATUS", start.status);
             number(entry, "DOXY_FIRST_BYTE_US", start.micros);

@@ -40,6 +40,14 @@ impl LogLine<'_> {
         }
     }
 
+    /// The code of the reason, as metrics have it; empty if the engine answered.
+    pub(super) fn reason_code(&self) -> &'static str {
+        match self.reason {
+            Reason::None => "",
+            reason => reason.name(),
+        }
+    }
+
     /// The endpoint's template; empty if the engine serves nothing at the path.
     pub(super) fn template(&self) -> &'static str {
         self.endpoint.map_or("", |endpoint| endpoint.template)
@@ -152,6 +160,7 @@ impl LogLine<'_> {
         word(line, " endpoint=", self.template());
         word(line, " rule=", text.get(text.rule));
         word(line, " object=", text.get(text.object));
+        word(line, " reason_code=", self.reason_code());
         number(line, " to_engine=", self.traffic.to_engine.get());
         number(line, " to_client=", self.traffic.to_client.get());
         let first_byte = self.response_start.map(|start| start.micros);
@@ -220,6 +229,7 @@ impl LogLine<'_> {
         // A detail may have any character in it; the words of a reason have none that JSON escapes.
         let escapes = !text.detail.is_empty();
         quoted(line, ",\"reason\":", self.reason(), escapes);
+        quoted(line, ",\"reason_code\":", self.reason_code(), false);
         let status = self.response_start.map(|start| start.status);
         number_or(line, ",\"status\":", status, "null");
         let to_engine = self.traffic.to_engine.get();

@@ -174,8 +174,14 @@ fn every_request_has_a_record() {
         assert!(text("time").ends_with('Z'), "{record}");
         let denied = verdict != "allowed" && rule.is_empty();
         assert_eq!(record["reason"].is_string(), denied, "{record}");
+        // A `!` rule is a reason too.
+        let answered = record["reason_code"].is_null();
+        assert_eq!(answered, verdict == "allowed", "{record}");
         match status {
-            301 => assert_eq!(text("reason"), "redirected"),
+            301 => {
+                assert_eq!(text("reason"), "redirected");
+                assert_eq!(text("reason_code"), "redirected");
+            }
             403 if method == "POST" => {
                 assert_eq!(
                     text("reason"),
@@ -308,10 +314,9 @@ fn the_text_format_has_one_line_per_request() {
     assert_eq!(words[6], "client_request_id=-", "{lines:?}");
     assert!(words[7] == "socket=doxy.sock", "{lines:?}");
     assert!(words[8].starts_with("uid="), "{lines:?}");
-    assert!(
-        lines[0]
-            .contains(" endpoint=/info rule=rules:1 object=- to_engine=0 to_client=2 first_byte=")
-    );
+    assert!(lines[0].contains(
+        " endpoint=/info rule=rules:1 object=- reason_code=- to_engine=0 to_client=2 first_byte="
+    ));
     assert!(lines[0].ends_with(" complete -"), "{lines:?}");
     assert!(
         lines[1].contains(" 403 denied GET /se\\u{20}cr\\u{7c}et request_id="),

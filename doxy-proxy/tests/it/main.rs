@@ -16,6 +16,8 @@ mod access;
 mod advice;
 // Status and message of every response that doxy makes itself.
 mod answers;
+// What doxy shows of itself.
+mod admin;
 // The command line and its errors.
 mod cli;
 // Which container a client is in.

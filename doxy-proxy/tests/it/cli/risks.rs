@@ -108,8 +108,13 @@ fn scripts_over_tcp() {
             &[][..],
         ),
         (
-            "if req.endpoint.ends_with(\"/json\") { return allow(); } deny(\"no\")",
+            "if req.method == \"GET\" && req.endpoint.ends_with(\"/json\") { return allow(); } deny(\"no\")",
             &[],
+        ),
+        // Without a method, a name can end so too: POST /libpod/images/scp/x/json.
+        (
+            "if req.endpoint.ends_with(\"/json\") { return allow(); } deny(\"no\")",
+            &["host-root"],
         ),
         // It looks at the query of every request.
         (

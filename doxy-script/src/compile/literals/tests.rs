@@ -7,10 +7,13 @@ use crate::literals::Literals;
 
 fn literals(source: &str) -> Literals {
     let compiled = compile(source.as_bytes());
-    let faults = compiled
-        .as_ref()
-        .err()
-        .map(|faults| faults[0].message.clone());
+    let faults = compiled.as_ref().err();
+    let faults = faults.map(|faults| {
+        faults
+            .iter()
+            .map(|it| it.message.clone())
+            .collect::<Vec<_>>()
+    });
     assert_eq!(faults, None, "{source}");
     compiled.ok().unwrap().literals
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::support::process::Ended;
+use crate::support::process::{Ended, Process, doxy};
 use crate::support::{Fake, Setup};
 
 /// What an admin side answers that has served so many requests.
@@ -140,6 +140,51 @@ fn programs_get_the_status_and_the_rates() {
         .unwrap()
         .remove("per_second");
     assert_eq!(got, status(1500));
+}
+
+#[test]
+fn a_running_doxy_is_found_by_its_configuration() {
+    let engine = Fake::start();
+    let toml = "admin-listen = \"admin.sock\"\n[socket.web]\nproxy-socket = \"doxy.sock\"\n\
+                patterns = \"/info\"\n";
+    let running = Setup::new().engine(engine.path()).config(toml).start();
+    running.logged("admin side at");
+    assert_eq!(
+        running
+            .ask("GET /info HTTP/1.1\r\nHost: d\r\n\r\n")
+            .status(),
+        200
+    );
+    let denied = "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(running.ask(denied).status(), 400);
+    let print = |format: &str| {
+        let mut command = doxy(running.folder());
+        command.env_remove("DOXY_PROXY_SOCKET");
+        command.args(["top", "--once", "--config", "doxy.toml", "--format", format]);
+        let ended = Process::spawn(&mut command).end();
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended}");
+        ended.stdout
+    };
+    let got: Value = serde_json::from_str(&print("json")).unwrap();
+    let web = &got["sockets"][0];
+    assert_eq!(web["name"], "web");
+    assert_eq!(
+        web["requests"],
+        json!({"allowed": 1, "denied": 1, "would_deny": 0, "refused": 0})
+    );
+    assert_eq!(
+        web["per_second"],
+        json!({"requests": 0.0, "to_engine": 0.0, "to_client": 0.0})
+    );
+    assert_eq!(web["denials"][0]["path"], "/containers/create");
+    let text = print("text");
+    for words in [
+        "web ",
+        "POST /containers/create to user ",
+        "would allow it: POST ",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }
 
 #[test]

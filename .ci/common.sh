@@ -38,6 +38,13 @@ tool() {
     cargo "$1" --version 2>/dev/null || attempt cargo install "cargo-$1" --locked --version "$2"
 }
 
+# axe: sets `axe` to the file of axe-core, which looks for what keeps people from using the live page.
+axe() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/doxy-ci
+    axe=$folder/node_modules/axe-core/axe.min.js
+    [ -f "$axe" ] || attempt npm install --no-save --ignore-scripts --no-audit --prefix "$folder" axe-core@4.14.1
+}
+
 # fuzz_seeds: sets `seeds` to a new folder with the corpus of raw requests.
 fuzz_seeds() {
     tool fuzz 0.13.2

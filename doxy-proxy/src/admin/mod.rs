@@ -4,7 +4,9 @@
 //! to the engine. It shows nothing of bodies, queries and headers, and has no way to change anything.
 
 mod board;
+mod coverage;
 mod events;
+mod page;
 mod process;
 mod prometheus;
 mod ready;
@@ -13,4 +15,5 @@ mod status;
 mod thread;
 
 pub(crate) use self::board::{AddressFacts, Board, Facts, Reloads, SocketFacts};
+pub(crate) use self::coverage::{coverage_json, risks};
 pub(crate) use self::thread::AdminThread;

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use doxy_filter::api::Risk;
 use doxy_proxy::{DeniedKind, SocketTotals};
 use serde_json::{Value, json};
 
 use crate::admin::board::{Board, Facts, SocketFacts};
+use crate::admin::coverage::risks;
 
 /// The most kinds of denials that are shown of a socket.
 const MAX_DENIALS: usize = 50;
@@ -121,18 +121,12 @@ fn of_socket(socket: &SocketFacts, totals: Option<&SocketTotals>, denied: &[Deni
 fn denial(kind: &DeniedKind) -> Value {
     let (method, path) = kind.request.split_once(' ').unwrap_or_default();
     let endpoint = kind.endpoint;
-    let risks = endpoint.map(|endpoint| {
-        let opened = Risk::ALL
-            .into_iter()
-            .filter(|risk| endpoint.risks.contains(risk));
-        opened.map(Risk::name).collect::<Vec<_>>()
-    });
     json!({
         "peer": kind.peer,
         "method": method,
         "path": path,
         "endpoint": endpoint.map(|endpoint| endpoint.template),
-        "risks": risks.unwrap_or_default(),
+        "risks": endpoint.map(risks).unwrap_or_default(),
         "verdict": kind.verdict,
         "reason": kind.reason,
         "rule": kind.rule,

@@ -11,9 +11,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use doxy_filter::api::Endpoint;
 use doxy_filter::{Access, Coverage};
 use doxy_proxy::Covered;
-use serde_json::{Value, json};
 
-use crate::cli::coverage::rows::{opened, risks};
+use crate::admin::{coverage_json, risks};
+use crate::cli::coverage::rows::opened;
 use crate::cli::{print, which};
 use crate::config::Source;
 use crate::startup::Failure;
@@ -98,7 +98,7 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
                 ));
             }
             match format {
-                "json" => json_of(&covered.endpoints),
+                "json" => format!("{:#}\n", coverage_json(&covered.endpoints)),
                 "html" => page::page(&covered, &socket.policy.described),
                 _ => text_of(&covered, matches.get_flag("all")),
             }
@@ -112,21 +112,6 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         None => print::result(&text)?,
     }
     Ok(0)
-}
-
-fn json_of(endpoints: &[Coverage]) -> String {
-    let endpoints: Vec<Value> = endpoints
-        .iter()
-        .map(|row| {
-            json!({
-                "method": row.endpoint.method,
-                "endpoint": row.endpoint.template,
-                "access": row.access.name(),
-                "risks": risks(row.endpoint),
-            })
-        })
-        .collect();
-    format!("{:#}\n", json!({"endpoints": endpoints}))
 }
 
 fn text_of(covered: &Covered, all: bool) -> String {

@@ -72,6 +72,8 @@ mod sandbox;
 // Policy scripts in the proxy.
 #[cfg(feature = "script")]
 mod scripts;
+// The live page in a browser.
+mod live_page;
 // What clients take from each other.
 mod shares;
 // A long mix of everything: memory and descriptors must not grow.

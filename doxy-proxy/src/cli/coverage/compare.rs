@@ -7,7 +7,7 @@ use doxy_filter::{Access, Coverage, RuleSet};
 use doxy_proxy::{io_reason, read_file};
 use serde_json::{Value, json};
 
-use crate::cli::coverage::rows::risks;
+use crate::admin::risks;
 use crate::config::ConfigError;
 
 /// More than any policy has, in bytes.

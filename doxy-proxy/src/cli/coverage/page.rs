@@ -9,7 +9,8 @@ use doxy_filter::api::{Api, Endpoint, Risk};
 use doxy_filter::{Access, Coverage};
 use doxy_proxy::Covered;
 
-use crate::cli::coverage::rows::{opened, risks};
+use crate::admin::risks;
+use crate::cli::coverage::rows::opened;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

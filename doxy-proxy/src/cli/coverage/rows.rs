@@ -1,14 +1,7 @@
 //! What all forms of the report say of endpoints.
 
-use doxy_filter::api::{Endpoint, Risk};
+use doxy_filter::api::Risk;
 use doxy_filter::{Access, Coverage};
-
-/// The names of an endpoint's risks, the worst first.
-pub(super) fn risks(endpoint: &Endpoint) -> Vec<&'static str> {
-    let all = Risk::ALL.into_iter();
-    let risks = all.filter(|risk| endpoint.risks.contains(risk));
-    risks.map(Risk::name).collect()
-}
 
 /// What is open, and by how many endpoints.
 pub(super) fn opened(endpoints: &[Coverage]) -> impl Iterator<Item = (Risk, usize)> {

@@ -5,6 +5,7 @@
 //! timeout turns a hang into a failure.
 
 mod binary;
+pub(crate) mod browser;
 mod certificates;
 mod client;
 mod fake;

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::api::PING;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::{ConfigError, ListenConfig, Reach};
 use crate::startup::engine_for_tool;
+use crate::tools::at_once::permits;
 
 /// The pause before an address is tried again that has closed the connection without an answer.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -88,11 +90,16 @@ pub(crate) async fn check(
             ));
         }
     }
-    let mut looks = JoinSet::new();
+    let (mut looks, permits) = (JoinSet::new(), permits());
     for (at, (name, asked)) in all.into_iter().enumerate() {
+        let permits = Arc::clone(&permits);
         looks.spawn(async move {
             let is_engine = matches!(asked, Asked::Engine(_));
-            let answered = timeout_at(until, answers(&asked, time)).await;
+            let answered = timeout_at(until, async {
+                let _permit = permits.acquire().await;
+                answers(&asked, time).await
+            });
+            let answered = answered.await;
             let late = humantime::format_duration(time);
             let fault = match answered {
                 Ok(Ok(())) => None,

@@ -4,6 +4,7 @@
 //! It knows no command line and prints nothing but what happens on the way, on standard error.
 
 pub(crate) mod admin_client;
+mod at_once;
 pub(crate) mod check;
 pub(crate) mod compose;
 pub(crate) mod docker_host;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use self::report::{Level, Report};
 use crate::config::{Config, ConfigError, Reach, Source};
+use crate::tools::at_once::permits;
 use crate::tools::verify::inside::Inside;
 
 /// Looks at everything. `admin` is the address of the admin side, `time` is for each answer.
@@ -33,9 +34,12 @@ pub(crate) async fn verify(
     let config = settings(source, &sockets, &mut report);
     let inside = Inside::ask(admin, &mut report).await;
     inside.process(&mut report);
+    let permits = permits();
     let looks = (0..sockets.len()).map(|index| {
         let (sockets, inside) = (Arc::clone(&sockets), inside.clone());
+        let permits = Arc::clone(&permits);
         async move {
+            let _permit = permits.acquire().await;
             let mut report = Report::default();
             if let Some(socket) = sockets.get(index) {
                 sockets::check(socket, &inside, time, &mut report).await;

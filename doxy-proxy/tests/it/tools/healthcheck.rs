@@ -10,7 +10,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::doors::address;
-use crate::support::process::{Ended, Process, doxy};
+use crate::support::process::{Ended, Process, command, doxy};
 use crate::support::{Certificates, Fake, Setup, sockets, wait};
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
@@ -201,6 +201,26 @@ fn one_dead_socket_among_many_is_named() {
     }
     let all = format!("unhealthy: a.sock: {gone}; b.sock: {gone}; c.sock: {gone}; and 1 more");
     health(&[], 1, &all);
+}
+
+/// A process that may have few open files asks a few sockets at a time.
+#[test]
+fn more_sockets_than_open_files() {
+    let tables: String = (0..60)
+        .map(|it| format!("[socket.s{it}]\nproxy-socket = \"{it}.sock\"\n"))
+        .collect();
+    let setup = Setup::new().config(&tables);
+    let _engine = engine(&setup);
+    let doxy = setup.start();
+    for tool in ["healthcheck", "verify"] {
+        let shell = format!("ulimit -n 32 && exec \"$0\" {tool} --config doxy.toml");
+        let mut command = command("/bin/sh", doxy.folder());
+        command.env_remove("DOXY_PROXY_SOCKET");
+        let ended = Process::spawn(command.args(["-c", &shell, env!("CARGO_BIN_EXE_doxy")])).end();
+        assert!(!ended.stdout.contains("too many"), "{ended}");
+        let words = ["healthy: 60 sockets answer\n", " 0 failed, "];
+        assert!(words.iter().any(|it| ended.stdout.contains(it)), "{ended}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Without an admin side nothing of it is known, and each line says so.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use doxy_proxy::log::probe::VERIFY;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::config::{Config, Reach};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::verify::report::Report;
+use crate::tools::verify::sockets::own_number;
 
 const STATUS: &str = "/api/status";
 const NOT_KNOWN: &str = "not known: no admin side";
@@ -46,7 +48,16 @@ impl Inside {
         };
         let address = admin.to_string();
         if let UpstreamAddr::Unix(path) = &admin {
-            inside.listener = listening_process(path).ok().and_then(|it| it.pid);
+            match listening_process(path) {
+                Ok(listening) => inside.listener = own_number(&listening),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    inside.why_not = "not known: this user may not ask the admin side";
+                    inside.cure = "run this as root, or as doxy's user";
+                    report.skipped("admin", &address, inside.why_not, inside.cure);
+                    return inside;
+                }
+                Err(_) => {}
+            }
         }
         match AdminClient::new(admin, VERIFY).json(STATUS).await {
             Ok(status) => inside.status = Some(Arc::new(status)),

@@ -8,8 +8,10 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{Found, started, verify};
-use crate::support::Setup;
+use super::{Found, found, started, verify};
+use crate::support::files::chmod;
+use crate::support::process::{Process, copy_binary, unprivileged};
+use crate::support::{Need, Setup, needs};
 
 /// An admin side that says this.
 fn admin(status: &Value) -> String {
@@ -216,4 +218,32 @@ fn a_socket_of_another_doxy_than_that_of_the_admin_side() {
     let [one, two] = [&doxy, &other].map(|doxy| doxy.process.pid());
     let words = format!("process {one} listens there; the admin side is that of process {two}");
     found.is("socket", "failed", &words);
+}
+
+/// Of what a user may not look at, nothing is known: that is no failure.
+#[test]
+fn one_who_may_look_at_nothing() {
+    if !needs(Need::Root) {
+        return;
+    }
+    let setup = Setup::new().args(["--admin-listen", "admin.sock"]);
+    let (engine, doxy) = started(setup);
+    chmod(engine.path(), 0o600);
+    chmod(doxy.folder(), 0o755);
+    copy_binary(doxy.folder());
+    let Some(mut command) = unprivileged(doxy.folder()) else {
+        return;
+    };
+    command.args(["verify", "--format", "json", "--admin", "admin.sock"]);
+    let found = found(Process::spawn(&mut command).end());
+    assert_eq!(found.ended.code, Some(0), "{}", found.ended);
+    found.is("admin", "skipped", "this user may not ask the admin side");
+    found.is("policy", "skipped", "this user may not ask the admin side");
+    found.is("socket", "skipped", "this user may not connect");
+    found.is(
+        "engine",
+        "skipped",
+        "this user may not ask the engine itself",
+    );
+    assert!(found.of("ping").is_empty());
 }

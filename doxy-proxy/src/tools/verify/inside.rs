@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::config::{Config, Reach};
 use crate::tools::admin_client::AdminClient;
+use crate::tools::verify::listener::own_number;
 use crate::tools::verify::report::Report;
-use crate::tools::verify::sockets::own_number;
 
 const STATUS: &str = "/api/status";
 const NOT_KNOWN: &str = "not known: no admin side";

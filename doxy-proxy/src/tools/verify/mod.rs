@@ -7,6 +7,7 @@
 mod certificates;
 mod engines;
 mod inside;
+mod listener;
 mod report;
 mod sockets;
 mod through;

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use doxy_proxy::{
-    ListeningProcess, Shown, TlsClient, UnixListenConfig, Upstream, UpstreamAddr, dated, io_reason,
-    is_mount_point, listening_process, shown,
+    Shown, TlsClient, UnixListenConfig, Upstream, UpstreamAddr, dated, io_reason, is_mount_point,
+    listening_process, shown,
 };
 use tokio::time::timeout;
 
@@ -18,12 +18,11 @@ use crate::config::{ListenConfig, Reach, Setting};
 use crate::startup::others_may_write;
 use crate::tools::verify::certificates;
 use crate::tools::verify::inside::Inside;
+use crate::tools::verify::listener::{listener, own_number};
 use crate::tools::verify::report::Report;
 use crate::tools::verify::through;
 
 const SOCKET: &str = "socket";
-/// The program that passes sockets on. The kernel goes on to name the one that has created them.
-const MANAGER: &str = "systemd";
 /// What is done about most of it.
 const RESTART: &str = "restart doxy, which creates the socket anew";
 const AS_ROOT: &str = "run this as root, or as a user who may use the socket";
@@ -152,29 +151,6 @@ fn file(unix: &UnixListenConfig, address: &str, inside: &Inside, report: &mut Re
         report.warning("mount", address, says.to_owned(), FOLDER);
     }
     true
-}
-
-/// Who listens, or that it is another program than doxy. `own` is the name of this one.
-fn listener(listening: &ListeningProcess, own: &str) -> Result<String, String> {
-    Ok(match (listening.program.as_deref(), listening.pid) {
-        (Some(MANAGER), _) => "the service manager listens, for doxy".to_owned(),
-        // Of another version, it may have another name.
-        (Some(program), Some(pid)) if program != own && !program.starts_with("doxy") => {
-            return Err(format!(
-                "not doxy listens there, but {program} (process {pid})"
-            ));
-        }
-        (_, Some(pid)) => format!("process {pid} listens"),
-        // In a container with processes of its own.
-        (_, None) => "a process listens".to_owned(),
-    })
-}
-
-/// The number of the process that listens. That of a service manager says nothing of who serves.
-pub(super) fn own_number(listening: &ListeningProcess) -> Option<i32> {
-    listening
-        .pid
-        .filter(|_| listening.program.as_deref() != Some(MANAGER))
 }
 
 /// A socket that nobody can connect to.
@@ -306,38 +282,7 @@ async fn over_tls(
 
 #[cfg(test)]
 mod tests {
-    use super::{ListeningProcess, listener, listening_at, own_number};
-
-    #[test]
-    fn who_listens() {
-        for (program, pid, expected, number) in [
-            (Some("doxy"), Some(7), Ok("process 7 listens"), Some(7)),
-            (Some("doxy-0.2"), Some(7), Ok("process 7 listens"), Some(7)),
-            (
-                Some("systemd"),
-                Some(1),
-                Ok("the service manager listens, for doxy"),
-                None,
-            ),
-            (
-                Some("dockerd"),
-                Some(7),
-                Err("not doxy listens there, but dockerd (process 7)"),
-                Some(7),
-            ),
-            (None, Some(7), Ok("process 7 listens"), Some(7)),
-            (None, None, Ok("a process listens"), None),
-        ] {
-            let listening = ListeningProcess {
-                pid,
-                program: program.map(str::to_owned),
-            };
-            let got = listener(&listening, "doxy");
-            let expected = expected.map(str::to_owned).map_err(str::to_owned);
-            assert_eq!(got, expected);
-            assert_eq!(own_number(&listening), number, "{program:?}");
-        }
-    }
+    use super::listening_at;
 
     #[test]
     fn lines_of_proc() {

@@ -83,6 +83,7 @@ pub use crate::metrics::shares::ShareTotal;
 pub use crate::net::container::ContainerRule;
 pub use crate::net::listener::error::ListenError;
 pub use crate::net::listener::inherited::InheritedSockets;
+pub use crate::net::listener::place::SocketPlace;
 pub use crate::net::listener::present::{
     ListeningProcess, listening_process, listening_program, try_connect,
 };

@@ -1,12 +1,16 @@
 //! The private folder of one command, with its socket. It is gone when this is dropped.
+//!
+//! Root makes it, and gives it to the command's user. What is changed is what was made, by its descriptor.
 
 use std::cell::Cell;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use doxy_proxy::SocketPlace;
+use rustix::fs::{Mode, OFlags, fchown, fstat};
 use rustix::process::geteuid;
 
 use crate::config::Login;
@@ -58,11 +62,13 @@ impl Folder {
     /// Makes the command's user its owner. What is in it must be there already: from now on that user may
     /// change it.
     pub(super) fn give_to(&self, login: &Login) -> io::Result<()> {
-        chown(
-            &self.path,
-            Some(login.uid.as_raw()),
-            Some(login.gid.as_raw()),
-        )
+        let only_this = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&self.path, OFlags::RDONLY | only_this, Mode::empty())?;
+        let stat = fstat(&folder)?;
+        if stat.st_uid != geteuid().as_raw() || stat.st_mode & 0o7777 != 0o700 {
+            return Err(io::Error::other("somebody has replaced doxy's folder"));
+        }
+        Ok(fchown(&folder, Some(login.uid), Some(login.gid))?)
     }
 }
 
@@ -78,28 +84,24 @@ impl Drop for Folder {
 /// The proxy's socket, removed when this is dropped: the proxy may be unable to, or may have been killed.
 #[derive(Debug)]
 pub(super) struct Left {
-    path: PathBuf,
-    identity: Option<(u64, u64)>,
+    place: SocketPlace,
+    identity: (u64, u64),
 }
 
 impl Left {
-    pub(super) fn note(path: PathBuf) -> Self {
-        Self {
-            identity: identity(&path),
-            path,
-        }
+    /// Finds the folder of the socket. If the socket that the proxy has created is not in it, somebody else has
+    /// changed the path, and there is nothing to remove.
+    pub(super) fn note(path: &Path, created: (u64, u64)) -> Option<Self> {
+        let place = SocketPlace::of(path).ok()?;
+        (place.identity() == Some(created)).then_some(Self {
+            place,
+            identity: created,
+        })
     }
 }
 
 impl Drop for Left {
     fn drop(&mut self) {
-        if self.identity.is_some() && identity(&self.path) == self.identity {
-            let _ = fs::remove_file(&self.path);
-        }
+        self.place.remove(Some(self.identity));
     }
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let found = fs::symlink_metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
 }

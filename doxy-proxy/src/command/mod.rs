@@ -118,13 +118,14 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
         let mut passed = Passed::handle()?;
         folder.create(stage)?;
         tie::go(&to_proxy)?;
-        if !tie::answers(&to_proxy)? {
+        let created = tie::told(&to_proxy)?;
+        let socket = created.map(|created| folder::Left::note(&start.socket, created));
+        if created.is_none() || !tie::answers(&to_proxy)? {
             // It has said why.
             drop(to_command);
             ended(command)?;
             return Ok(ended(proxy)?);
         }
-        let socket = folder::Left::note(start.socket.clone());
         if let Some(login) = login {
             folder.give_to(login)?;
         }

@@ -49,7 +49,12 @@ fn serve(source: Source, config: Config, tie: OwnedFd) -> Result<Vec<Denied>, Fa
     runtime()?.block_on(async {
         let signals = Signals::handle()?;
         let notifier = Notifier::over(tie.try_clone()?);
-        let serving = Bound::bind(source, config, &signals)?.confine()?.start()?;
+        let bound = Bound::bind(source, config, &signals)?;
+        // The socket is to be removed by a process that still has the right to, and nothing else is.
+        if let Some(created) = bound.created() {
+            tie::tell(&tie, created)?;
+        }
+        let serving = bound.confine()?.start()?;
         let denied = serving.denied();
         tokio::select! {
             () = serving.until_stopped(signals, &notifier) => {}

@@ -27,10 +27,33 @@ pub(super) fn go(child: impl AsFd) -> io::Result<()> {
 
 /// Waits for the next message of the other side. False if it has ended instead.
 pub(super) fn answers(other: impl AsFd) -> io::Result<bool> {
+    Ok(next(other, &mut [0; 256])? > 0)
+}
+
+/// Tells the other side which socket was created: its device and inode.
+pub(super) fn tell(other: impl AsFd, (device, inode): (u64, u64)) -> io::Result<()> {
+    let message = [device.to_ne_bytes(), inode.to_ne_bytes()].concat();
+    send(other, &message, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Waits until the other side has told that. None if it has ended instead.
+pub(super) fn told(other: impl AsFd) -> io::Result<Option<(u64, u64)>> {
+    let mut numbers = [0; 16];
+    if next(other, &mut numbers)? != numbers.len() {
+        return Ok(None);
+    }
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_ne_bytes);
+    let (device, inode) = numbers.split_at(8);
+    Ok(number(device).ok().zip(number(inode).ok()))
+}
+
+/// The length of the next message; 0 if there is no other side any more.
+fn next(other: impl AsFd, message: &mut [u8]) -> io::Result<usize> {
     loop {
-        match recv(&other, &mut [0_u8; 256][..], RecvFlags::empty()) {
-            Ok((length, _)) => return Ok(length > 0),
-            Err(Errno::CONNRESET) => return Ok(false),
+        match recv(&other, &mut *message, RecvFlags::empty()) {
+            Ok((length, _)) => return Ok(length),
+            Err(Errno::CONNRESET) => return Ok(0),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -108,8 +108,10 @@ impl Live {
         let folders = created.iter().flat_map(|created| &created.config.binds);
         let folders = folders.filter_map(|bind| sockets::folder(bind.path()?));
         let folders: BTreeSet<_> = folders.collect();
-        for folder in folders
-            .iter()
+        // Those above as well: who may write there can put another folder in its place.
+        let above: BTreeSet<_> = folders.iter().flat_map(|it| it.ancestors()).collect();
+        for folder in above
+            .into_iter()
             .filter(|folder| sockets::others_may_write(folder))
         {
             tracing::warn!(

@@ -85,6 +85,12 @@ impl Bound {
         })
     }
 
+    /// Device and inode of the first unix socket.
+    pub(crate) fn created(&self) -> Option<(u64, u64)> {
+        let mut listeners = self.sockets.iter().flat_map(|created| &created.listeners);
+        listeners.find_map(|(_, listener)| listener.identity())
+    }
+
     /// Becomes another user if the settings say so, drops capabilities and enters the sandbox.
     pub(crate) fn confine(self) -> Result<Confined, ConfigError> {
         let Self {

@@ -5,16 +5,15 @@
 //! written to it. What doxy has not made itself is an error: it is neither opened, followed nor
 //! removed.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use crate::net::listener::place::{Refusal, SocketPlace};
 use crate::net::reason::io_reason;
 
 /// How long another process may hold the lock; it takes doxy less than a millisecond.
@@ -22,76 +21,44 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(5);
 const OWNER_ONLY: RawMode = 0o600;
 
-/// What is wrong, and what to do.
-type Refusal = (String, &'static str);
-
 /// The lock on a socket's path. Dropped, its file is removed, and then it is free.
 #[derive(Debug)]
 pub(super) struct PathLock {
     file: OwnedFd,
-    path: PathBuf,
+    place: SocketPlace,
 }
 
 impl PathLock {
-    /// Takes the lock on the path `socket`, and waits for it if another doxy is starting there.
-    pub(super) fn take(socket: &Path) -> Result<Self, Refusal> {
-        let mut path = OsString::from(socket);
-        path.push(".lock");
-        let path = PathBuf::from(path);
+    /// Takes the lock on the place of a socket, and waits for it if another doxy is starting there.
+    pub(super) fn take(socket: &SocketPlace) -> Result<Self, Refusal> {
+        let place = socket
+            .beside(".lock")
+            .map_err(|error| (io_reason(&error.into()), "check the limit on open files"))?;
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            match Self::attempt(&path) {
-                Ok(lock) => return Ok(lock),
+            match attempt(&place) {
+                Ok(file) => return Ok(Self { file, place }),
                 Err(Attempt::Refused(refusal)) => return Err(refusal),
                 Err(Attempt::Busy) if Instant::now() < deadline => std::thread::sleep(RETRY),
                 Err(Attempt::Busy) => {
                     return Err((
-                        format!("another process holds its lock file {}", path.display()),
+                        format!(
+                            "another process holds its lock file {}",
+                            place.path().display()
+                        ),
                         "wait until the other doxy has started, or stop the process",
                     ));
                 }
             }
         }
     }
-
-    fn attempt(path: &Path) -> Result<Self, Attempt> {
-        let file = match rustix::fs::lstat(path) {
-            Ok(stat) => {
-                acceptable(path, &stat)?;
-                open(path, OFlags::empty())?
-            }
-            Err(Errno::NOENT) => {
-                // Another process may create it now, or remove the one that was there.
-                let file = open(path, OFlags::CREATE | OFlags::EXCL)?;
-                // The umask may have taken even the owner's rights.
-                rustix::fs::fchmod(&file, Mode::from_raw_mode(OWNER_ONLY))
-                    .map_err(|error| unusable(path, error))?;
-                file
-            }
-            Err(error) => return Err(unusable(path, error)),
-        };
-        // What was opened need not be what was looked at before.
-        let stat = rustix::fs::fstat(&file).map_err(|error| unusable(path, error))?;
-        acceptable(path, &stat)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK | Errno::INTR) => return Err(Attempt::Busy),
-            Err(error) => return Err(unusable(path, error)),
-        }
-        // Who held it has removed the file: another process may have made and locked a new one.
-        if !is_at(path, file.as_fd()) {
-            return Err(Attempt::Busy);
-        }
-        let path = path.to_owned();
-        Ok(Self { file, path })
-    }
 }
 
 impl Drop for PathLock {
     fn drop(&mut self) {
         // While it is locked: whoever waits for it finds that the file is gone, and tries again.
-        if is_at(&self.path, self.file.as_fd()) {
-            let _ = rustix::fs::unlink(&self.path);
+        if is_at(&self.place, self.file.as_fd()) {
+            let _ = self.place.unlink();
         }
     }
 }
@@ -102,24 +69,56 @@ enum Attempt {
     Refused(Refusal),
 }
 
+fn attempt(place: &SocketPlace) -> Result<OwnedFd, Attempt> {
+    let file = match place.stat() {
+        Ok(stat) => {
+            acceptable(place, &stat)?;
+            open(place, OFlags::empty())?
+        }
+        Err(Errno::NOENT) => {
+            // Another process may create it now, or remove the one that was there.
+            let file = open(place, OFlags::CREATE | OFlags::EXCL)?;
+            // The umask may have taken even the owner's rights.
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(OWNER_ONLY))
+                .map_err(|error| unusable(place, error))?;
+            file
+        }
+        Err(error) => return Err(unusable(place, error)),
+    };
+    // What was opened need not be what was looked at before.
+    let stat = rustix::fs::fstat(&file).map_err(|error| unusable(place, error))?;
+    acceptable(place, &stat)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK | Errno::INTR) => return Err(Attempt::Busy),
+        Err(error) => return Err(unusable(place, error)),
+    }
+    // Who held it has removed the file: another process may have made and locked a new one.
+    if !is_at(place, file.as_fd()) {
+        return Err(Attempt::Busy);
+    }
+    Ok(file)
+}
+
 /// Without `CREATE` for a file that exists: the kernel refuses that for a file of another user in a
 /// folder such as /tmp, whatever the file's mode.
-fn open(path: &Path, how: OFlags) -> Result<OwnedFd, Attempt> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    rustix::fs::open(path, flags | how, Mode::from_raw_mode(OWNER_ONLY)).map_err(|error| {
+fn open(place: &SocketPlace, how: OFlags) -> Result<OwnedFd, Attempt> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | how;
+    let opened = place.open(flags, Mode::from_raw_mode(OWNER_ONLY));
+    opened.map_err(|error| {
         match error {
             // Created or removed by another process since it was looked for.
             Errno::EXIST | Errno::LOOP => Attempt::Busy,
             Errno::NOENT if how.is_empty() => Attempt::Busy,
             // Another doxy of this user has created it just now, under a umask of 777.
             Errno::ACCESS if how.is_empty() => Attempt::Busy,
-            error => unusable(path, error),
+            error => unusable(place, error),
         }
     })
 }
 
 /// Refuses a file that doxy has not made, or that others may open.
-fn acceptable(path: &Path, stat: &Stat) -> Result<(), Attempt> {
+fn acceptable(place: &SocketPlace, stat: &Stat) -> Result<(), Attempt> {
     let own = geteuid().as_raw();
     let why = if stat.st_uid != own {
         format!("belongs to another user (uid {})", stat.st_uid)
@@ -139,32 +138,25 @@ fn acceptable(path: &Path, stat: &Stat) -> Result<(), Attempt> {
         return Ok(());
     };
     Err(Attempt::Refused((
-        format!("its lock file {} {why}", path.display()),
+        format!("its lock file {} {why}", place.path().display()),
         "remove it, or choose a folder that only doxy may write to",
     )))
 }
 
-fn unusable(path: &Path, error: Errno) -> Attempt {
+fn unusable(place: &SocketPlace, error: Errno) -> Attempt {
     let reason = io_reason(&io::Error::from(error));
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let in_folder = format!("folder {}: {reason}", folder.display());
     // Without the right to search a folder, nothing in it can be looked at either.
-    let looked = rustix::fs::lstat(path).err();
-    Attempt::Refused(match error {
-        Errno::NOENT => (in_folder, "create the folder first, or choose another path"),
-        _ if error == Errno::NOTDIR || looked == Some(Errno::ACCESS) => {
-            (in_folder, "choose a folder that doxy may read and write")
-        }
+    Attempt::Refused(match place.stat() {
+        Err(Errno::ACCESS) => (
+            format!("folder {}: {reason}", place.folder().display()),
+            "choose a folder that doxy may read and write",
+        ),
         _ => (reason, "choose a folder in which doxy may create files"),
     })
 }
 
-/// Whether `path` names this very file.
-fn is_at(path: &Path, file: BorrowedFd<'_>) -> bool {
+/// Whether this very file is there.
+fn is_at(place: &SocketPlace, file: BorrowedFd<'_>) -> bool {
     let file = rustix::fs::fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
-    let there = rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
-    file.is_ok() && file == there
+    file.ok().is_some_and(|file| place.identity() == Some(file))
 }

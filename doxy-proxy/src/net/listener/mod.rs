@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod inherited;
 mod lock;
 mod passed;
+pub(crate) mod place;
 mod prepared;
 pub(crate) mod present;
 mod queue;
@@ -61,6 +62,14 @@ impl Listener {
         match self {
             Self::Unix(listener) => listener.is_at(path),
             Self::Tcp(_) => false,
+        }
+    }
+
+    /// Device and inode of the socket at its path, if it is a unix socket.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Unix(listener) => listener.identity(),
+            Self::Tcp(_) => None,
         }
     }
 

@@ -11,11 +11,12 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::net::credentials;
+use crate::net::listener::place::{Refusal, SocketPlace};
 use crate::net::reason::io_reason;
 
-/// Whether there is a socket at `path`. Anything else there is an error.
-pub(super) fn is_socket(path: &Path) -> Result<bool, (String, &'static str)> {
-    let stat = match rustix::fs::lstat(path) {
+/// Whether there is a socket. Anything else there is an error.
+pub(super) fn is_socket(place: &SocketPlace) -> Result<bool, Refusal> {
+    let stat = match place.stat() {
         Err(Errno::NOENT) => return Ok(false),
         Err(error) => return Err((errno_reason(error), "choose another path")),
         Ok(stat) => stat,
@@ -35,15 +36,15 @@ pub(super) fn is_socket(path: &Path) -> Result<bool, (String, &'static str)> {
     }
 }
 
-/// Removes a socket on which no process listens. Anything else at the path is an error.
-pub(super) fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
-    if !is_socket(path)? {
+/// Removes a socket on which no process listens. Anything else there is an error.
+pub(super) fn remove_stale(place: &SocketPlace) -> Result<(), Refusal> {
+    if !is_socket(place)? {
         return Ok(());
     }
-    match connect(path) {
+    match connect(place.address()) {
         // Its queue may be full: a process listens.
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => match error.kind() {
-            io::ErrorKind::ConnectionRefused => rustix::fs::unlink(path).map_err(|error| {
+            io::ErrorKind::ConnectionRefused => place.unlink().map_err(|error| {
                 (
                     format!("cannot remove a stale socket: {}", errno_reason(error)),
                     "remove it by hand",
@@ -62,8 +63,8 @@ pub(super) fn remove_stale(path: &Path) -> Result<(), (String, &'static str)> {
 
 /// Refuses a socket on which a process listens that is not doxy: the engine, for one, must not lose
 /// its socket.
-pub(super) fn may_be_replaced(path: &Path) -> Result<(), (String, &'static str)> {
-    let socket = match connect(path) {
+pub(super) fn may_be_replaced(place: &SocketPlace) -> Result<(), Refusal> {
+    let socket = match connect(place.address()) {
         Ok(socket) => socket,
         Err(error) => {
             return match error.kind() {
@@ -87,7 +88,7 @@ pub(super) fn may_be_replaced(path: &Path) -> Result<(), (String, &'static str)>
     }
 }
 
-fn unknown(error: &io::Error) -> (String, &'static str) {
+fn unknown(error: &io::Error) -> Refusal {
     (
         format!(
             "cannot tell whether the socket there is in use: {}",
@@ -102,7 +103,7 @@ fn unknown(error: &io::Error) -> (String, &'static str) {
 /// # Errors
 /// `ConnectionRefused` where no process listens, `NotFound`, `PermissionDenied`.
 pub fn try_connect(path: &Path) -> io::Result<()> {
-    connect(path).map(drop)
+    connect(SocketAddrUnix::new(path)).map(drop)
 }
 
 /// The name of the program that listens at a path, if it runs in doxy's process namespace.
@@ -124,7 +125,7 @@ pub struct ListeningProcess {
 /// # Errors
 /// Those of [`try_connect`].
 pub fn listening_process(path: &Path) -> io::Result<ListeningProcess> {
-    let socket = connect(path)?;
+    let socket = connect(SocketAddrUnix::new(path))?;
     let pid = credentials::of(&socket)?.pid;
     Ok(ListeningProcess {
         pid: (pid > 0).then_some(pid),
@@ -132,10 +133,10 @@ pub fn listening_process(path: &Path) -> io::Result<ListeningProcess> {
     })
 }
 
-fn connect(path: &Path) -> io::Result<OwnedFd> {
+fn connect(address: Result<SocketAddrUnix, Errno>) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::connect(&socket, &address?)?;
     Ok(socket)
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::thread::{CapabilitySet, capabilities};
@@ -19,6 +19,7 @@ use tokio::io::Interest;
 
 use crate::net::listener::error::ListenError;
 use crate::net::listener::lock::PathLock;
+use crate::net::listener::place::{Refusal, SocketPlace};
 use crate::net::listener::present::{is_socket, remove_stale};
 use crate::net::listener::queue::{self, BACKLOG};
 use crate::net::reason::io_reason;
@@ -47,12 +48,12 @@ pub struct UnixListener {
     /// runtime watch every connection, even one that is closed at once.
     pub(super) inner: tokio::net::UnixStream,
     pub(super) path: PathBuf,
-    /// Where it is until it has taken its place.
-    pub(super) beside: Option<PathBuf>,
+    /// Where it is, if doxy has created it, and so removes it.
+    pub(super) own: Option<SocketPlace>,
+    /// The place that it is to take.
+    pub(super) to_take: Option<SocketPlace>,
     /// Device and inode of the socket that was bound here.
     pub(super) identity: Option<(u64, u64)>,
-    /// Whether doxy has created it, and so removes it.
-    pub(super) is_own: bool,
 }
 
 impl UnixListenConfig {
@@ -62,26 +63,27 @@ impl UnixListenConfig {
     /// Path too long; folder missing or not writable; somebody listening there already; a file
     /// there that is no socket; owner or group that may not be set. Nothing is left behind.
     pub fn listen(&self) -> Result<UnixListener, ListenError> {
-        let fail = |what: String, help| ListenError { what, help };
+        let fail = |(what, help)| ListenError { what, help };
         // One byte less than the kernel takes: many clients end the path with a NUL.
         if self.path.as_os_str().len() > MAX_SOCKET_PATH {
-            return Err(fail(
+            return Err(fail((
                 "the path is too long for a socket".to_owned(),
                 "a socket's path has at most 107 bytes, choose a shorter one",
-            ));
+            )));
         }
-        let address = SocketAddrUnix::new(&self.path).map_err(|error| {
-            fail(
-                errno_reason(error),
-                "name a path such as /run/doxy/doxy.sock",
-            )
+        let place = SocketPlace::of(&self.path).map_err(fail)?;
+        self.listen_at(place).map_err(fail)
+    }
+
+    pub(super) fn listen_at(&self, place: SocketPlace) -> Result<UnixListener, Refusal> {
+        let address = place.address().map_err(|error| {
+            let help = "name a path such as /run/doxy/doxy.sock";
+            (errno_reason(error), help)
         })?;
-        // Beside a folder that is named by mistake there is to be no lock file, not for a moment.
-        if self.path.is_dir() {
-            is_socket(&self.path).map_err(|(what, help)| fail(what, help))?;
-        }
-        let _lock = PathLock::take(&self.path).map_err(|(what, help)| fail(what, help))?;
-        remove_stale(&self.path).map_err(|(what, help)| fail(what, help))?;
+        // Beside what is named by mistake there is to be no lock file, not for a moment.
+        is_socket(&place)?;
+        let _lock = PathLock::take(&place)?;
+        remove_stale(&place)?;
 
         let socket = rustix::net::socket_with(
             AddressFamily::UNIX,
@@ -89,47 +91,42 @@ impl UnixListenConfig {
             SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
             None,
         )
-        .map_err(|error| fail(errno_reason(error), "check the limit on open files"))?;
+        .map_err(|error| (errno_reason(error), "check the limit on open files"))?;
         // The new inode takes its mode from here, less the umask. Nobody may open it until it has its
         // owner, and nobody can connect before `listen`.
-        let bound = rustix::fs::fchmod(&socket, Mode::empty())
-            .and_then(|()| rustix::net::bind(&socket, &address));
-        bound.map_err(|error| {
-            fail(
-                errno_reason(error),
-                "choose a folder in which doxy may create files",
-            )
-        })?;
+        rustix::fs::fchmod(&socket, Mode::empty())
+            .and_then(|()| rustix::net::bind(&socket, &address))
+            .map_err(|error| (errno_reason(error), cannot_bind(&place, error)))?;
 
-        let inode = own_inode(&self.path).map_err(|error| {
-            fail(
-                errno_reason(error),
-                "choose a folder that only doxy may write to",
-            )
+        let inode = own_inode(&place, 0).map_err(|error| {
+            let help = "choose a folder that only doxy may write to";
+            (errno_reason(error), help)
         })?;
-        let listening = self.hand_over(inode.as_fd()).and_then(|()| {
+        let identity = identity(inode.as_fd());
+        let listening = self.hand_over(inode.as_fd(), &place).and_then(|()| {
             rustix::net::listen(&socket, BACKLOG)
                 .map_err(|error| (errno_reason(error), "try again"))?;
-            let inner = tokio::net::UnixStream::from_std(socket.into())
-                .map_err(|error| (io_reason(&error), "check the limit on open files"))?;
-            let (path, identity) = (self.path.clone(), identity(inode.as_fd()));
-            Ok(UnixListener {
-                inner,
-                path,
-                beside: None,
-                identity,
-                is_own: true,
-            })
+            tokio::net::UnixStream::from_std(socket.into())
+                .map_err(|error| (io_reason(&error), "check the limit on open files"))
         });
-        listening.map_err(|(what, help)| {
-            remove(&self.path, identity(inode.as_fd()));
-            fail(what, help)
-        })
+        match listening {
+            Ok(inner) => Ok(UnixListener {
+                inner,
+                path: self.path.clone(),
+                own: Some(place),
+                to_take: None,
+                identity,
+            }),
+            Err(refusal) => {
+                place.remove(identity);
+                Err(refusal)
+            }
+        }
     }
 
-    /// Gives the bound socket its owner and mode, through a descriptor of that very inode: the path
-    /// could become a link meanwhile.
-    fn hand_over(&self, inode: BorrowedFd<'_>) -> Result<(), (String, &'static str)> {
+    /// Gives the bound socket its owner and mode, through a descriptor of that very inode: its name could
+    /// become a link meanwhile.
+    fn hand_over(&self, inode: BorrowedFd<'_>, place: &SocketPlace) -> Result<(), Refusal> {
         if self.owner.is_some() || self.group.is_some() {
             rustix::fs::chownat(inode, "", self.owner, self.group, AtFlags::EMPTY_PATH).map_err(
                 |error| {
@@ -145,10 +142,12 @@ impl UnixListenConfig {
                 },
             )?;
         }
-        chmod(inode, &self.path, self.mode).map_err(|error| {
+        self.chmod(inode, place).map_err(|error| {
             let help = if root_lacks(CapabilitySet::FOWNER) {
                 "root lacks the capability FOWNER here; add it (in a compose file \
                  `cap_add: [CHOWN, FOWNER]`), or leave out --socket-owner and --user"
+            } else if error == Errno::NOENT {
+                "mount /proc, or name a folder that only doxy may write to, and no owner"
             } else {
                 "try again"
             };
@@ -157,6 +156,18 @@ impl UnixListenConfig {
                 help,
             )
         })
+    }
+
+    /// Sets the mode of an inode opened with `O_PATH`, which works only through `/proc`. Without that the name
+    /// must do, where nobody else can have put anything in its place.
+    fn chmod(&self, inode: BorrowedFd<'_>, place: &SocketPlace) -> Result<(), Errno> {
+        use std::os::fd::AsRawFd as _;
+        let mode = Mode::from_raw_mode(self.mode);
+        let link = format!("/proc/self/fd/{}", inode.as_raw_fd());
+        match rustix::fs::chmod(&link, mode) {
+            Err(Errno::NOENT) if place.is_private() && self.owner.is_none() => place.chmod(mode),
+            done => done,
+        }
     }
 }
 
@@ -170,10 +181,15 @@ impl UnixListener {
         Ok(Self {
             inner: tokio::net::UnixStream::from_std(socket.into())?,
             path,
-            beside: None,
+            own: None,
+            to_take: None,
             identity: there.map(|stat| (stat.st_dev, stat.st_ino)),
-            is_own: false,
         })
+    }
+
+    /// Device and inode of the socket at its path.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.identity
     }
 
     /// The path it was bound to.
@@ -188,7 +204,7 @@ impl UnixListener {
 
     /// What tells whether this socket is still the one at its path, if doxy has created it.
     pub(crate) fn mark(&self) -> Option<Mark> {
-        self.is_own.then(|| Mark {
+        self.own.as_ref().map(|_| Mark {
             path: self.path.clone(),
             identity: self.identity,
         })
@@ -223,12 +239,11 @@ fn accept(listener: &impl AsFd) -> io::Result<UnixStream> {
 
 impl Drop for UnixListener {
     fn drop(&mut self) {
-        if !self.is_own {
-            return;
-        }
         // It takes no lock: this socket is closed only after this, and until then no doxy takes it for a
         // stale one that may be replaced.
-        remove(self.beside.as_ref().unwrap_or(&self.path), self.identity);
+        if let Some(place) = &self.own {
+            place.remove(self.identity);
+        }
     }
 }
 
@@ -249,17 +264,28 @@ impl Mark {
     }
 }
 
-/// The socket just bound at `path`, or an error if something else has taken its place.
-pub(super) fn own_inode(path: &Path) -> Result<OwnedFd, Errno> {
-    let open = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let inode = rustix::fs::open(path, open, Mode::empty())?;
+/// The socket that was just bound here with this mode, or an error if something else has taken its place:
+/// a new one has one name, and the user and the mode that it was bound with.
+pub(super) fn own_inode(place: &SocketPlace, mode: RawMode) -> Result<OwnedFd, Errno> {
+    let inode = place.inode()?;
     let stat = rustix::fs::fstat(&inode)?;
     let socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
     let own = stat.st_uid == rustix::process::geteuid().as_raw();
-    if socket && own {
+    if socket && own && stat.st_mode & 0o7777 == mode && stat.st_nlink == 1 {
         Ok(inode)
     } else {
         Err(Errno::BUSY)
+    }
+}
+
+/// What to do if a socket cannot be bound.
+pub(super) fn cannot_bind(place: &SocketPlace, error: Errno) -> &'static str {
+    match place.is_private() {
+        // The folder is there, so it is the way to it that is missing.
+        false if error == Errno::NOENT => {
+            "mount /proc, or choose a folder that only doxy may write to"
+        }
+        _ => "choose a folder in which doxy may create files",
     }
 }
 
@@ -268,26 +294,6 @@ pub(super) fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
     rustix::fs::fstat(inode)
         .ok()
         .map(|stat| (stat.st_dev, stat.st_ino))
-}
-
-/// Removes the socket at `path` if it is the one with this identity.
-pub(super) fn remove(path: &Path, identity: Option<(u64, u64)>) {
-    if let Ok(stat) = rustix::fs::lstat(path)
-        && identity == Some((stat.st_dev, stat.st_ino))
-    {
-        let _ = rustix::fs::unlink(path);
-    }
-}
-
-/// Sets the mode of an inode opened with `O_PATH`, which works only through `/proc`.
-fn chmod(inode: BorrowedFd<'_>, path: &Path, mode: RawMode) -> Result<(), Errno> {
-    use std::os::fd::AsRawFd as _;
-    let mode = Mode::from_raw_mode(mode);
-    let link = format!("/proc/self/fd/{}", inode.as_raw_fd());
-    match rustix::fs::chmod(&link, mode) {
-        Err(Errno::NOENT) => rustix::fs::chmodat(CWD, path, mode, AtFlags::empty()),
-        done => done,
-    }
 }
 
 /// Whether doxy runs as root without this capability, as a container with `cap_drop` has it.

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use doxy_proxy::SocketPlace;
+
 /// How many names are tried.
 const TRIES: u32 = 100;
 
@@ -13,11 +15,18 @@ const TRIES: u32 = 100;
 pub(super) struct PrivateFolder(PathBuf);
 
 impl PrivateFolder {
-    /// Creates it where the user's other sockets are, or else where temporary files are.
+    /// Creates it where the user's other sockets are, or else where temporary files are. Root may have got the
+    /// variables of another user: who can replace the folder could have doxy write elsewhere.
     pub(super) fn create() -> io::Result<Self> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let runtime = runtime.filter(|folder| folder.is_absolute() && folder.is_dir());
-        let parent = runtime.unwrap_or_else(std::env::temp_dir);
+        let runtime = runtime.filter(|folder| folder.is_absolute());
+        let places = [runtime, Some(std::env::temp_dir()), Some("/tmp".into())];
+        let Some(parent) = places.into_iter().flatten().find(|folder| is_own(folder)) else {
+            return Err(io::Error::other(
+                "no folder for temporary files in which nobody else can replace what is doxy's; name one in \
+                 TMPDIR",
+            ));
+        };
         let mut count = 0;
         loop {
             let path = parent.join(format!("doxy-learn-{}-{count}", std::process::id()));
@@ -40,6 +49,11 @@ impl PrivateFolder {
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
+}
+
+/// Whether nobody else can replace what doxy makes in this folder.
+fn is_own(folder: &Path) -> bool {
+    SocketPlace::of(&folder.join("x")).is_ok_and(|place| place.is_private())
 }
 
 impl Drop for PrivateFolder {

@@ -1,9 +1,11 @@
 //! `doxy run`: one command with a socket of its own, and no way past it.
 //!
 //! - `reach`: what the command tries in order to get at the engine's own socket, and when it is not started.
+//! - `place`: a path of the socket where the command's user may write.
 //! - `ending`: exit codes, signals, and what is left behind.
 
 mod ending;
+mod place;
 mod reach;
 
 use std::ffi::OsStr;

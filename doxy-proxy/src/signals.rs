@@ -11,6 +11,7 @@ pub(crate) struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
+    reloads: bool,
 }
 
 /// What a signal tells doxy.
@@ -26,6 +27,15 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
+            reloads: true,
+        })
+    }
+
+    /// The same, but SIGHUP means nothing: for settings that hold for as long as the process lives.
+    pub(crate) fn handle_without_reload() -> io::Result<Self> {
+        Ok(Self {
+            reloads: false,
+            ..Self::handle()?
         })
     }
 
@@ -34,7 +44,7 @@ impl Signals {
         tokio::select! {
             _ = self.term.recv() => Told::Stop,
             _ = self.int.recv() => Told::Stop,
-            _ = self.hup.recv() => Told::Reload,
+            _ = self.hup.recv(), if self.reloads => Told::Reload,
         }
     }
 }

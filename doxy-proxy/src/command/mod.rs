@@ -67,6 +67,12 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
             "leave it out; `doxy learn` shows what a command asks for",
         )));
     }
+    if let Some(watch) = &config.shared.watch {
+        return Err(Failure::Config(watch.wrong(
+            "the command could change the policy that it runs under",
+            "leave it out: `doxy run` reads the policy once, before the command starts",
+        )));
+    }
     let engines = config.sockets.iter().map(|socket| socket.engine.clone());
     let keeps = keeps(&order, engines)?;
     let start = Start {

@@ -47,7 +47,8 @@ fn serve(source: Source, config: Config, tie: OwnedFd) -> Result<Vec<Denied>, Fa
     log_to_stderr(level);
     raise_descriptor_limit();
     runtime()?.block_on(async {
-        let signals = Signals::handle()?;
+        // The command may be of the same user, and so may change the files and send signals.
+        let signals = Signals::handle_without_reload()?;
         let notifier = Notifier::over(tie.try_clone()?);
         let bound = Bound::bind(source, config, &signals)?;
         // The socket is to be removed by a process that still has the right to, and nothing else is.

@@ -257,6 +257,42 @@ fn a_dry_run_is_refused() {
     assert_eq!(place.asked(), [""; 0]);
 }
 
+/// The command may be of the same user as the proxy, and of the policy's file.
+#[test]
+fn a_policy_that_the_command_changes_does_not_count() {
+    let place = Place::new(0, 0o666);
+    let file = place.path("my.pattern");
+    std::fs::write(&file, "/version\n").unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&file, Some(65_534), None).unwrap();
+    }
+    let script = "ask $own /version; echo '* .*' > my.pattern
+        for process in /proc/[0-9]*; do
+            [ \"$(cut -d' ' -f4 $process/stat)\" = $PPID ] && [ $process != /proc/$$ ] || continue
+            kill -HUP ${process#/proc/} && echo told
+        done 2>/dev/null
+        for count in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do ask $own /secrets; done | uniq";
+    let Some(mut command) = place.covered(&["--pattern-file", "my.pattern"], script) else {
+        return;
+    };
+    let ended = Process::spawn(&mut command).end();
+    if needs(Need::Tool("curl")) && has_namespaces(&ended) {
+        assert_eq!(ended.stdout, "200\ntold\n403\n", "{ended}");
+        assert_eq!(place.asked(), ["/version"]);
+    }
+    // Nor may it be read anew by itself.
+    std::fs::write(place.path("watch.toml"), "watch = true\n").unwrap();
+    let said = "the command could change the policy that it runs under\nhelp: leave it out";
+    for options in [&["--watch"][..], &["--config", "watch.toml"]] {
+        let stderr = not_started(place.covered(options, "exit 0").unwrap());
+        assert!(stderr.contains(said), "{options:?}: {stderr}");
+    }
+    let mut command = place.covered(&[], "exit 0").unwrap();
+    command.env("DOXY_WATCH", "true");
+    let stderr = not_started(command);
+    assert!(stderr.contains(said), "{stderr}");
+}
+
 /// Without the terminal of whoever started doxy nothing can be typed into it.
 #[test]
 fn the_command_has_no_terminal_and_no_rights() {

@@ -21,9 +21,11 @@ mod tie;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use doxy_proxy::UpstreamAddr;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, geteuid, kill_process, waitpid};
+use tokio::time::timeout;
 
 pub(crate) use self::order::Order;
 use crate::command::folder::Folder;
@@ -36,6 +38,9 @@ use crate::command::order::say;
 use crate::config::{ConfigError, Login, Setting, Source};
 use crate::startup::{Failure, runtime};
 use crate::tools::docker_host::no_engine;
+
+/// How long the proxy may take to end when the command has.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs the command to its end. Returns its exit code, or 128 and the number of the signal that has ended it.
 ///
@@ -216,11 +221,29 @@ impl Children {
             }
         };
         if proxy_ends.is_none() {
-            kill_process(proxy, Signal::TERM)?;
-            ended(proxy)?;
+            stop(proxy, passed).await?;
         }
         Ok(code)
     }
+}
+
+/// Has the proxy end. The command's children may have stopped it, and do so again, if the user is the same.
+async fn stop(proxy: Pid, passed: &mut Passed) -> io::Result<()> {
+    kill_process(proxy, Signal::TERM)?;
+    kill_process(proxy, Signal::CONT)?;
+    let ends = async {
+        while waitpid(Some(proxy), WaitOptions::NOHANG)?.is_none() {
+            passed.next().await;
+        }
+        Ok(())
+    };
+    if let Ok(ends) = timeout(GRACE, ends).await {
+        return ends;
+    }
+    kill_process(proxy, Signal::KILL)?;
+    ended(proxy)?;
+    say("the proxy did not end by itself, and was killed: it has not said what was denied");
+    Ok(())
 }
 
 /// Waits until a child has ended; its exit code.
@@ -241,3 +264,6 @@ fn code(status: WaitStatus) -> u8 {
     };
     u8::try_from(code).unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,8 @@ pub(super) fn run(source: Source, config: Config, tie: OwnedFd) -> u8 {
 fn serve(source: Source, config: Config, tie: OwnedFd) -> Result<Vec<Denied>, Failure> {
     // Ctrl-C is for the command, which may need the engine to end well.
     setsid().map_err(std::io::Error::from)?;
-    set_parent_process_death_signal(Some(Signal::TERM)).map_err(std::io::Error::from)?;
+    // Another signal would wait for whoever has stopped this process.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)?;
     // The command may have the same user: it is not to look into this process.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(std::io::Error::from)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?).map_err(std::io::Error::from)?;

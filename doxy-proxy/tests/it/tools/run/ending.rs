@@ -141,3 +141,47 @@ fn the_folder_is_gone_with_all_that_is_in_it() {
         assert!(!PathBuf::from(ended.stdout.trim()).exists(), "{ended}");
     }
 }
+
+/// The command's user may stop the proxy, if it is the same: that keeps neither doxy nor the proxy.
+#[test]
+fn a_stopped_proxy_ends_with_the_command() {
+    let place = Place::new(0, 0o666);
+    // The first finds the proxy: it is no child of the command's own.
+    const FIND: &str = "for process in /proc/[0-9]*; do
+            [ \"$(cut -d' ' -f4 $process/stat)\" = $PPID ] && [ $process != /proc/$$ ] || continue
+            proxy=${process#/proc/}
+        done 2>/dev/null
+        kill -STOP $proxy; echo $proxy; ";
+    for script in [
+        "exit 3",
+        // It goes on stopping the proxy.
+        "(while kill -STOP $proxy; do :; done) > /dev/null 2>&1 & exit 3",
+    ] {
+        let Some(mut command) = place.covered(&[], &format!("{FIND}{script}")) else {
+            return;
+        };
+        let ended = Process::spawn(&mut command).end();
+        if !has_namespaces(&ended) {
+            return;
+        }
+        assert_eq!(ended.code, Some(3), "{script}: {ended}");
+        let proxy = ended.stdout.trim();
+        assert!(fs::metadata(format!("/proc/{proxy}")).is_err(), "{ended}");
+    }
+    // Nor does it stay when doxy is killed.
+    let Some(mut command) = place.covered(&[], &format!("{FIND}exec sleep 1000")) else {
+        return;
+    };
+    let process = Process::spawn_group(&mut command);
+    process.prints();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.pid()));
+    let children = children.unwrap();
+    assert_eq!(children.split_whitespace().count(), 2, "{children}");
+    process.signal(Signal::KILL);
+    for child in children.split_whitespace() {
+        wait::until("proxy and command end", || {
+            let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+    }
+}

@@ -85,8 +85,24 @@ pub fn import(
         patterns,
         options,
         left_out,
-        notes: vec![],
+        notes: if by_label { vec![] } else { several(&allowed) },
     })
+}
+
+/// What an older version makes of several regexes for a method.
+fn several(allowed: &[Allowed]) -> Vec<String> {
+    let of = |method: &&str| {
+        let of = allowed.iter().filter(|it| it.method == *method);
+        let places: Vec<_> = of.map(|it| it.place.as_str()).collect();
+        (places.len() > 1).then(|| places.join(", "))
+    };
+    let tell = |places| {
+        format!(
+            "{places}: all of these count, as from version 1.12.0 on; before, the last of equal arguments alone \
+             did, and no variable with a number"
+        )
+    };
+    METHODS.iter().filter_map(of).map(tell).collect()
 }
 
 fn of_process(variables: &[Variable], arguments: &[(String, String)]) -> Vec<Allowed> {

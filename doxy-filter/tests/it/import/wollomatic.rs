@@ -1,5 +1,6 @@
 //! wollomatic's socket-proxy.
 
+use doxy_filter::import::Variable;
 use doxy_filter::import::wollomatic::{import, is_variable};
 
 use super::{arguments, judges, options, variables};
@@ -96,6 +97,26 @@ fn requests_that_it_lets_through() {
     );
     assert!(count >= 40, "{count}");
     judges(&by_arguments(&[]), "- GET /_ping");
+}
+
+/// Before 1.12.0 the last argument alone counted: the rules are wider than such a proxy was.
+#[test]
+fn several_regexes_for_a_method_are_told() {
+    let of = |variables: &[Variable], given: &[&str]| {
+        import(variables, &arguments(given), &[]).unwrap().notes
+    };
+    let behind = ": all of these count, as from version 1.12.0 on; before, the last of equal arguments alone \
+                  did, and no variable with a number";
+    assert_eq!(
+        of(&[], &["-allowGET=/a", "-allowPOST=/a", "-allowGET=/b"]),
+        [format!("-allowGET, -allowGET{behind}")]
+    );
+    let numbered = variables("SP_ALLOW_GET=/a SP_ALLOW_GET_1=/b SP_ALLOW_HEAD=/a");
+    assert_eq!(
+        of(&numbered, &[]),
+        [format!("SP_ALLOW_GET, SP_ALLOW_GET_1{behind}")]
+    );
+    assert_eq!(of(&numbered, &["-allowGET=/c", "-allowPOST=/a"]), [""; 0]);
 }
 
 #[test]

@@ -3,12 +3,16 @@
 //! A descriptor of a folder leads past everything that is laid over its path later, one of a socket leads past
 //! every check, and one that only names a file (`O_PATH`) may name the engine's socket.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
+use rustix::net::{SocketAddrUnix, getpeername};
 
 /// Has every descriptor but the first three closed when this process becomes a program.
 pub(super) fn close_at_exec() -> io::Result<()> {
@@ -55,13 +59,30 @@ pub(super) fn way_among_three() -> Option<&'static str> {
             (Err(error), _) | (_, Err(error)) => error != Errno::BADF,
         }
     };
-    let three: [(&str, &dyn AsFd); 3] = [
-        ("standard input", &io::stdin()),
-        ("standard output", &io::stdout()),
-        ("standard error", &io::stderr()),
-    ];
-    let mut three = three.into_iter();
+    let mut three = three().into_iter();
     three
-        .find(|(_, descriptor)| is_way(*descriptor))
+        .find(|(_, descriptor)| is_way(descriptor))
         .map(|(name, _)| name)
+}
+
+/// Which of the three is a connection to a unix socket with a path, and that path as the other side has named it.
+pub(super) fn connected() -> Vec<(&'static str, PathBuf)> {
+    let path = |descriptor: &dyn AsFd| {
+        let peer = getpeername(descriptor.as_fd()).ok()??;
+        let peer = SocketAddrUnix::try_from(peer).ok()?;
+        Some(PathBuf::from(OsStr::from_bytes(peer.path_bytes()?)))
+    };
+    let three = three().into_iter();
+    three
+        .filter_map(|(name, descriptor)| Some((name, path(&descriptor)?)))
+        .collect()
+}
+
+/// The three, with their names. They are open for as long as the process lives, or closed.
+fn three() -> [(&'static str, BorrowedFd<'static>); 3] {
+    [
+        ("standard input", rustix::stdio::stdin()),
+        ("standard output", rustix::stdio::stdout()),
+        ("standard error", rustix::stdio::stderr()),
+    ]
 }

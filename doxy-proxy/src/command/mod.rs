@@ -101,6 +101,19 @@ pub(crate) fn run(order: Order, mut source: Source) -> Result<u8, Failure> {
         }));
     }
 
+    let mut connected = descriptors::connected().into_iter();
+    if start.keeps != Keeps::Advisory
+        && let Some((which, path)) = connected.find(|(_, path)| start.engine.is_bound_to(path))
+    {
+        return Err(Failure::Config(ConfigError::new(
+            which,
+            format_args!(
+                "it is connected to {}, which is the engine, or may be",
+                path.display()
+            ),
+            "redirect it to a file, a pipe or /dev/null, or accept it with --advisory",
+        )));
+    }
     if let Some(linked) = start.engine.linked()
         && start.keeps == Keeps::Covered
     {

@@ -90,6 +90,14 @@ impl Engine {
         self.paths.iter().find(linked).map(PathBuf::as_path)
     }
 
+    /// Whether a socket that was bound to this path may be an engine's. A path that leads nowhere may be that of an
+    /// engine which has been started anew, or in another folder.
+    pub(super) fn is_bound_to(&self, path: &Path) -> bool {
+        let known = self.paths.iter().any(|engine| engine == path);
+        let found = identity(path).filter(|_| path.is_absolute());
+        known || found.is_none_or(|found| self.paths.iter().any(|it| identity(it) == Some(found)))
+    }
+
     /// The first path by which this process reaches an engine past the socket `own`.
     pub(super) fn within_reach(&self, own: &Path) -> Option<&Path> {
         let mut paths = self.paths.iter();

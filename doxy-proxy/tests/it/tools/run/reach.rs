@@ -217,6 +217,56 @@ fn a_name_of_the_socket_as_standard_input_is_refused() {
     }
 }
 
+/// A connection that whoever starts doxy has made is no way of the command's, and leads past doxy all the same.
+#[test]
+fn a_connection_to_the_engine_as_standard_input_is_refused() {
+    let place = Place::new(0, 0o666);
+    let second = place.path("other.sock");
+    let _other = std::os::unix::net::UnixListener::bind(&second).unwrap();
+    let gone = place.path("gone.sock");
+    let _gone = std::os::unix::net::UnixListener::bind(&gone).unwrap();
+    let engine = place.path("engine/docker.sock");
+    let renamed = place.path("engine/second.sock");
+    for (socket, refused) in [
+        (&engine, true),
+        // The same socket by another name.
+        (&renamed, true),
+        (&second, false),
+        // Who it was cannot be told any more.
+        (&gone, true),
+    ] {
+        let connect = || {
+            let connected = std::os::unix::net::UnixStream::connect(socket).unwrap();
+            Stdio::from(std::os::fd::OwnedFd::from(connected))
+        };
+        let mut commands = vec![];
+        if rustix::process::geteuid().is_root() {
+            let mut command = place.apart(&[], "exit 5");
+            command.stdin(connect());
+            commands.push((0o660, command));
+        }
+        if let Some(mut command) = place.covered(&[], "exit 5") {
+            command.stdin(connect());
+            commands.push((0o666, command));
+        }
+        if socket == &gone {
+            std::fs::remove_file(&gone).unwrap();
+        }
+        for (mode, mut command) in commands {
+            chmod(&engine, mode);
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            if stderr.contains("cannot make a user namespace") {
+                continue;
+            }
+            let said = "doxy: standard input: it is connected to ";
+            let (code, says) = if refused { (2, true) } else { (5, false) };
+            assert_eq!(output.status.code(), Some(code), "{socket:?}: {stderr}");
+            assert_eq!(stderr.starts_with(said), says, "{socket:?}: {stderr}");
+        }
+    }
+}
+
 /// A name of the socket in another folder cannot be covered, because nobody can find it.
 #[test]
 fn a_socket_with_a_name_elsewhere_is_not_covered() {

@@ -18,13 +18,29 @@ pub(crate) const DOCKER_HOST: &str = "DOCKER_HOST";
 /// The same for Podman's.
 const CONTAINER_HOST: &str = "CONTAINER_HOST";
 /// Variables that would have clients look elsewhere, or speak TLS.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 12] = [
     "DOCKER_CONTEXT",
     "DOCKER_TLS",
     "DOCKER_TLS_VERIFY",
     "DOCKER_CERT_PATH",
     "CONTAINER_CONNECTION",
     "CONTAINER_SSHKEY",
+    "BUILDKIT_HOST",
+    "BUILDX_BUILDER",
+    "CONTAINERD_ADDRESS",
+    "CONTAINER_RUNTIME_ENDPOINT",
+    "IMAGE_SERVICE_ENDPOINT",
+    "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",
+];
+/// What a service manager has said to doxy, and to nobody else.
+const OF_SERVICE_MANAGER: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
 ];
 
 /// Leads the clients that a command is or starts to a socket.
@@ -32,8 +48,14 @@ pub(crate) fn lead_to(command: &mut Command, socket: &Path) {
     let mut host = OsString::from("unix://");
     host.push(socket);
     command.env(DOCKER_HOST, &host).env(CONTAINER_HOST, host);
-    for name in ELSEWHERE {
+    for name in ELSEWHERE.into_iter().chain(OF_SERVICE_MANAGER) {
         command.env_remove(name);
+    }
+    // Settings of doxy's name the engine, and a policy that a doxy of the command's would take for its own.
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"DOXY_") {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -224,6 +224,7 @@ fn the_environment_of_the_command() {
     let place = Place::new(0, 0o660);
     let script =
         "echo $HOME $USER $LOGNAME $KEPT; env | grep -c '^DOCKER_'; env | grep -c '^CONTAINER_'
+        env | grep -cE '^(DOXY|BUILD|CONTAINERD|IMAGE|TESTCONTAINERS|NOTIFY|WATCHDOG|LISTEN)'
         test $CONTAINER_HOST = $DOCKER_HOST";
     let mut command = place.apart(&[], script);
     for name in [
@@ -233,6 +234,18 @@ fn the_environment_of_the_command() {
         "CONTAINER_HOST",
         "CONTAINER_CONNECTION",
         "CONTAINER_SSHKEY",
+        "BUILDKIT_HOST",
+        "BUILDX_BUILDER",
+        "CONTAINERD_ADDRESS",
+        "CONTAINER_RUNTIME_ENDPOINT",
+        "IMAGE_SERVICE_ENDPOINT",
+        "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_PID",
+        "WATCHDOG_USEC",
+        "LISTEN_FDS",
+        "LISTEN_FDNAMES",
+        "DOXY_ANYTHING",
         "HOME",
         "KEPT",
     ] {
@@ -241,7 +254,7 @@ fn the_environment_of_the_command() {
     let ended = Process::spawn(&mut command).end();
     assert_eq!(
         ended.stdout,
-        format!("/ {USER} {USER} kept\n1\n1\n"),
+        format!("/ {USER} {USER} kept\n1\n1\n0\n"),
         "{ended}"
     );
     assert_eq!(ended.code, Some(0), "{ended}");

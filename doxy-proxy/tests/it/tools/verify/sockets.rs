@@ -6,10 +6,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
 
 use super::{BRIEFLY, engine, found, started, verify, verify_with};
-use crate::support::process::Process;
+use crate::support::process::{Process, command};
 use crate::support::{Need, Setup, needs, sockets};
 
 #[test]
@@ -104,11 +103,8 @@ fn mounted(folder: &Path, then: &str) -> super::Found {
         "touch seen.sock && mount --bind doxy.sock seen.sock && {{ {then}; }} && \
          DOXY_PROXY_SOCKET=seen.sock exec \"$0\" verify --format json"
     );
-    let mut command = Command::new("unshare");
-    command
-        .args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_doxy")])
-        .env("DOXY_DOCKER_SOCKET", "engine.sock")
-        .current_dir(folder);
+    let mut command = command("unshare", folder);
+    command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_doxy")]);
     found(Process::spawn(&mut command).end())
 }
 

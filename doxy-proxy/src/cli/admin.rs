@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use clap::builder::OsStringValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
-use doxy_proxy::UpstreamAddr;
+use doxy_proxy::{TlsClient, TlsFileError, UpstreamAddr};
 
 use crate::config::{ConfigError, Setting, Source, admin_address};
+use crate::tools::admin_client::AdminClient;
 
 const OPTION: &str = "--admin";
 const VARIABLE: &str = "DOXY_ADMIN";
@@ -30,7 +31,7 @@ pub(super) fn address(
 ) -> Result<Option<UpstreamAddr>, ConfigError> {
     let Some(given) = matches.get_one::<OsString>("admin") else {
         return source
-            .admin_listen()?
+            .of_process("admin-listen")?
             .as_ref()
             .map(admin_address)
             .transpose();
@@ -40,4 +41,22 @@ pub(super) fn address(
         _ => OPTION,
     };
     admin_address(&Setting::named(name, "admin", given)).map(Some)
+}
+
+/// Asks what is at this address, in the name of a tool: over TLS if doxy has a certificate for its TCP
+/// addresses.
+pub(super) fn client(
+    address: UpstreamAddr,
+    source: &Source,
+    asker: &'static str,
+) -> Result<AdminClient, ConfigError> {
+    match (&address, source.of_process("tls-cert")?) {
+        (UpstreamAddr::Tcp(_), Some(certificate)) => {
+            let path = certificate.path();
+            let wrong = |error: TlsFileError| certificate.wrong(error.what, error.help);
+            let tls = TlsClient::pinned(&path).map_err(wrong)?;
+            Ok(AdminClient::with_tls(address, tls, asker))
+        }
+        _ => Ok(AdminClient::new(address, asker)),
+    }
 }

@@ -9,7 +9,6 @@ use crate::cli::print::{is_json, on_one_line};
 use crate::cli::{admin, print};
 use crate::config::{ConfigError, Source};
 use crate::startup::{Failure, runtime};
-use crate::tools::admin_client::AdminClient;
 use crate::tools::top;
 
 /// How many kinds of denials are printed for people.
@@ -55,8 +54,9 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         )
         .into());
     };
+    let client = admin::client(address, &source, "doxy-top")?;
     let runtime = runtime()?;
-    let status = runtime.block_on(top::status(&AdminClient::new(address, "doxy-top")));
+    let status = runtime.block_on(top::status(&client));
     // The lookup of a name may still run.
     runtime.shutdown_background();
     let status = status?;

@@ -144,9 +144,9 @@ impl Source {
         Ok(tables.into_iter().next().map(|table| table.name))
     }
 
-    /// Where the doxy that has these settings has its admin side, if it has one.
-    pub(crate) fn admin_listen(&self) -> Result<Option<Setting>, ConfigError> {
-        Ok(self.values("admin-listen")?.pop())
+    /// What these settings say of a key that holds for the whole process, if they do.
+    pub(crate) fn of_process(&self, key: &str) -> Result<Option<Setting>, ConfigError> {
+        Ok(self.values(key)?.pop())
     }
 
     /// The user that a command is to run as, by name or number.

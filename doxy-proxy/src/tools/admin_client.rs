@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use doxy_proxy::{Upstream, UpstreamAddr};
+use doxy_proxy::{TlsClient, Upstream, UpstreamAddr};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -25,6 +25,15 @@ impl AdminClient {
     pub(crate) fn new(address: UpstreamAddr, asker: &'static str) -> Self {
         Self {
             server: Upstream::new(address.clone(), TIME),
+            address,
+            asker,
+        }
+    }
+
+    /// At an address that speaks TLS.
+    pub(crate) fn with_tls(address: UpstreamAddr, tls: TlsClient, asker: &'static str) -> Self {
+        Self {
+            server: Upstream::with_tls(address.clone(), TIME, tls),
             address,
             asker,
         }

@@ -1,12 +1,14 @@
 //! `doxy top --once`: how it finds the admin side, and what it makes of the answer.
 
 use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
 use crate::support::process::{Ended, Process, doxy};
-use crate::support::{Fake, Setup};
+use crate::support::{Certificates, Fake, Setup};
 
 /// What an admin side answers that has served so many requests.
 fn status(requests: u64) -> Value {
@@ -184,6 +186,40 @@ fn a_running_doxy_is_found_by_its_configuration() {
         "would allow it: POST ",
     ] {
         assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn an_admin_side_behind_tls_is_known_by_the_certificate_of_the_configuration() {
+    let (engine, files) = (Fake::start(), Certificates::new());
+    files.certify(&["doxy"]).certify(&["other"]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", port.local_addr().unwrap());
+    let toml = |name: &str| {
+        let [cert, key] = [name, &format!("{name}-key")].map(|file| files.path(file));
+        format!(
+            "admin-listen = \"fd://admin\"\ntls-cert = {cert:?}\ntls-key = {key:?}\n[socket.web]\n\
+             proxy-socket = \"fd://web\"\npatterns = \"/info\"\n"
+        )
+    };
+    let setup = Setup::new().file("other.toml", &toml("other"));
+    let web = UnixListener::bind(setup.path("doxy.sock")).unwrap();
+    let running = setup
+        .engine(engine.path())
+        .passed("admin:web", [port.into(), web.into()])
+        .config(&toml("doxy"))
+        .start();
+    running.logged("admin side at");
+    for (config, code, words) in [
+        ("doxy.toml", 0, ", process "),
+        ("other.toml", 1, &*format!("the admin side at {address}: ")),
+    ] {
+        let mut command = doxy(running.folder());
+        command.env_remove("DOXY_PROXY_SOCKET");
+        command.args(["top", "--once", "--config", config, "--admin", &address]);
+        let ended = Process::spawn(&mut command).end();
+        assert_eq!(ended.code, Some(code), "{config}: {ended}");
+        assert!(ended.to_string().contains(words), "{config}: {ended}");
     }
 }
 

@@ -40,7 +40,7 @@ const MANY: u64 = 10_000;
 const SOME: u64 = 1_000;
 
 /// The paths: name, number of iterations, and a function that runs that many.
-const PATHS: [(&str, u64, fn(u64)); 13] = [
+const PATHS: [(&str, u64, fn(u64)); 15] = [
     ("canonical_plain", MANY, |times| {
         canonical("/v1.41/containers/4e9f0e1f3bbd44b0d9b1/json", times);
     }),
@@ -76,7 +76,14 @@ const PATHS: [(&str, u64, fn(u64)); 13] = [
     ("request_close", SOME, connections),
     // One of ten sockets, each with rules of its own, in one process.
     ("request_ten_sockets", SOME, |times| {
-        requests_to(&Stand::with_sockets(10, None), &Request::list(""), times);
+        requests_to(&Stand::with_sockets(10), &Request::list(""), times);
+    }),
+    // Everything is counted, for an admin side.
+    ("request_counted", SOME, |times| {
+        requests_to(&Stand::counted(), &Request::list(""), times);
+    }),
+    ("denied_counted", SOME, |times| {
+        requests_to(&Stand::counted(), &Request::denied(), times);
     }),
     // With what the stand-in engine does for its answer.
     ("request_lookup", SOME, |times| {
@@ -85,11 +92,14 @@ const PATHS: [(&str, u64, fn(u64)); 13] = [
 ];
 
 /// Paths that must not take more than another, beyond so many percent: the endpoint of a request
-/// costs no more than a verdict, and a request to one of ten sockets what one to a single socket does.
-const BOUNDS: [(&str, &str, u64); 3] = [
+/// costs no more than a verdict, a request to one of ten sockets what one to a single socket does, and
+/// counting next to nothing.
+const BOUNDS: [(&str, &str, u64); 5] = [
     ("endpoint_inspect", "verdict_default", 0),
     ("endpoint_remove", "verdict_default", 0),
     ("request_ten_sockets", "request_keep_alive", 2),
+    ("request_counted", "request_keep_alive", 3),
+    ("denied_counted", "request_denied", 3),
 ];
 
 fn repeat(times: u64, mut path: impl FnMut()) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use doxy_filter::{DEFAULT_PATTERNS, RuleSet};
 use doxy_proxy::{
-    Listener, Policy, Script, Server, Service, UnixListenConfig, Upstream, UpstreamAddr,
+    Listener, Metrics, Policy, Script, Server, Service, UnixListenConfig, Upstream, UpstreamAddr,
 };
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -129,11 +129,22 @@ pub(crate) struct Stand {
 impl Stand {
     /// Has the default patterns and what the benchmarks need, and a script if given.
     pub(crate) fn new(script: Option<&str>) -> Self {
-        Self::with_sockets(1, script)
+        Self::serving(1, script, None)
     }
 
     /// The same with a number of sockets, each with rules of its own. Clients use the last one.
-    pub(crate) fn with_sockets(sockets: usize, script: Option<&str>) -> Self {
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub(crate) fn with_sockets(sockets: usize) -> Self {
+        Self::serving(sockets, None, None)
+    }
+
+    /// The same, and every request is counted, as with an admin side.
+    #[allow(dead_code, reason = "not every benchmark needs it")]
+    pub(crate) fn counted() -> Self {
+        Self::serving(1, None, Some(Metrics::default()))
+    }
+
+    fn serving(sockets: usize, script: Option<&str>, metrics: Option<Metrics>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = |number| folder.path().join(format!("doxy-{number}.sock"));
         let engine = folder.path().join("engine.sock");
@@ -168,8 +179,10 @@ impl Stand {
                 };
                 let listener = Listener::Unix(bind.listen().unwrap());
                 let upstream = Upstream::new(UpstreamAddr::Unix(engine.clone()), patience);
-                let service = server.add(Service::new("test", policy(number), upstream));
-                server.listen(listener, service).unwrap();
+                let mut service = Service::new("test", policy(number), upstream);
+                service.metrics.clone_from(&metrics);
+                let socket = server.add(service);
+                server.listen(listener, socket).unwrap();
             }
             server
         });

@@ -75,6 +75,11 @@ impl WebAnswer {
         let security = HeaderValue::from_str(&self.security);
         let security = security.unwrap_or(HeaderValue::from_static(NOTHING));
         let fixed = HeaderValue::from_static;
+        // Whoever gets an error has no use of the connection, which others may need.
+        if !response.status().is_success() {
+            let close = fixed("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
         response.headers_mut().extend([
             (header::CONTENT_TYPE, fixed(self.content_type)),
             (header::CACHE_CONTROL, fixed("no-store")),

@@ -1,6 +1,8 @@
 //! The admin side: what doxy shows of itself.
 
+mod faults;
 mod metrics;
+mod serving;
 
 use crate::support::{Binary, Client, Reply, Setup};
 

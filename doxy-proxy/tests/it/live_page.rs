@@ -233,6 +233,52 @@ fn a_page_that_is_paused_stays_as_it_is() {
     assert_eq!(browser.value(&row_with("/containers/create")), true);
 }
 
+#[test]
+fn a_page_too_many_is_told_so_and_holds_up_nobody() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let live = Live::new();
+    let doxy = live.start();
+    let address = live.port.local_addr().unwrap();
+    // Doxy sends figures to so many pages.
+    let open = |_| {
+        let mut page = Client::connect_tcp(address);
+        page.send("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        page.until(b"event: status");
+        page
+    };
+    let pages: Vec<_> = (0..32).map(open).collect();
+    browser.open(&format!("http://{address}/"));
+    browser.until(
+        "document.getElementById('lost')?.textContent.includes('too many pages may be open')",
+    );
+    assert_eq!(doxy.ask(ALLOWED).status(), 200);
+    drop(pages);
+    browser.until(LIVE);
+}
+
+#[test]
+fn a_browser_without_scripts_is_told_where_the_figures_are() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let live = Live::new();
+    let _doxy = live.start();
+    browser.call(
+        "Emulation.setScriptExecutionDisabled",
+        json!({"value": true}),
+    );
+    browser.open(&format!("http://{}/", live.port.local_addr().unwrap()));
+    let text = "(document.body?.innerText ?? '')";
+    browser.until(&format!("{text}.includes('doxy top --once')"));
+    // Nothing that looks like a figure.
+    for words in ["Nothing so far", "connecting", "Denied", "Find"] {
+        let there = browser.value(&format!("{text}.includes('{words}')"));
+        assert_eq!(there, false, "{words}");
+    }
+}
+
 /// Without a browser: what is sent, and what the page may do.
 #[test]
 fn the_page_and_the_coverage_of_a_socket_are_served() {

@@ -373,7 +373,7 @@ function draw() {
   if (!status) return;
   const now = Math.max(heardAt, seconds() - 1.5);
   const { version, pid, started, user, sandbox, policy_hash, reloads } = status;
-  put(byId("version"), version);
+  put(byId("version"), `doxy ${version}. `);
   put(byId("about"), [`running for ${span((Date.parse(status.now) - Date.parse(started)) / 1000)}`, `process ${pid} of user ${user.uid}`, `policies ${policy_hash}`,
     ...(reloads.ok ? [`reloaded ${plural(reloads.ok, "time")}`] : []), `sandbox: ${sandbox}`].join(" · "));
   heeds(status);
@@ -381,6 +381,7 @@ function draw() {
   denials(status, !drawn);
   sockets(status, now);
   drawn = true;
+  show(byId("figures"), true); // before that there is nothing to see, nor ever without this script
 }
 function receive(next) {
   heardAt = seconds();
@@ -410,12 +411,13 @@ function state() {
   node.className = `link ${name}`;
   put(node, text);
   show(byId("lost"), !connected && lostAt !== null);
-  if (lostAt) put(byId("lost"), `Not connected to doxy since ${clock(lostAt)}. ${status ? "What you see is from then. " : ""}Trying again…`);
+  if (lostAt) put(byId("lost"), `Not connected to doxy since ${clock(lostAt)}. ${refused ? "It answers, but sends nothing: too many pages may be open. " : ""}${
+    status ? "What you see is from then. " : ""}Trying again…`);
   document.title = connected ? "doxy: live" : "doxy: not connected";
 }
 
 // The connection.
-let source = null, timer = 0, wait = 1;
+let source = null, timer = 0, wait = 1, refused = false;
 function connect() {
   clearTimeout(timer);
   source?.close();
@@ -432,6 +434,7 @@ function connect() {
   source.onerror = lost;
 }
 function lost() {
+  refused = source.readyState === EventSource.CLOSED; // after a network error it would try again itself
   source.close();
   if (lostAt === null) {
     [connected, lostAt] = [false, new Date()];
@@ -458,5 +461,6 @@ byId("find").addEventListener("input", () => {
   words = byId("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   draw();
 });
+for (const id of ["state", "tools"]) show(byId(id), true);
 setInterval(() => { if (connected && !paused) draw(); }, 1000);
 connect();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{ArgMatches, Command};
+use doxy_proxy::log::probe::VERIFY;
 use serde_json::json;
 
 use crate::cli::admin;
@@ -43,9 +44,12 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
     let time = time(matches)?;
-    let admin = admin::address(matches, &source)?;
+    let admin = match admin::address(matches, &source)? {
+        Some(address) => Some(admin::client(address, &source, VERIFY)?),
+        None => None,
+    };
     raise_descriptor_limit();
-    let report = runtime()?.block_on(verify(&source, admin, time))?;
+    let report = runtime()?.block_on(verify(&source, admin.as_ref(), time))?;
     print::result(&match is_json(matches) {
         true => json_of(&report),
         false => text_of(&report),

@@ -39,6 +39,11 @@ impl AdminClient {
         }
     }
 
+    /// Where it asks.
+    pub(crate) fn address(&self) -> &UpstreamAddr {
+        &self.address
+    }
+
     /// The JSON at a path. It is an error if the status is not 200.
     pub(crate) async fn json(&self, path: &str) -> io::Result<Value> {
         let wrong = |why: &dyn std::fmt::Display| {

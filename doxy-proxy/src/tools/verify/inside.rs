@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use doxy_proxy::log::probe::VERIFY;
 use doxy_proxy::{UpstreamAddr, listening_process};
 use serde_json::Value;
 
@@ -35,7 +34,7 @@ pub(super) struct Inside {
 
 impl Inside {
     /// Asks the admin side, if there is one.
-    pub(super) async fn ask(admin: Option<UpstreamAddr>, report: &mut Report) -> Self {
+    pub(super) async fn ask(admin: Option<&AdminClient>, report: &mut Report) -> Self {
         let mut inside = Self {
             status: None,
             why_not: NOT_KNOWN,
@@ -46,8 +45,8 @@ impl Inside {
             report.skipped("admin", "", inside.why_not, inside.cure);
             return inside;
         };
-        let address = admin.to_string();
-        if let UpstreamAddr::Unix(path) = &admin {
+        let address = admin.address().to_string();
+        if let UpstreamAddr::Unix(path) = admin.address() {
             match listening_process(path) {
                 Ok(listening) => inside.listener = own_number(&listening),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -59,7 +58,7 @@ impl Inside {
                 Err(_) => {}
             }
         }
-        match AdminClient::new(admin, VERIFY).json(STATUS).await {
+        match admin.json(STATUS).await {
             Ok(status) => inside.status = Some(Arc::new(status)),
             Err(error) => {
                 inside.why_not = "not known: the admin side does not answer";

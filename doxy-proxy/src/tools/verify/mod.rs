@@ -15,18 +15,18 @@ mod through;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doxy_proxy::UpstreamAddr;
 use tokio::task::JoinSet;
 
 pub(crate) use self::report::{Level, Report};
 use crate::config::{Config, ConfigError, Reach, Source};
+use crate::tools::admin_client::AdminClient;
 use crate::tools::at_once::permits;
 use crate::tools::verify::inside::Inside;
 
-/// Looks at everything. `admin` is the address of the admin side, `time` is for each answer.
+/// Looks at everything. `time` is for each answer.
 pub(crate) async fn verify(
     source: &Source,
-    admin: Option<UpstreamAddr>,
+    admin: Option<&AdminClient>,
     time: Duration,
 ) -> Result<Report, ConfigError> {
     // Without addresses there is nothing to look at.

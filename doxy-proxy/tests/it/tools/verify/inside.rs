@@ -9,9 +9,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{Found, found, started, verify};
+use crate::doors::address;
 use crate::support::files::chmod;
-use crate::support::process::{Process, copy_binary, unprivileged};
-use crate::support::{Need, Setup, needs};
+use crate::support::process::{Process, copy_binary, doxy as doxy_command, unprivileged};
+use crate::support::{Certificates, Need, Setup, needs};
 
 /// An admin side that says this.
 fn admin(status: &Value) -> String {
@@ -246,4 +247,28 @@ fn one_who_may_look_at_nothing() {
         "this user may not ask the engine itself",
     );
     assert!(found.of("ping").is_empty());
+}
+
+/// Over TLS, by the certificate in its file.
+#[test]
+fn an_admin_side_behind_tls() {
+    let certificates = Certificates::new();
+    certificates.certify(&["localhost"]);
+    let admin = format!("tcp://{}", address());
+    let [certificate, key] = ["localhost", "localhost-key"];
+    let [certificate, key] = [certificate, key].map(|name| certificates.path(name));
+    let toml = format!(
+        "admin-listen = {admin:?}\ntls-cert = {certificate:?}\ntls-key = {key:?}\n\
+         [socket.one]\nproxy-socket = \"doxy.sock\"\n[socket.two]\nproxy-socket = \"tcp://{}\"\n",
+        address()
+    );
+    let (_engine, doxy) = started(Setup::new().config(&toml));
+    let mut command = doxy_command(doxy.folder());
+    command.env_remove("DOXY_PROXY_SOCKET");
+    command.args(["verify", "--format", "json", "--config", "doxy.toml"]);
+    let found = found(Process::spawn(&mut command).end());
+    let pid = doxy.process.pid();
+    found.is("admin", "ok", &format!("process {pid}"));
+    assert_eq!(found.json["failed"], 0, "{}", found.ended);
+    assert_eq!(found.json["skipped"], 0, "{}", found.ended);
 }

@@ -284,9 +284,10 @@ fn a_browser_without_scripts_is_told_where_the_figures_are() {
 fn the_page_and_the_coverage_of_a_socket_are_served() {
     let live = Live::new();
     let _doxy = live.start();
-    let mut client = Client::connect_tcp(live.port.local_addr().unwrap());
-    let mut get =
-        |path: &str| client.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    let get = |path: &str| {
+        let mut client = Client::connect_tcp(live.port.local_addr().unwrap());
+        client.ask(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    };
     let page = get("/");
     assert_eq!(page.status(), 200);
     assert!(

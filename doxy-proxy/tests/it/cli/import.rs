@@ -229,10 +229,28 @@ fn what_it_cannot_read() {
     let twice = format!("{COMPOSE}    image: x/docker-socket-proxy\n");
     fs::write(folder.path().join("twice.yaml"), twice).unwrap();
     fs::write(folder.path().join("two.yaml"), two).unwrap();
+    // Compose reads the first alone, and other tools all of them.
+    for (name, between) in [("documents.yaml", "---\n"), ("ended.yaml", "...\n---\n")] {
+        fs::write(
+            folder.path().join(name),
+            format!("{COMPOSE}{between}{COMPOSE}"),
+        )
+        .unwrap();
+    }
     for (args, vars, said) in [
         (
-            &["tecnativa"][..],
-            &[("POST", "yes")][..],
+            &["tecnativa", "--env", "documents.yaml"][..],
+            &[][..],
+            "documents.yaml:10: a second document begins here",
+        ),
+        (
+            &["linuxserver", "--env", "ended.yaml", "--service", "proxy"],
+            &[],
+            "ended.yaml:11: a second document begins here",
+        ),
+        (
+            &["tecnativa"],
+            &[("POST", "yes")],
             "POST=yes: neither 0 nor 1",
         ),
         (

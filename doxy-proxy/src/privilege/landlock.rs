@@ -12,6 +12,7 @@ use landlock::{
     RulesetStatus, Scope,
 };
 
+use crate::net::listener::place::SocketPlace;
 use crate::privilege::needs::{Needs, Network, folder_of};
 
 /// The version whose restrictions doxy requests. Later ones restrict connecting to sockets by path,
@@ -60,13 +61,23 @@ fn apply(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
             rules = rules.add_rule(PathBeneath::new(folder, access))?;
         }
     }
+    let mut of_sockets = BitFlags::from(AccessFs::RemoveFile);
+    if needs.network == Network::None {
+        of_sockets |= AccessFs::MakeSock;
+    }
+    for socket in &needs.sockets {
+        // Found as the listener finds it: not where somebody else's link leads by now.
+        if let Ok(place) = SocketPlace::of(socket) {
+            rules = rules.add_rule(PathBeneath::new(place.descriptor(), of_sockets))?;
+        }
+    }
     for port in &needs.ports {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     rules.restrict_self()
 }
 
-/// The folders to grant, with the rights in each.
+/// The folders of files, with the rights in each.
 fn folders(needs: &Needs) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
     let read = BitFlags::from(AccessFs::ReadFile);
     let mut folders = vec![];
@@ -86,11 +97,48 @@ fn folders(needs: &Needs) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
             folders.push((folder_of(&real), write));
         }
     }
-    for socket in &needs.sockets {
-        folders.push((folder_of(socket), AccessFs::RemoveFile.into()));
-        if needs.network == Network::None {
-            folders.push((folder_of(socket), AccessFs::MakeSock.into()));
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test is meant to panic")]
+
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::{Needs, restrict};
+
+    /// Somebody puts a link where the folder of doxy's socket was, before doxy has entered the sandbox.
+    #[test]
+    fn a_folder_that_somebody_else_names_is_not_granted() {
+        let top = tempfile::Builder::new()
+            .prefix("doxy-t.")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let at = |name: &str| top.path().join(name);
+        for folder in ["shared", "own", "roots"] {
+            fs::create_dir(at(folder)).unwrap();
+        }
+        fs::set_permissions(at("shared"), fs::Permissions::from_mode(0o777)).unwrap();
+        symlink(at("roots"), at("shared/sockets")).unwrap();
+        let needs = Needs {
+            sockets: vec![at("shared/sockets/x.sock"), at("own/x.sock")],
+            ..Needs::default()
+        };
+        let (roots, own) = (at("roots/x.sock"), at("own/x.sock"));
+        // The restrictions are this thread's alone.
+        let tried = std::thread::spawn(move || {
+            restrict(&needs).map(|_| (UnixListener::bind(roots), UnixListener::bind(own)))
+        });
+        match tried.join().unwrap() {
+            Ok((roots, own)) => {
+                assert_eq!(roots.unwrap_err().kind(), ErrorKind::PermissionDenied);
+                assert!(own.is_ok());
+            }
+            Err(without) => assert!(without.contains("kernel"), "{without}"),
         }
     }
-    folders
 }

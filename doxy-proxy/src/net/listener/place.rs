@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -134,6 +134,11 @@ impl SocketPlace {
     /// Has what is here take another place.
     pub(super) fn rename(&self, to: &Self) -> Result<(), Errno> {
         rustix::fs::renameat(&self.folder, &self.name, &to.folder, &to.name)
+    }
+
+    /// The folder itself.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// The folder, for messages.

@@ -144,14 +144,13 @@ fn acceptable(place: &SocketPlace, stat: &Stat) -> Result<(), Attempt> {
 }
 
 fn unusable(place: &SocketPlace, error: Errno) -> Attempt {
-    let reason = io_reason(&io::Error::from(error));
     // Without the right to search a folder, nothing in it can be looked at either.
     Attempt::Refused(match place.stat() {
-        Err(Errno::ACCESS) => (
-            format!("folder {}: {reason}", place.folder().display()),
-            "choose a folder that doxy may read and write",
+        Err(Errno::ACCESS) => place.unusable(error),
+        _ => (
+            io_reason(&io::Error::from(error)),
+            "choose a folder in which doxy may create files",
         ),
-        _ => (reason, "choose a folder in which doxy may create files"),
     })
 }
 

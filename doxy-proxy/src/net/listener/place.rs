@@ -141,9 +141,9 @@ impl SocketPlace {
         self.folder.as_fd()
     }
 
-    /// The folder, for messages.
-    pub(super) fn folder(&self) -> &Path {
-        shown(&self.shown)
+    /// Why the folder cannot be used.
+    pub(super) fn unusable(&self, error: Errno) -> Refusal {
+        unusable(&self.shown, error)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::net::reason::io_reason;
 pub(super) fn is_socket(place: &SocketPlace) -> Result<bool, Refusal> {
     let stat = match place.stat() {
         Err(Errno::NOENT) => return Ok(false),
+        // Nothing in the folder can be looked at.
+        Err(Errno::ACCESS) => return Err(place.unusable(Errno::ACCESS)),
         Err(error) => return Err((errno_reason(error), "choose another path")),
         Ok(stat) => stat,
     };

@@ -47,9 +47,13 @@ pub struct DenialTotal {
     pub count: u64,
 }
 
+/// Reasons that are there from the start, with 0: the first denial is to be an increase.
+const USUAL: [Reason; 3] = [Reason::Method, Reason::Path, Reason::MethodOnPath];
+
 /// The denials of several threads together.
 pub(crate) fn totals<'a>(all: impl Iterator<Item = &'a DenialCounts>) -> Vec<DenialTotal> {
-    let mut together = Counts::default();
+    let usual = USUAL.map(|reason| ((Verdict::Denied, reason), [(Box::default(), 0)].into()));
+    let mut together = Counts::from(usual);
     for one in all {
         let counts = one.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (key, rules) in counts {

@@ -153,6 +153,7 @@ impl Door {
                 listener: Arc::clone(listener),
                 socket: number,
                 peers: service.peers.clone(),
+                metrics: service.metrics.clone(),
             })
         });
         self.overflow.guard(guarded.collect());

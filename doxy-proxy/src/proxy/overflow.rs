@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
+use crate::metrics::Metrics;
 use crate::net::listener::accept_now;
 use crate::net::peer::{Peer, PeerAcl};
 use crate::net::stream::DetachedStream;
@@ -51,6 +52,8 @@ pub(crate) struct Guarded {
     /// The number of its socket.
     pub(crate) socket: usize,
     pub(crate) peers: PeerAcl,
+    /// Where those are counted that are closed.
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// What the threads work with.
@@ -145,6 +148,8 @@ impl Accepting {
                 let allowed = |peer: &Peer| one.peers.allows(peer, &stream);
                 if Peer::of(&stream).is_ok_and(|peer| allowed(&peer)) {
                     self.hand_on.blocking_send((one.socket, stream)).ok()?;
+                } else if let Some(Metrics(metrics)) = &one.metrics {
+                    metrics.unanswered.add(1);
                 }
             }
         }

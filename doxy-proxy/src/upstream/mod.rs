@@ -171,7 +171,10 @@ impl Upstream {
     /// Dropped, the connection is closed, and the engine sees that nobody waits any more.
     pub(crate) async fn open(&self, begun: Begun, head: &[u8]) -> Result<Stream, UpstreamError> {
         let (stream, written) = match begun {
-            Some(begun) => begun,
+            Some(begun) => {
+                self.reused.add(1);
+                begun
+            }
             None => {
                 let stream = self.dial().await?;
                 self.dialled.add(1);

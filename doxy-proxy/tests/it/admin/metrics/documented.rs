@@ -6,14 +6,14 @@ use std::path::Path;
 
 /// A metric as the manual has it.
 #[derive(Debug)]
-pub(super) struct Documented {
+pub(in crate::admin) struct Documented {
     pub(super) kind: String,
     /// Its labels, each with all of its values if there is a closed set of them.
     pub(super) labels: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
 /// All metrics that the manual lists.
-pub(super) fn documented() -> BTreeMap<String, Documented> {
+pub(in crate::admin) fn documented() -> BTreeMap<String, Documented> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
     let page = fs::read_to_string(page).unwrap();
     let (_, page) = page.split_once("\n## Metrics\n").unwrap();

@@ -51,6 +51,12 @@ impl Scrape {
         types.map(|(name, kind)| (&**name, &**kind)).collect()
     }
 
+    #[cfg(feature = "script")]
+    /// A sample, as it is written. What was never counted is 0.
+    pub(super) fn get(&self, sample: &str) -> f64 {
+        self.samples.get(sample).copied().unwrap_or_default()
+    }
+
     /// All samples by the name and labels that they have, in order.
     pub(super) fn samples(&self) -> &BTreeMap<String, f64> {
         &self.samples

@@ -93,7 +93,8 @@ impl Left {
     /// changed the path, and there is nothing to remove.
     pub(super) fn note(path: &Path, created: (u64, u64)) -> Option<Self> {
         let place = SocketPlace::of(path).ok()?;
-        (place.identity() == Some(created)).then_some(Self {
+        // Made only if it is: it removes what it has noted.
+        (place.identity() == Some(created)).then(|| Self {
             place,
             identity: created,
         })

@@ -69,6 +69,32 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// Every reason, in the order of their numbers.
+    pub(crate) const ALL: [Self; 22] = [
+        Self::None,
+        Self::Malformed,
+        Self::HeadTooLarge,
+        Self::HeadTimeout,
+        Self::FormBody,
+        Self::Redirected,
+        Self::ConnectionLimit,
+        Self::PeerNotAllowed,
+        Self::FromWeb,
+        Self::NotTls,
+        Self::NotPlain,
+        Self::Method,
+        Self::Path,
+        Self::MethodOnPath,
+        Self::DenyRule,
+        Self::Script,
+        Self::ScriptFailed,
+        Self::BodyNotAllowed,
+        Self::EngineUnreachable,
+        Self::EngineTimeout,
+        Self::EngineFailed,
+        Self::Internal,
+    ];
+
     /// The code by which metrics name it.
     pub(crate) fn name(self) -> &'static str {
         match self {

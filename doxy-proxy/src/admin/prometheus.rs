@@ -98,7 +98,7 @@ fn times(text: &mut Text, sockets: &[Counted<'_>]) {
     for (name, help, of) in [
         (
             "doxy_first_byte_seconds",
-            "From the end of a request's head to the first byte of its response.",
+            "From the end of a request's head to the first byte of the engine's response.",
             first_byte,
         ),
         (

@@ -322,5 +322,8 @@ fn quoted(line: &mut Vec<u8>, before: &str, text: &str, escapes: bool) {
 
 /// A duration in microseconds.
 pub(crate) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    // `as_micros` computes with 128 bits.
+    time.as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(u64::from(time.subsec_micros()))
 }

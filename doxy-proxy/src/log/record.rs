@@ -45,6 +45,8 @@ pub(crate) struct RequestRecord<'a> {
     response_start: AtomicU64,
     outcome: AtomicU8,
     traffic: Traffic,
+    /// Whether it went to the engine, and doxy has not answered it after all.
+    forwarded: bool,
     /// None if nobody logs or counts the request.
     started: Option<Instant>,
     /// None if nobody logs the request.
@@ -75,6 +77,7 @@ impl<'a> RequestRecord<'a> {
             response_start: AtomicU64::new(0),
             outcome: AtomicU8::new(Outcome::Cut as u8),
             traffic: Traffic::default(),
+            forwarded: false,
             started: timed.then(Instant::now),
             text: logged.then(Text::take),
         }
@@ -86,9 +89,6 @@ impl<'a> RequestRecord<'a> {
 
     /// Notes the head as it was sent.
     pub(crate) fn head(&mut self, head: &Head<'_, '_>) {
-        if self.started.is_some() {
-            self.asked = Asked::unknown(head.method);
-        }
         let Some(text) = self.text() else {
             return;
         };
@@ -122,8 +122,16 @@ impl<'a> RequestRecord<'a> {
         }
     }
 
+    /// Notes the method of a request that is malformed, so that nobody knows its endpoint.
+    pub(crate) fn malformed(&mut self, method: &str) {
+        if self.started.is_some() {
+            self.asked = Asked::unknown(method);
+        }
+    }
+
     /// The policy has decided, and the request goes on to the engine.
-    pub(crate) fn decided(&self) {
+    pub(crate) fn decided(&mut self) {
+        self.forwarded = true;
         if let (Some(metrics), Some(started)) = (&self.context.metrics, self.started) {
             metrics.judging.add(micros(started.elapsed()));
         }
@@ -198,6 +206,7 @@ impl<'a> RequestRecord<'a> {
         };
         self.verdict = verdict;
         self.reason = reason;
+        self.forwarded = false;
         if let Some(metrics) = &self.context.metrics {
             metrics
                 .denials
@@ -320,7 +329,7 @@ impl RequestRecord<'_> {
             self.verdict,
             start.map_or(0, |start| start.status),
         );
-        if let Some(start) = start {
+        if let Some(start) = start.filter(|_| self.forwarded) {
             metrics.first_byte.add(start.micros);
         }
         let outcome = usize::from(self.outcome.load(Relaxed));
@@ -338,8 +347,8 @@ impl Drop for RequestRecord<'_> {
         let start = *self.response_start.get_mut();
         let at_the_end = start >> STATUS_BITS == AT_THE_END;
         let text = self.text.take();
-        // Of a response that began before its end, only a log wants to know when it ended.
-        let duration = match at_the_end || text.is_some() {
+        // Only a log wants to know when a response ended that began before, or that is doxy's own.
+        let duration = match self.forwarded && at_the_end || text.is_some() {
             true => started.elapsed(),
             false => Duration::ZERO,
         };

@@ -2,9 +2,10 @@
 //! decided it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::facts::{Reason, Verdict};
+use crate::metrics::counter::Counter;
 
 /// The most rules and places that are told apart on a socket. A policy has that many lines only if it is
 /// reloaded often, each time with others.
@@ -13,17 +14,28 @@ const MAX_RULES: usize = 1000;
 const OTHER: &str = "other";
 
 /// The denials of one socket on one thread.
-///
-/// The lock is the thread's own: only a scrape contends for it, for as long as a copy takes.
 #[derive(Debug, Default)]
-pub(crate) struct DenialCounts(Mutex<Counts>);
+pub(crate) struct DenialCounts {
+    /// Those that no rule decided, by the numbers of verdict and reason.
+    plain: [[Counter; Reason::ALL.len()]; Verdict::ALL.len()],
+    /// The others. The lock is the thread's own: only a scrape contends for it, for as long as a copy
+    /// takes.
+    by_rule: Mutex<ByRule>,
+}
 
-type Counts = BTreeMap<(Verdict, Reason), BTreeMap<Box<str>, u64>>;
+type ByRule = BTreeMap<(Verdict, Reason), BTreeMap<Box<str>, u64>>;
 
 impl DenialCounts {
     /// Counts a request that doxy answered itself. `rule` is empty if none decided it.
     pub(crate) fn add(&self, verdict: Verdict, reason: Reason, rule: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rule.is_empty() {
+            let row = self.plain.get(verdict as usize);
+            if let Some(counter) = row.and_then(|row| row.get(reason as usize)) {
+                counter.add(1);
+            }
+            return;
+        }
+        let mut counts = self.lock();
         let rules = counts.entry((verdict, reason)).or_default();
         if let Some(count) = rules.get_mut(rule) {
             *count += 1;
@@ -31,6 +43,25 @@ impl DenialCounts {
         }
         let rule = if rules.len() < MAX_RULES { rule } else { OTHER };
         *rules.entry(rule.into()).or_default() += 1;
+    }
+
+    /// All counts that are not zero.
+    fn counts(&self) -> ByRule {
+        let mut counts = self.lock().clone();
+        for (verdict, row) in Verdict::ALL.into_iter().zip(&self.plain) {
+            for (reason, counter) in Reason::ALL.into_iter().zip(row) {
+                let count = counter.get();
+                if count > 0 {
+                    let rules = counts.entry((verdict, reason)).or_default();
+                    rules.insert("".into(), count);
+                }
+            }
+        }
+        counts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ByRule> {
+        self.by_rule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -53,10 +84,9 @@ const USUAL: [Reason; 3] = [Reason::Method, Reason::Path, Reason::MethodOnPath];
 /// The denials of several threads together.
 pub(crate) fn totals<'a>(all: impl Iterator<Item = &'a DenialCounts>) -> Vec<DenialTotal> {
     let usual = USUAL.map(|reason| ((Verdict::Denied, reason), [(Box::default(), 0)].into()));
-    let mut together = Counts::from(usual);
+    let mut together = ByRule::from(usual);
     for one in all {
-        let counts = one.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (key, rules) in counts {
+        for (key, rules) in one.counts() {
             let sums = together.entry(key).or_default();
             for (rule, count) in rules {
                 *sums.entry(rule).or_default() += count;

@@ -29,7 +29,7 @@ pub(crate) struct SocketMetrics {
     pub(crate) denials: DenialCounts,
     /// How requests ended, by the number of [`Outcome`].
     pub(crate) outcomes: [Counter; Outcome::ALL.len()],
-    /// From the end of a request's head to the first byte of its response.
+    /// From the end of a request's head to the first byte of the engine's response.
     pub(crate) first_byte: Histogram,
     /// What doxy took to judge a request.
     pub(crate) judging: Histogram,

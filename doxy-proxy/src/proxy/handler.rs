@@ -250,7 +250,11 @@ fn parse<'s, 'b>(
     };
     let head = Head::parse(head, slots).map_err(|error| refused(error.into()))?;
     record.head(&head);
-    let request = head.validate().map_err(refused)?;
+    let method = head.method;
+    let request = head.validate().map_err(|rejected| {
+        record.malformed(method);
+        refused(rejected)
+    })?;
     record.judged(&request.judged());
     if let Peer::Net(_) = peer
         && let Err(error) = browser::check(request.head.target, &request.head.lines, &service.hosts)

@@ -34,7 +34,7 @@ pub struct SocketTotals {
     pub denials: Vec<DenialTotal>,
     /// How requests ended, by a closed set of names.
     pub outcomes: Vec<(&'static str, u64)>,
-    /// From the end of a request's head to the first byte of its response.
+    /// From the end of a request's head to the first byte of the engine's response.
     pub first_byte: HistogramTotals,
     /// What doxy took to judge requests that it then forwarded.
     pub judging: HistogramTotals,

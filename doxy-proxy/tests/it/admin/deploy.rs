@@ -204,7 +204,8 @@ fn prometheus_shows_a_denied_request() {
     }
     let fake = Fake::start();
     let admin = address();
-    let setup = Setup::new().engine(fake.path()).rules("/info");
+    let rules = "/info\nPOST .*\n!POST /containers/create";
+    let setup = Setup::new().engine(fake.path()).rules(rules);
     let doxy = setup
         .args(["--admin-listen", &format!("tcp://{admin}")])
         .start();
@@ -244,21 +245,19 @@ fn prometheus_shows_a_denied_request() {
     };
 
     let create = "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n";
-    assert_eq!(doxy.ask(create).status(), 400);
+    assert_eq!(doxy.ask(create).status(), 403);
     let found = wait::until("Prometheus has the denial", || {
         query("doxy_denials_total > 0").first().cloned()
     });
-    let labels = &found["metric"];
-    assert_eq!(
-        [
-            &labels["job"],
-            &labels["socket"],
-            &labels["verdict"],
-            &labels["reason"]
-        ],
-        ["doxy", "doxy.sock", "denied", "method"],
-        "{found}"
-    );
+    for (label, value) in [
+        ("job", "doxy"),
+        ("socket", "doxy.sock"),
+        ("verdict", "denied"),
+        ("reason", "deny_rule"),
+        ("rule", "rules:3"),
+    ] {
+        assert_eq!(found["metric"][label], value, "{found}");
+    }
     assert_eq!(found["value"][1], "1");
     // It answers the dashboard, but for what this doxy has none of.
     let dashboard = dashboard();

@@ -95,7 +95,8 @@ fn clients_that_invent_methods_and_paths_add_no_label_values() {
     const INVENTED: usize = 1_000;
     let fake = Fake::start();
     let setup = Setup::new().engine(fake.path());
-    let doxy = with_admin(setup.rules("/info\n* /allowed/.*")).start();
+    let setup = setup.rules("/info\n* /allowed/.*").args(["--threads", "3"]);
+    let doxy = with_admin(setup).start();
     let ask = |number: usize| {
         let method = format!("M{number}");
         for line in [

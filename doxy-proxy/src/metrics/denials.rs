@@ -70,7 +70,7 @@ impl DenialCounts {
 pub struct DenialTotal {
     /// `denied`, `would_deny`, `refused`, or `allowed` where the engine failed.
     pub verdict: &'static str,
-    /// One of [`reasons`](crate::reasons).
+    /// The code of the reason, as docs/metrics.md lists them.
     pub reason: &'static str,
     /// The rule or the place in the script that decided it; empty if none did.
     pub rule: Box<str>,

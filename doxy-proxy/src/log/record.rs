@@ -45,6 +45,8 @@ pub(crate) struct RequestRecord<'a> {
     response_start: AtomicU64,
     outcome: AtomicU8,
     traffic: Traffic,
+    /// Whether it is the denied question of a tool of doxy's, which metrics leave out.
+    probe: bool,
     /// Whether it went to the engine, and doxy has not answered it after all.
     forwarded: bool,
     /// None if nobody logs or counts the request.
@@ -77,6 +79,7 @@ impl<'a> RequestRecord<'a> {
             response_start: AtomicU64::new(0),
             outcome: AtomicU8::new(Outcome::Cut as u8),
             traffic: Traffic::default(),
+            probe: false,
             forwarded: false,
             started: timed.then(Instant::now),
             text: logged.then(Text::take),
@@ -171,6 +174,12 @@ impl<'a> RequestRecord<'a> {
         self.first_denial = self.context.denials.count(judged, peer, place, last);
     }
 
+    /// The policy denies what a tool of doxy's asks to see whether doxy is well. Neither the log of the
+    /// process nor metrics have that: it is no sign of a wrong policy, and comes every few seconds.
+    pub(crate) fn denied_to_probe(&mut self) {
+        self.probe = true;
+    }
+
     /// The policy denies the request, and a dry run forwards it; [`Self::refused`] says why.
     pub(crate) fn would_deny(&mut self) {
         self.verdict = Verdict::WouldDeny;
@@ -207,7 +216,7 @@ impl<'a> RequestRecord<'a> {
         self.verdict = verdict;
         self.reason = reason;
         self.forwarded = false;
-        if let Some(metrics) = &self.context.metrics {
+        if let Some(metrics) = self.context.metrics.as_ref().filter(|_| !self.probe) {
             metrics
                 .denials
                 .add(verdict, reason, rule.unwrap_or_default());
@@ -359,7 +368,7 @@ impl Drop for RequestRecord<'_> {
                 false => start >> STATUS_BITS,
             },
         });
-        if let Some(metrics) = &self.context.metrics {
+        if let Some(metrics) = self.context.metrics.as_ref().filter(|_| !self.probe) {
             self.count(metrics, response_start);
         }
         let Some(text) = text else {

@@ -31,14 +31,14 @@ pub(super) fn check<B>(
             "this host is not known: if people call doxy by that name, set --allow-host to it",
         ));
     }
-    if !is_own(headers, host) {
+    if !is_own(headers, host, request.uri().path()) {
         return Err((403, "a foreign web page asks for this"));
     }
     Ok(())
 }
 
 /// Whether the request is from no web page, or from the admin side's own.
-fn is_own(headers: &HeaderMap, host: Option<&[u8]>) -> bool {
+fn is_own(headers: &HeaderMap, host: Option<&[u8]>, path: &str) -> bool {
     let value = |name: &str| headers.get(name).map(|value| value.as_bytes());
     let origin = value("origin").is_none_or(|origin| {
         let rest = [&b"http://"[..], b"https://"]
@@ -47,7 +47,8 @@ fn is_own(headers: &HeaderMap, host: Option<&[u8]>) -> bool {
         rest.is_some() && rest == host
     });
     // Who follows a link comes from elsewhere, and sees the page as a page.
-    let navigates = value("sec-fetch-mode") == Some(b"navigate")
+    let navigates = path == "/"
+        && value("sec-fetch-mode") == Some(b"navigate")
         && value("sec-fetch-dest") == Some(b"document");
     let site = value("sec-fetch-site");
     let own = site.is_none_or(|site| [&b"same-origin"[..], b"none"].contains(&site));
@@ -127,6 +128,12 @@ mod tests {
         ] {
             assert_eq!(status("GET", "/", &headers, true), expected, "{headers:?}");
         }
+        let link = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert_eq!(status("GET", "/api/status", &link, true), 403);
         assert_eq!(status("GET", "http://evil.example/", &own, true), 403);
         assert_eq!(status("GET", "/", &[("host", "evil.example")], false), 200);
     }

@@ -282,3 +282,32 @@ fn over_tcp_no_foreign_page_reads_it() {
     }
     doxy.stop();
 }
+
+#[test]
+fn a_denied_health_check_is_no_denial() {
+    let fake = Fake::start();
+    let doxy = with_admin(Setup::new().engine(fake.path()).rules("/info\n")).start();
+    for (agent, denied) in [
+        ("doxy-healthcheck/0.1.0", 0),
+        ("doxy-verify/0.1.0", 0),
+        ("docker/29", 1),
+    ] {
+        let reply = doxy.ask(format!(
+            "GET /_ping HTTP/1.1\r\nHost: d\r\nUser-Agent: {agent}\r\nConnection: close\r\n\r\n"
+        ));
+        assert_eq!(reply.status(), 403);
+        let labels = "socket=\"doxy.sock\",verdict=\"denied\",reason=\"path\",rule=\"\"";
+        let expected = format!("doxy_denials_total{{{labels}}} {denied}\n");
+        wait::until("it is counted, or not", || {
+            let text = String::from_utf8_lossy(&get(&doxy, "/metrics").body).into_owned();
+            text.contains(&expected).then_some(())
+        });
+        let status: serde_json::Value =
+            serde_json::from_slice(&get(&doxy, "/api/status").body).unwrap();
+        assert_eq!(
+            status["sockets"][0]["requests"]["denied"], denied,
+            "{agent}"
+        );
+    }
+    doxy.stop();
+}

@@ -4,7 +4,7 @@
 #![no_main]
 
 use doxy_filter::api::{Risk, endpoint_of};
-use doxy_filter::import::{compose, env_file, switches};
+use doxy_filter::import::{env_file, switches};
 use doxy_filter::{Learned, Request, RuleSet, Verdict, canonical_path, cases};
 use libfuzzer_sys::fuzz_target;
 
@@ -34,17 +34,13 @@ fn read_cases(text: &[u8]) {
 }
 
 fn import(text: &str) {
-    let mut files = vec![];
-    files.extend(env_file::read("f", text));
-    if let Ok(services) = compose::read("f", text) {
-        files.extend(services.into_iter().map(|service| service.environment));
-    }
-    for variables in files {
-        for tool in [switches::Tool::Tecnativa, switches::Tool::LinuxServer] {
-            if let Ok(imported) = switches::import(tool, &variables) {
-                // What it prints must load, whatever the other tool was given.
-                RuleSet::parse("f", imported.patterns.as_bytes()).expect("rules that load");
-            }
+    let Ok(variables) = env_file::read("f", text) else {
+        return;
+    };
+    for tool in [switches::Tool::Tecnativa, switches::Tool::LinuxServer] {
+        if let Ok(imported) = switches::import(tool, &variables) {
+            // What it prints must load, whatever the other tool was given.
+            RuleSet::parse("f", imported.patterns.as_bytes()).expect("rules that load");
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::admin::board::SocketFacts;
 /// How many are kept. A page asks for one when somebody unfolds it.
 const MAX_KEPT: usize = 16;
 
+/// The stack of the thread, in bytes: as much as for the scripts of a request. One that overflows ends doxy.
+const STACK_SIZE: usize = 16 << 20;
+
 /// What was worked out, the latest in front.
 #[derive(Debug, Default)]
 pub(super) struct Coverages {
@@ -44,6 +47,7 @@ impl Coverages {
         }
         let (done, worked_out) = oneshot::channel();
         let thread = thread::Builder::new().name("coverage".to_owned());
+        let thread = thread.stack_size(STACK_SIZE);
         // It has the lock: if nobody waits any more, the next has to wait for its end all the same.
         let spawned = thread.spawn(move || {
             let covered = policy.policy.coverage(&name);

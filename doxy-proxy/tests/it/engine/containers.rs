@@ -15,7 +15,7 @@ use crate::containers::cgroup::{Made, in_cgroups};
 use crate::containers::{answered, call};
 use crate::support::files::{chmod, short_folder};
 use crate::support::needs::missing;
-use crate::support::process::Process;
+use crate::support::process::{Process, copy_binary};
 use crate::support::{Need, needs};
 
 /// Says who asks.
@@ -59,9 +59,13 @@ impl Namespaces {
 fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<String>) -> Process {
     let file = folder.join(name);
     fs::write(&file, toml).expect("write a file");
-    let binary = env!("CARGO_BIN_EXE_doxy");
+    // Where the engine has mounts of its own, this project's folder need not be among them.
+    let binary = folder.join("bin");
+    if !binary.exists() {
+        copy_binary(folder);
+    }
     let words = [
-        binary,
+        binary.to_str().expect("UTF-8"),
         "--config",
         file.to_str().expect("UTF-8"),
         "--sandbox",

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::docker_ok;
 use super::real::{self, Made};
 use crate::support::files::short_folder;
+use crate::support::process::copy_binary;
 use crate::support::{Fake, wait};
 
 /// What the health check says while all is well.
@@ -39,8 +40,10 @@ fn a_container_is_healthy_while_doxy_and_its_engine_answer() {
     let image = engine.image();
     let folder = short_folder();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    // The machine's files are below `/host` there, and the binary with its libraries.
-    let binary = env!("CARGO_BIN_EXE_doxy");
+    // The machine's files are below `/host` there, and the libraries of the binary. Where the engine
+    // has mounts of its own, this project's folder need not be among them.
+    copy_binary(folder.path());
+    let binary = at("bin");
     let inside = format!("busybox chroot /host {binary}");
     let check = format!("{inside} healthcheck --ready --timeout 1s");
     let own = format!("{0}:/host{0}", folder.path().display());
@@ -65,7 +68,7 @@ fn a_container_is_healthy_while_doxy_and_its_engine_answer() {
         "2",
     ];
     let answers = answering(folder.path());
-    let command = ["busybox", "chroot", "/host", binary];
+    let command = ["busybox", "chroot", "/host", &binary];
     let doxy = engine.running(&image, &options, &command);
     let log = is(&engine, &doxy, "healthy");
     assert!(log.contains(&format!("0 {WELL}")), "{log}");

@@ -138,6 +138,7 @@ fn a_client_is_in_the_container_that_its_cgroup_proves() {
 
     let (not_its_own, none) = ("is not that container's", "in no container of this engine");
     let first = |cgroups: Vec<PathBuf>| cgroups.into_iter().take(1).collect::<Vec<_>>();
+    let exe = std::env::current_exe().expect("this program");
     for (what, cgroups, words) in [
         ("the container", real.below(&id("web")), ""),
         ("below it", real.below(&format!("{}/sub", id("web"))), ""),
@@ -185,7 +186,7 @@ fn a_client_is_in_the_container_that_its_cgroup_proves() {
         ),
         ("none", vec![], none),
     ] {
-        let (status, message) = answered(&mut in_cgroups(&cgroups, &call(&path)));
+        let (status, message) = answered(&mut in_cgroups(&cgroups, &call(&exe, &path)));
         let expected = if words.is_empty() { 200 } else { 403 };
         assert_eq!(status, expected, "{what}: {message}");
         assert!(message.contains(words), "{what}: {message}");

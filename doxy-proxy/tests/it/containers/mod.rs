@@ -71,10 +71,10 @@ fn caller() {
         .expect("print it");
 }
 
-/// The words of a command that asks at this socket, or address of TCP, in a process of its own.
-pub(crate) fn call(socket: &Path) -> Vec<String> {
-    let exe = std::env::current_exe().expect("this program");
-    let [exe, socket] = [&exe, socket].map(|path| path.to_str().expect("a path in UTF-8"));
+/// The words of a command that asks at this socket, or address of TCP, in a process of its own: of this
+/// program, or a copy of it.
+pub(crate) fn call(exe: &Path, socket: &Path) -> Vec<String> {
+    let [exe, socket] = [exe, socket].map(|path| path.to_str().expect("a path in UTF-8"));
     let words = ["env", &format!("{SOCKET}={socket}"), exe, "--exact"].map(str::to_owned);
     let test = ["containers::caller", "--ignored", "--nocapture"].map(str::to_owned);
     words.into_iter().chain(test).collect()

@@ -5,7 +5,7 @@
 //! as it would on the host of an engine that has none; and once more outside, where it must know nobody.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::real::{self, Made as Object};
@@ -15,7 +15,7 @@ use crate::containers::cgroup::{Made, in_cgroups};
 use crate::containers::{answered, call};
 use crate::support::files::{chmod, short_folder};
 use crate::support::needs::missing;
-use crate::support::process::{Process, copy_binary};
+use crate::support::process::{Process, copy_binary, copy_program};
 use crate::support::{Need, needs};
 
 /// Says who asks.
@@ -59,7 +59,7 @@ impl Namespaces {
 fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<String>) -> Process {
     let file = folder.join(name);
     fs::write(&file, toml).expect("write a file");
-    // Where the engine has mounts of its own, this project's folder need not be among them.
+    // For the same reason as the client.
     let binary = folder.join("bin");
     if !binary.exists() {
         copy_binary(folder);
@@ -88,12 +88,20 @@ fn doxy(folder: &Path, name: &str, toml: &str, run: impl Fn(&[String]) -> Vec<St
     process
 }
 
+/// A copy of this program, the client. Where the engine has mounts of its own, this project's folder
+/// need not be among them.
+fn client(folder: &Path) -> PathBuf {
+    let copy = folder.join("client");
+    copy_program(&std::env::current_exe().expect("this program"), &copy);
+    copy
+}
+
 /// What a client in a container is answered. The machine's files are below `/host` there.
 #[track_caller]
-fn from(engine: &real::Engine, container: &Object, socket: &Path) -> (u16, String) {
+fn from(engine: &real::Engine, container: &Object, client: &Path, socket: &Path) -> (u16, String) {
     let mut command = docker_command(&engine.socket);
     command.args(["exec", &container.name, "busybox", "chroot", "/host"]);
-    answered(command.args(call(socket)))
+    answered(command.args(call(client, socket)))
 }
 
 #[test]
@@ -123,6 +131,7 @@ fn containers_are_told_apart_on_one_socket_and_nothing_else_is_taken_for_one() {
     let namespaces = Namespaces::around(pid_of(&marks[0]));
 
     let folder = short_folder();
+    let client = client(folder.path());
     let path = |name: &str| folder.path().join(name);
     fs::write(path("policy.rhai"), POLICY).expect("write a file");
     let toml = |prefix: &str| {
@@ -166,7 +175,7 @@ script = "policy.rhai"
         (&web, "any.sock", known(&web, "web")),
         (&db, "any.sock", known(&db, "db")),
     ] {
-        let got = from(&engine, container, &path(socket));
+        let got = from(&engine, container, &client, &path(socket));
         assert_eq!(got, expected, "{} {socket}", container.name);
     }
 
@@ -174,7 +183,7 @@ script = "policy.rhai"
     let only =
         "only certain containers may use this socket, and it is not known which one this is: ";
     let outside = |cgroups: &[_], socket| {
-        let words = namespaces.inside(&call(&path(socket)));
+        let words = namespaces.inside(&call(&client, &path(socket)));
         answered(&mut in_cgroups(cgroups, &words))
     };
     let none = format!("{only}its process is in no container of this engine");
@@ -203,7 +212,7 @@ script = "policy.rhai"
 
     if !namespaces.same {
         // Whom doxy does not see.
-        let (status, message) = answered(&mut in_cgroups(&[], &call(&path("web.sock"))));
+        let (status, message) = answered(&mut in_cgroups(&[], &call(&client, &path("web.sock"))));
         assert_eq!(status, 403);
         assert!(
             message.contains("doxy does not see its process"),
@@ -212,7 +221,7 @@ script = "policy.rhai"
         // Where the engine's numbers are those of others, nobody is known, and nobody mistaken.
         let _far = doxy(folder.path(), "far.toml", &toml("far-"), <[String]>::to_vec);
         for container in [&web, &db] {
-            let (status, message) = from(&engine, container, &path("far-web.sock"));
+            let (status, message) = from(&engine, container, &client, &path("far-web.sock"));
             assert_eq!(status, 403);
             assert!(message.ends_with("is not that container's"), "{message}");
         }
@@ -261,6 +270,7 @@ fn over_tcp_a_container_is_known_by_an_address_that_nobody_shares() {
     let gateway = docker_ok(&engine.socket, gateway);
 
     let folder = short_folder();
+    let client = client(folder.path());
     fs::write(folder.path().join("policy.rhai"), POLICY).expect("write a file");
     let socket = engine.socket.display();
     // Nobody else has anything at the address of a new network.
@@ -287,13 +297,16 @@ script = "policy.rhai"
         let message = format!("{} of {}, 1, , s", container.name, image.name);
         (403, message)
     };
-    assert_eq!(from(&engine, &web, only_web), (200, String::new()));
-    assert_eq!(from(&engine, &web, any), known(&web));
-    assert_eq!(from(&engine, &db, any), known(&db));
+    assert_eq!(from(&engine, &web, &client, only_web), (200, String::new()));
+    assert_eq!(from(&engine, &web, &client, any), known(&web));
+    assert_eq!(from(&engine, &db, &client, any), known(&db));
     let message = format!("container {} may not use this socket", db.name);
-    assert_eq!(from(&engine, &db, only_web), (403, message));
+    assert_eq!(from(&engine, &db, &client, only_web), (403, message));
     // The host, and what comes from a network of the host's: the gateway's address.
-    let host = answered(&mut in_cgroups(&[], &namespaces.inside(&call(only_web))));
+    let host = answered(&mut in_cgroups(
+        &[],
+        &namespaces.inside(&call(&client, only_web)),
+    ));
     assert_eq!(host.0, 403);
     assert!(
         host.1.contains("no container has the address"),
@@ -306,14 +319,14 @@ script = "policy.rhai"
         let options = ["-v", "/:/host:ro"];
         let beside = engine.running_in(&shared, &image, &options, &["sleep", "86400"]);
         for container in [&web, &beside] {
-            let (status, message) = from(&engine, container, only_web);
+            let (status, message) = from(&engine, container, &client, only_web);
             assert_eq!(status, 403);
             assert!(
                 message.contains("several containers have the address"),
                 "{message}"
             );
         }
-        assert_eq!(from(&engine, &db, any), known(&db));
+        assert_eq!(from(&engine, &db, &client, any), known(&db));
     }
-    assert_eq!(from(&engine, &web, only_web), (200, String::new()));
+    assert_eq!(from(&engine, &web, &client, only_web), (200, String::new()));
 }

@@ -312,13 +312,13 @@ pub(crate) fn unprivileged(folder: &Path) -> Option<Command> {
 
 /// Copies the binary to a place where every user can run it.
 pub(crate) fn copy_binary(folder: &Path) {
+    copy_program(env!("CARGO_BIN_EXE_doxy").as_ref(), &folder.join("bin"));
+}
+
+/// Copies a program, such as these tests, to where it is run from next.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
     // By another process: a fork of this process, in another test, could still have the file open
     // for writing, and then nobody can run it.
-    let copied = Command::new("cp")
-        .args([
-            env!("CARGO_BIN_EXE_doxy").as_ref(),
-            folder.join("bin").as_os_str(),
-        ])
-        .status();
+    let copied = Command::new("cp").args([from, to]).status();
     assert!(copied.unwrap().success());
 }

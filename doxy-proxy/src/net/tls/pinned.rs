@@ -1,8 +1,8 @@
 //! A client that trusts one certificate and no other, whoever has signed it: doxy's own, which the tools know
-//! from its file.
+//! from its file, or have just been shown. None of it is for a way that a client's bytes go.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -21,23 +21,57 @@ impl TlsClient {
     /// The file is missing, unreadable, or has no certificate in it.
     pub fn pinned(certificate: &Path) -> Result<Self, TlsFileError> {
         let found = files::certificates(TlsFile::Certificate, certificate)?;
-        let pinned = found.into_iter().next();
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(VERSIONS)
-            .map_err(|error| files::mismatch(&error))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned(pinned)));
-        let mut config = config.with_no_client_auth();
-        config.alpn_protocols = alpn();
+        Self::trusting(found.into_iter().next())
+    }
+
+    /// The same for a certificate that a server has just shown, in DER.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn pinned_to(shown: Vec<u8>) -> Result<Self, TlsFileError> {
+        Self::trusting(Some(shown.into()))
+    }
+
+    fn trusting(trusted: Option<CertificateDer<'static>>) -> Result<Self, TlsFileError> {
+        let pinned = Arc::new(Pinned::new(trusted));
+        let config = config(pinned).map_err(|error| files::mismatch(&error))?;
         // Servers take it for somebody who has no name for them.
         let name = ServerName::from(std::net::Ipv4Addr::LOCALHOST);
         Ok(Self::of(Arc::new(config), name))
     }
 }
 
-/// The certificate that is trusted.
+/// A client that leaves it to this to trust a server.
+pub(super) fn config(pinned: Arc<Pinned>) -> Result<ClientConfig, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(VERSIONS)?
+        .dangerous()
+        .with_custom_certificate_verifier(pinned);
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = alpn();
+    Ok(config)
+}
+
+/// Trusts the server that has one certificate, or nobody, and remembers what was shown.
 #[derive(Debug)]
-struct Pinned(Option<CertificateDer<'static>>);
+pub(super) struct Pinned {
+    trusted: Option<CertificateDer<'static>>,
+    shown: OnceLock<Vec<u8>>,
+}
+
+impl Pinned {
+    pub(super) fn new(trusted: Option<CertificateDer<'static>>) -> Self {
+        Self {
+            trusted,
+            shown: OnceLock::new(),
+        }
+    }
+
+    /// The certificate of the server, in DER, once it has shown it.
+    pub(super) fn shown(&self) -> Option<&[u8]> {
+        self.shown.get().map(Vec::as_slice)
+    }
+}
 
 impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
@@ -48,7 +82,8 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.as_deref() == Some(certificate) {
+        let _ = self.shown.set(certificate.to_vec());
+        match self.trusted.as_deref() == Some(certificate) {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::UnknownIssuer.into()),
         }

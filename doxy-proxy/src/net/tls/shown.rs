@@ -6,18 +6,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
-};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::net::tls::files::words;
-use crate::net::tls::provider::{VERSIONS, alpn, provider};
+use crate::net::tls::pinned::{Pinned, config};
 
 /// The first byte of a handshake and of an alert. Source: RFC 8446 (5.1).
 const RECORDS: [u8; 2] = [0x16, 0x15];
@@ -38,14 +35,8 @@ pub enum Shown {
 /// # Errors
 /// It cannot be reached, or closes without a word.
 pub async fn shown(address: SocketAddr) -> io::Result<Shown> {
-    let seen = Arc::new(Seen(OnceLock::new()));
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(VERSIONS)
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&seen) as Arc<dyn ServerCertVerifier>);
-    let mut config = config.with_no_client_auth();
-    config.alpn_protocols = alpn();
+    let seen = Arc::new(Pinned::new(None));
+    let config = config(Arc::clone(&seen)).map_err(io::Error::other)?;
     let name = ServerName::from(address.ip());
     let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     let mut stream = TcpStream::connect(address).await?;
@@ -67,54 +58,12 @@ pub async fn shown(address: SocketAddr) -> io::Result<Shown> {
         while !read.is_empty() {
             tls.read_tls(&mut read)?;
             let processed = tls.process_new_packets();
-            if let Some(certificate) = seen.0.get() {
-                return Ok(Shown::Certificate(certificate.clone()));
+            if let Some(certificate) = seen.shown() {
+                return Ok(Shown::Certificate(certificate.to_vec()));
             }
             if let Err(error) = processed {
                 return Ok(Shown::Refused(words(&error)));
             }
         }
-    }
-}
-
-/// Remembers the certificate, and goes no further with anybody.
-#[derive(Debug)]
-struct Seen(OnceLock<Vec<u8>>);
-
-impl ServerCertVerifier for Seen {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let _ = self.0.set(certificate.to_vec());
-        Err(CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(CertificateError::ApplicationVerificationFailure.into())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider()
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

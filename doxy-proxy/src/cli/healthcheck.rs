@@ -18,8 +18,8 @@ const MOST: usize = 3;
 
 const EXAMPLES: &str = "\
 Give it the settings that the running doxy has: the same variables or --config, and options again. At each \
-proxy socket it asks GET /_ping, marked as its own, and any answer counts, a denial too. Over TLS the \
-server's certificate is an answer. An fd:// socket has no address here and is skipped.
+proxy socket it asks GET //_ping, marked as its own, and any answer counts that is doxy's own. Where clients \
+need a certificate, TLS is an answer. An fd:// socket has no address here and is skipped.
 
 Examples:
   doxy healthcheck

@@ -3,6 +3,10 @@
 //! Nothing of a policy is read for it, so that this takes no longer than the configuration itself. It
 //! refuses no more than what it reads.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
 use doxy_proxy::UpstreamAddr;
 
 use crate::config::addresses;
@@ -24,6 +28,20 @@ pub(crate) struct Reach {
     pub(crate) engine: UpstreamAddr,
     /// Only for an engine at an address of TCP.
     pub(crate) engine_tls: Option<EngineTls>,
+}
+
+impl Reach {
+    /// Whether what is at a path is the engine's own socket, however it is spelled, linked or mounted.
+    pub(crate) fn is_engine(&self, path: &Path) -> bool {
+        let file = |path: &Path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        match &self.engine {
+            UpstreamAddr::Unix(engine) => file(path).is_some_and(|it| Some(it) == file(engine)),
+            UpstreamAddr::Tcp(_) => false,
+        }
+    }
 }
 
 impl Source {

@@ -2,12 +2,14 @@
 //! the process tells them.
 //!
 //! A denial of one is no sign of a wrong policy, and is in the access log alone. Whoever marks a request
-//! of his own hides no more than these two paths, which do nothing. Nothing is ever allowed by the mark.
+//! of his own hides no more than these two paths, which do nothing. Nothing is ever allowed by the mark. An
+//! answer to one has to have doxy's own sign, or it says nothing of a doxy.
 
 use doxy_filter::Request;
 use doxy_filter::api::PING;
 
 use crate::http::headers::{Line, values};
+use crate::http::malformed::BadRequest;
 
 /// What `doxy healthcheck` calls itself: in `User-Agent`, before a slash and its version, and in
 /// `X-Request-Id`.
@@ -16,23 +18,38 @@ pub const HEALTHCHECK: &str = "doxy-healthcheck";
 pub const VERIFY: &str = "doxy-verify";
 /// A path at which no engine serves anything.
 pub const NO_ENDPOINT: &str = "/doxy-verify";
+/// The header that doxy's own answers have, and the engine's have not.
+pub const OWN_ANSWER: &str = "x-doxy-request-id";
 
 /// Whether one of doxy's tools asks, by its own word.
 pub(crate) fn is_one(judged: &Request<'_>, lines: &[Line<'_>]) -> bool {
     let asks = [PING, NO_ENDPOINT].contains(&judged.path) && judged.method == "GET";
-    asks && judged.query.is_none()
-        && values(lines, "user-agent").any(|agent| {
-            let name = agent.split(|byte| *byte == b'/').next();
-            [HEALTHCHECK, VERIFY]
-                .map(str::as_bytes)
-                .map(Some)
-                .contains(&name)
-        })
+    asks && judged.query.is_none() && is_asked_by_tool(lines)
+}
+
+/// The same of a request with a slash too many, which doxy answers itself whatever its policy says.
+pub(crate) fn is_redirected(error: &BadRequest, method: &str, lines: &[Line<'_>]) -> bool {
+    let BadRequest::Redirect { location } = error else {
+        return false;
+    };
+    // A query would stand in the location.
+    let asks = [PING, NO_ENDPOINT].contains(&location.as_str()) && method == "GET";
+    asks && is_asked_by_tool(lines)
+}
+
+fn is_asked_by_tool(lines: &[Line<'_>]) -> bool {
+    values(lines, "user-agent").any(|agent| {
+        let name = agent.split(|byte| *byte == b'/').next();
+        [HEALTHCHECK, VERIFY]
+            .map(str::as_bytes)
+            .map(Some)
+            .contains(&name)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Request, is_one};
+    use super::{BadRequest, Line, Request, is_one, is_redirected};
 
     #[test]
     fn only_what_does_nothing_is_a_probe() {
@@ -65,6 +82,12 @@ mod tests {
                 "{method} {path} {agent}"
             );
             assert!(!is_one(&request, &[]), "{method} {path}");
+            let query = query.map(|query: &str| format!("?{query}"));
+            let location = format!("{path}{}", query.unwrap_or_default());
+            let redirect = BadRequest::Redirect { location };
+            let is_redirected = |lines: &[Line<'_>]| is_redirected(&redirect, method, lines);
+            assert_eq!(is_redirected(&lines), expected, "{method} /{path} {agent}");
+            assert!(!is_redirected(&[]), "{method} /{path}");
         }
     }
 }

@@ -174,9 +174,9 @@ impl<'a> RequestRecord<'a> {
         self.first_denial = self.context.denials.count(judged, peer, place, last);
     }
 
-    /// The policy denies what a tool of doxy's asks to see whether doxy is well. Neither the log of the
-    /// process nor metrics have that: it is no sign of a wrong policy, and comes every few seconds.
-    pub(crate) fn denied_to_probe(&mut self) {
+    /// Doxy answers itself what a tool of its own asks to see whether doxy is well. Neither the log of the
+    /// process nor the metrics of denials have that: it is no sign of a wrong policy, and comes every few seconds.
+    pub(crate) fn answered_to_probe(&mut self) {
         self.probe = true;
     }
 

@@ -147,7 +147,7 @@ impl Policy {
             Judgement::Denied(denial) => {
                 // Nobody is to be told every few seconds that doxy was asked whether it lives.
                 if probe::is_one(&judged, &request.head.lines) {
-                    record.denied_to_probe();
+                    record.answered_to_probe();
                 } else {
                     record.denied(&judged, denial.place());
                 }

@@ -11,6 +11,7 @@ use crate::facts::Outcome;
 use crate::http::collect::RequestBody;
 use crate::http::request::{Exchange, Head, HeaderSlots, Rejected, ValidRequest, header_slots};
 use crate::log::context::LogContext;
+use crate::log::probe;
 use crate::log::record::RequestRecord;
 use crate::net::buffer::ReadBuf;
 use crate::net::peer::Peer;
@@ -251,8 +252,12 @@ fn parse<'s, 'b>(
     let head = Head::parse(head, slots).map_err(|error| refused(error.into()))?;
     record.head(&head);
     let method = head.method;
+    let lines = head.lines.clone();
     let request = head.validate().map_err(|rejected| {
         record.malformed(method);
+        if probe::is_redirected(&rejected.error, method, &lines) {
+            record.answered_to_probe();
+        }
         refused(rejected)
     })?;
     record.judged(&request.judged());

@@ -1,9 +1,9 @@
 //! Whether doxy lives: whether it answers at each of its addresses, and, if that is asked too, whether its
 //! engines do.
 //!
-//! Any answer counts, a denial and the 503 of a full doxy too. A connection does not: the kernel makes
-//! one for a process that hangs. This runs every few seconds, so it reads no policy. It never tries to
-//! mend anything.
+//! Any answer of doxy's counts, a refusal and the 503 of a full doxy too. A connection does not: the kernel
+//! makes one for a process that hangs. Nor does an answer without doxy's own sign. This runs every few
+//! seconds, so it reads no policy. It never tries to mend anything.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doxy_filter::api::PING;
-use doxy_proxy::log::probe::HEALTHCHECK;
-use doxy_proxy::{GetError, Upstream, UpstreamAddr, io_reason, shown};
+use doxy_proxy::log::probe::{HEALTHCHECK, OWN_ANSWER};
+use doxy_proxy::{GetError, Shown, TlsClient, Upstream, UpstreamAddr, io_reason, shown};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -22,9 +22,6 @@ use crate::tools::at_once::permits;
 
 /// The pause before an address is tried again that has closed the connection without an answer.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// When at the latest doxy is asked what it answers without its engine: a path with a slash too many.
-const SOON: Duration = Duration::from_secs(1);
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -41,10 +38,12 @@ pub(crate) struct Health {
 
 /// What is to answer.
 enum Asked {
-    /// A doxy: anything.
+    /// A doxy: anything that it says itself.
     Doxy(Upstream),
-    /// A doxy that speaks TLS: anything of TLS. It may want a certificate, and there is none.
+    /// The same over TLS, whatever its certificate: an old one does not make it dead.
     DoxyOverTls(SocketAddr),
+    /// A doxy that wants a certificate, and there is none: anything of TLS.
+    DoxyForCertificates(SocketAddr),
     /// An engine: that it is there.
     Engine(Upstream),
 }
@@ -65,9 +64,19 @@ pub(crate) async fn check(
         for bind in &socket.binds {
             let doxy = |at| Asked::Doxy(Upstream::new(at, patience));
             let asked = match &bind.listen {
+                ListenConfig::Unix(unix) if socket.is_engine(&unix.path) => {
+                    let address = &bind.listen;
+                    health
+                        .faults
+                        .push(format!("{address}: the proxy socket is the engine's own"));
+                    continue;
+                }
                 ListenConfig::Unix(unix) => doxy(UpstreamAddr::Unix(unix.path.clone())),
-                ListenConfig::Tcp(address) if socket.tls.is_some() => Asked::DoxyOverTls(*address),
-                ListenConfig::Tcp(address) => doxy(UpstreamAddr::Tcp(address.to_string())),
+                ListenConfig::Tcp(address) => match &socket.tls {
+                    None => doxy(UpstreamAddr::Tcp(address.to_string())),
+                    Some(files) if files.client_ca.is_none() => Asked::DoxyOverTls(*address),
+                    Some(_) => Asked::DoxyForCertificates(*address),
+                },
                 ListenConfig::Inherited(_) => {
                     health.skipped.push(bind.listen.to_string());
                     continue;
@@ -94,7 +103,7 @@ pub(crate) async fn check(
     for (at, (name, asked)) in all.into_iter().enumerate() {
         let permits = Arc::clone(&permits);
         looks.spawn(async move {
-            let is_engine = matches!(asked, Asked::Engine(_));
+            let of_engine = matches!(asked, Asked::Engine(_));
             let answered = timeout_at(until, async {
                 let _permit = permits.acquire().await;
                 answers(&asked, time).await
@@ -106,12 +115,12 @@ pub(crate) async fn check(
                 Ok(Err(why)) => Some(format!("{name}: {why}")),
                 Err(_) => Some(format!("{name}: no answer within {late}")),
             };
-            (at, is_engine, fault)
+            (at, of_engine, fault)
         });
     }
     let mut faults = vec![];
-    for (at, is_engine, fault) in looks.join_all().await {
-        match (fault, is_engine) {
+    for (at, of_engine, fault) in looks.join_all().await {
+        match (fault, of_engine) {
             (Some(fault), _) => faults.push((at, fault)),
             (None, true) => health.engines += 1,
             (None, false) => health.answering += 1,
@@ -119,27 +128,27 @@ pub(crate) async fn check(
     }
     // In the order of the settings.
     faults.sort();
-    health.faults = faults.into_iter().map(|(_, fault)| fault).collect();
+    let faults = faults.into_iter().map(|(_, fault)| fault);
+    health.faults.extend(faults);
     Ok(health)
 }
 
 /// Whether there is an answer, or why there is none.
 async fn answers(asked: &Asked, time: Duration) -> Result<(), String> {
     match asked {
-        // A ping that is allowed is the engine's to answer, and that one may hang.
-        Asked::Doxy(doxy) => tokio::select! {
-            answered = doxy_answers(doxy, PING) => answered,
-            answered = async {
-                sleep((time / 4).min(SOON)).await;
-                doxy_answers(doxy, &format!("/{PING}")).await
-            } => answered,
-        },
-        Asked::DoxyOverTls(address) => loop {
-            match shown(*address).await {
-                Ok(_) => return Ok(()),
-                Err(error) if !has_closed(&error) => return Err(io_reason(&error)),
-                Err(_) => sleep(PAUSE).await,
+        Asked::Doxy(doxy) => doxy_answers(doxy).await,
+        Asked::DoxyOverTls(address) => match tls_answers(*address).await? {
+            Shown::Certificate(shown) => {
+                let client = TlsClient::pinned_to(shown).map_err(|error| error.what)?;
+                let at = UpstreamAddr::Tcp(address.to_string());
+                doxy_answers(&Upstream::with_tls(at, time.saturating_mul(2), client)).await
             }
+            Shown::Refused(_) => Ok(()),
+            Shown::NotTls => Err("no TLS is spoken there".to_owned()),
+        },
+        Asked::DoxyForCertificates(address) => match tls_answers(*address).await? {
+            Shown::Certificate(_) | Shown::Refused(_) => Ok(()),
+            Shown::NotTls => Err("no TLS is spoken there".to_owned()),
         },
         Asked::Engine(engine) => {
             let answer = engine.get(PING, HEALTHCHECK).await;
@@ -151,14 +160,27 @@ async fn answers(asked: &Asked, time: Duration) -> Result<(), String> {
     }
 }
 
-/// One who is a stranger too many in a crowd gets no answer from a doxy that lives: a connection that was
-/// closed is tried again until the time is over.
-async fn doxy_answers(doxy: &Upstream, target: &str) -> Result<(), String> {
+/// Asks for what doxy answers itself, whatever its policy says and however its engine is: a path with a slash
+/// too many. One who is a stranger too many in a crowd gets no answer from a doxy that lives: a connection
+/// that was closed is tried again until the time is over.
+async fn doxy_answers(doxy: &Upstream) -> Result<(), String> {
+    let target = format!("/{PING}");
     loop {
-        match doxy.get(target, HEALTHCHECK).await {
-            Ok(_) => return Ok(()),
+        match doxy.get(&target, HEALTHCHECK).await {
+            Ok(answer) if answer.headers().contains_key(OWN_ANSWER) => return Ok(()),
+            Ok(_) => return Err("what answers there is not doxy".to_owned()),
             Err(GetError::Closed) => sleep(PAUSE).await,
             Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+async fn tls_answers(address: SocketAddr) -> Result<Shown, String> {
+    loop {
+        match shown(address).await {
+            Ok(shown) => return Ok(shown),
+            Err(error) if !has_closed(&error) => return Err(io_reason(&error)),
+            Err(_) => sleep(PAUSE).await,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `doxy healthcheck`: what counts as alive, and what does not.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,7 +12,7 @@ use rustix::process::Signal;
 
 use crate::doors::address;
 use crate::support::process::{Ended, Process, command, doxy};
-use crate::support::{Certificates, Fake, Setup, sockets, wait};
+use crate::support::{Certificates, Client, Fake, Setup, sockets, wait};
 
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
 /// Not long, where there will be no answer.
@@ -52,30 +53,105 @@ fn told(log: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_doxy_that_answers_is_healthy_and_the_engine_gets_one_ping() {
+fn a_doxy_that_answers_is_healthy_and_the_engine_gets_a_ping_only_if_it_is_to_be_ready() {
     let setup = Setup::new();
     let engine = engine(&setup);
     let doxy = setup.start();
     says(doxy.folder(), &[], 0, "healthy: 1 socket answers");
+    assert_eq!(engine.requests().len(), 0);
+    let line = "healthy: 1 socket answers, and so does the engine";
+    says(doxy.folder(), &["--ready"], 0, line);
     let requests = engine.requests();
     assert_eq!(requests.len(), 1);
     assert!(requests[0].head.starts_with("GET /_ping HTTP/1.1\r\n"));
     let agent = format!("doxy-healthcheck/{}", env!("CARGO_PKG_VERSION"));
     assert_eq!(requests[0].header("user-agent"), [agent]);
     assert_eq!(requests[0].header("x-request-id"), ["doxy-healthcheck"]);
-    // One through doxy, one directly.
-    let line = "healthy: 1 socket answers, and so does the engine";
-    says(doxy.folder(), &["--ready"], 0, line);
-    assert_eq!(engine.requests().len(), 3);
 }
 
-/// Without the mark of the request, its denial is told: the second line of this log.
+/// The engine answers a ping as well as a doxy does. Without a look for doxy's own sign, each of these is
+/// healthy.
 #[test]
-fn a_denial_is_healthy_and_alarms_nobody() {
-    let setup = Setup::new().rules("/info").args(["--access-log", "log"]);
+fn what_answers_and_is_not_doxy_is_not_healthy() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+        "HTTP/1.1 301 Moved Permanently\r\nLocation: /_ping\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let _other = Fake::at(&folder.path().join("doxy.sock"), |_, stream| {
+            stream.write_all(answer.as_bytes()).is_ok()
+        });
+        let line = "unhealthy: doxy.sock: what answers there is not doxy";
+        says(folder.path(), &[], 1, line);
+    }
+}
+
+/// By a link, by the same path, and where the engine is a doxy itself, which has doxy's sign.
+#[test]
+fn the_engine_in_the_place_of_doxy_is_not_healthy() {
+    let setup = Setup::new();
+    let _engine = engine(&setup);
+    let doxy = setup.start();
+    let folder = doxy.folder();
+    symlink("engine.sock", folder.join("link.sock")).unwrap();
+    for (proxy, engine) in [
+        ("link.sock", "engine.sock"),
+        ("engine.sock", "engine.sock"),
+        ("doxy.sock", "doxy.sock"),
+    ] {
+        let args = ["--proxy-socket", proxy, "--docker-socket", engine];
+        let line = format!("unhealthy: {proxy}: the proxy socket is the engine's own");
+        says(folder, &args, 1, &line);
+    }
+}
+
+/// Whoever asks so for another path, or calls itself otherwise, is in metrics as anybody.
+#[test]
+fn a_check_is_in_the_access_log_alone() {
+    let setup = Setup::new().args(["--access-log", "log", "--admin-listen", "admin.sock"]);
+    let doxy = setup.start();
+    says(doxy.folder(), &[], 0, "healthy: 1 socket answers");
+    let records = || {
+        wait::until_in(doxy.folder(), "the record", || {
+            let log = fs::read_to_string(doxy.path("log")).ok()?;
+            log.ends_with('\n').then_some(log)
+        })
+    };
+    let record = records();
+    assert!(record.contains(" 301 refused GET //_ping "), "{record}");
+    let id = " client_request_id=doxy-healthcheck ";
+    assert!(record.contains(id), "{record}");
+    let redirected = |count: u64| {
+        let labels = "socket=\"doxy.sock\",verdict=\"refused\",reason=\"redirected\",rule=\"\"";
+        let line = format!("doxy_denials_total{{{labels}}} {count}\n");
+        let metrics = || {
+            let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            let reply = Client::connect(&doxy.path("admin.sock")).ask(request);
+            String::from_utf8(reply.body).unwrap()
+        };
+        match count {
+            0 => assert!(!metrics().contains("reason=\"redirected\"")),
+            _ => wait::until("it is counted", || metrics().contains(&line).then_some(())),
+        }
+    };
+    redirected(0);
+    let other = "GET //_ping HTTP/1.1\r\nHost: d\r\nUser-Agent: docker\r\n\r\n";
+    assert_eq!(doxy.ask(other).status(), 301);
+    redirected(1);
+}
+
+/// Older checks, and people, ask for a ping itself. Without the mark of the request, its denial is told: the
+/// second line of this log.
+#[test]
+fn a_denied_ping_of_the_check_alarms_nobody() {
+    let setup = Setup::new().rules("/info");
     let engine = engine(&setup);
     let doxy = setup.start();
     says(doxy.folder(), &[], 0, "healthy: 1 socket answers");
+    let marked = "GET /_ping HTTP/1.1\r\nHost: d\r\nUser-Agent: doxy-healthcheck/0.1.0\r\n\r\n";
+    assert_eq!(doxy.ask(marked).status(), 403);
     doxy.ask("GET /other HTTP/1.1\r\nHost: d\r\n\r\n");
     let line = doxy.logged("denied");
     assert!(line.contains(" /other "), "{line}");
@@ -83,16 +159,6 @@ fn a_denial_is_healthy_and_alarms_nobody() {
     doxy.logged("denied GET /_ping to ");
     let ended = doxy.process.log();
     assert_eq!(told(&ended).len(), 2, "{ended}");
-    let log = wait::until_in(doxy.folder(), "the record", || {
-        let log = fs::read_to_string(doxy.path("log")).ok()?;
-        log.contains('\n').then_some(log)
-    });
-    let first = log.lines().next().unwrap();
-    assert!(first.contains(" 403 denied GET /_ping "), "{first}");
-    assert!(
-        first.contains(" client_request_id=doxy-healthcheck "),
-        "{first}"
-    );
     assert_eq!(engine.requests().len(), 0);
 }
 
@@ -132,7 +198,10 @@ fn what_is_no_answer_of_http_is_none() {
     let listener = UnixListener::bind(folder.path().join("doxy.sock")).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let _ = stream.unwrap().write_all(b"SSH-2.0-OpenSSH_9.9\r\n");
+            let mut stream = stream.unwrap();
+            // Closed with something unread, it would be a connection that was reset.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n");
         }
     });
     let ended = health(folder.path(), &BRIEFLY);
@@ -295,6 +364,31 @@ fn over_tcp_and_over_tls_with_and_without_certificates_of_clients() {
         )
         .end();
         assert_eq!(ended.stdout, format!("{refused}\n"));
+    }
+}
+
+/// A doxy that was to speak TLS there, and does not. Without the change any words were an answer.
+#[test]
+fn no_tls_where_the_settings_want_it_is_not_healthy() {
+    let certificates = Certificates::new();
+    certificates.certify(&["localhost"]);
+    let address = format!("tcp://{}", address());
+    let setup = Setup::new().env("DOXY_PROXY_SOCKET", &address);
+    let doxy = setup.start();
+    let at = |name: &str| certificates.path(name).display().to_string();
+    let [cert, key, ca] = ["localhost", "localhost-key", "ca"].map(at);
+    for client_ca in [false, true] {
+        let mut command = self::doxy(doxy.folder());
+        command
+            .arg("healthcheck")
+            .env("DOXY_PROXY_SOCKET", &address);
+        command.args(["--tls-cert", &cert, "--tls-key", &key]);
+        if client_ca {
+            command.args(["--tls-client-ca", &ca]);
+        }
+        let ended = Process::spawn(&mut command).end();
+        let line = format!("unhealthy: {address}: no TLS is spoken there\n");
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), &*line), "{ended}");
     }
 }
 

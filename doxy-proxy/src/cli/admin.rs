@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches};
 use doxy_proxy::{TlsClient, TlsFileError, UpstreamAddr};
 
 use crate::config::{ConfigError, Setting, Source, admin_address};
-use crate::tools::admin_client::AdminClient;
+use crate::tools::admin_client::{AdminClient, Asks};
 
 const OPTION: &str = "--admin";
 const VARIABLE: &str = "DOXY_ADMIN";
@@ -48,15 +48,15 @@ pub(super) fn address(
 pub(super) fn client(
     address: UpstreamAddr,
     source: &Source,
-    asker: &'static str,
+    asks: Asks,
 ) -> Result<AdminClient, ConfigError> {
     match (&address, source.of_process("tls-cert")?) {
         (UpstreamAddr::Tcp(_), Some(certificate)) => {
             let path = certificate.path();
             let wrong = |error: TlsFileError| certificate.wrong(error.what, error.help);
             let tls = TlsClient::pinned(&path).map_err(wrong)?;
-            Ok(AdminClient::with_tls(address, tls, asker))
+            Ok(AdminClient::with_tls(address, tls, asks))
         }
-        _ => Ok(AdminClient::new(address, asker)),
+        _ => Ok(AdminClient::new(address, asks)),
     }
 }

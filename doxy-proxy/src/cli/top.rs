@@ -1,6 +1,7 @@
 //! `doxy top --once`: what a running doxy does now, in a terminal or for a script.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::Value;
@@ -9,10 +10,16 @@ use crate::cli::print::{is_json, on_one_line};
 use crate::cli::{admin, print};
 use crate::config::{ConfigError, Source};
 use crate::startup::{Failure, runtime};
+use crate::tools::admin_client::Asks;
 use crate::tools::top;
 
 /// How many kinds of denials are printed for people.
 const MAX_DENIALS: usize = 20;
+
+const ASKS: Asks = Asks {
+    tool: "doxy-top",
+    time: Duration::from_secs(5),
+};
 
 const AFTER: &str = "\
 The figures are those of the live page. They come from the admin side of a running doxy, which has one
@@ -54,7 +61,7 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         )
         .into());
     };
-    let client = admin::client(address, &source, "doxy-top")?;
+    let client = admin::client(address, &source, ASKS)?;
     let runtime = runtime()?;
     let status = runtime.block_on(top::status(&client));
     // The lookup of a name may still run.

@@ -11,7 +11,8 @@ use crate::cli::healthcheck::{time, within};
 use crate::cli::print::{self, format, is_json, on_one_line};
 use crate::config::Source;
 use crate::startup::{Failure, raise_descriptor_limit, runtime};
-use crate::tools::verify::{Level, Report, verify};
+use crate::tools::admin_client::Asks;
+use crate::tools::verify::{Level, Report, refused, verify};
 
 /// Something failed.
 const FAILED: u8 = 1;
@@ -19,7 +20,8 @@ const FAILED: u8 = 1;
 const EXAMPLES: &str = "\
 Give it the settings that the running doxy has: the same variables or --config, and options again. It looks \
 at sockets as clients see them, engines, certificates, policies and, at the admin side, at doxy itself. \
-Through each address it sends two requests, marked as its own: GET /_ping and GET /doxy-verify.
+Through each address it sends two requests, marked as its own: GET /_ping and GET /doxy-verify. With --admin \
+and no settings it looks at the sockets that the admin side says it serves.
 
 Examples:
   doxy verify --config /etc/doxy.toml
@@ -43,13 +45,15 @@ pub(super) fn command() -> Command {
 }
 
 pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
-    let time = time(matches)?;
-    let admin = match admin::address(matches, &source)? {
-        Some(address) => Some(admin::client(address, &source, VERIFY)?),
-        None => None,
+    let report = match found(matches, &source) {
+        Ok(report) => report,
+        // Programs have to find it where they look. It is told on standard error too.
+        Err(Failure::Config(error)) if is_json(matches) => {
+            print::result(&json_of(&refused(&error)))?;
+            return Err(Failure::Config(error));
+        }
+        Err(failure) => return Err(failure),
     };
-    raise_descriptor_limit();
-    let report = runtime()?.block_on(verify(&source, admin.as_ref(), time))?;
     print::result(&match is_json(matches) {
         true => json_of(&report),
         false => text_of(&report),
@@ -58,6 +62,21 @@ pub(super) fn run(matches: &ArgMatches, source: Source) -> Result<u8, Failure> {
         0 => 0,
         _ => FAILED,
     })
+}
+
+fn found(matches: &ArgMatches, source: &Source) -> Result<Report, Failure> {
+    let time = time(matches)?;
+    let asks = Asks { tool: VERIFY, time };
+    let admin = match admin::address(matches, source)? {
+        Some(address) => Some(admin::client(address, source, asks)?),
+        None => None,
+    };
+    raise_descriptor_limit();
+    let runtime = runtime()?;
+    let report = runtime.block_on(verify(source, admin.as_ref(), time));
+    // The lookup of a name may still run.
+    runtime.shutdown_background();
+    Ok(report?)
 }
 
 fn json_of(report: &Report) -> String {

@@ -16,6 +16,17 @@ use crate::config::socket::{Bind, ListenConfig, binds};
 use crate::config::source::Source;
 use crate::config::tls::{self, EngineTls, TlsFiles};
 
+/// The settings that say what is served, and where.
+const SERVED: [&str; 7] = [
+    "config",
+    "proxy-socket",
+    "preset",
+    "pattern-file",
+    "patterns",
+    "script",
+    "compat",
+];
+
 /// One socket, as far as connecting goes.
 #[derive(Debug)]
 pub(crate) struct Reach {
@@ -45,6 +56,12 @@ impl Reach {
 }
 
 impl Source {
+    /// Whether anything says what is served: these settings are then those of a doxy, and the defaults of all
+    /// else hold for it too.
+    pub(crate) fn is_of_a_doxy(&self) -> bool {
+        SERVED.iter().any(|key| !self.given(key).is_empty())
+    }
+
     /// The addresses of all sockets and engines. What is wrong with one is an error, as for serving.
     pub(crate) fn reach(&self) -> Result<Vec<Reach>, ConfigError> {
         let contents = self.read()?;

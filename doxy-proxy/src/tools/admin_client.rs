@@ -9,33 +9,38 @@ use doxy_proxy::{TlsClient, Upstream, UpstreamAddr};
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// How long one answer may take.
-const TIME: Duration = Duration::from_secs(5);
-
 /// The admin side at an address.
 #[derive(Debug)]
 pub(crate) struct AdminClient {
     address: UpstreamAddr,
     server: Upstream,
-    /// The tool that asks.
-    asker: &'static str,
+    asks: Asks,
+}
+
+/// Who asks, and how patiently.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asks {
+    /// The name of the tool.
+    pub(crate) tool: &'static str,
+    /// How long one answer may take.
+    pub(crate) time: Duration,
 }
 
 impl AdminClient {
-    pub(crate) fn new(address: UpstreamAddr, asker: &'static str) -> Self {
+    pub(crate) fn new(address: UpstreamAddr, asks: Asks) -> Self {
         Self {
-            server: Upstream::new(address.clone(), TIME),
+            server: Upstream::new(address.clone(), patience(asks)),
             address,
-            asker,
+            asks,
         }
     }
 
     /// At an address that speaks TLS.
-    pub(crate) fn with_tls(address: UpstreamAddr, tls: TlsClient, asker: &'static str) -> Self {
+    pub(crate) fn with_tls(address: UpstreamAddr, tls: TlsClient, asks: Asks) -> Self {
         Self {
-            server: Upstream::with_tls(address.clone(), TIME, tls),
+            server: Upstream::with_tls(address.clone(), patience(asks), tls),
             address,
-            asker,
+            asks,
         }
     }
 
@@ -49,8 +54,10 @@ impl AdminClient {
         let wrong = |why: &dyn std::fmt::Display| {
             io::Error::other(format!("the admin side at {}: {why}", self.address))
         };
-        let answer = timeout(TIME, self.server.get(path, self.asker)).await;
-        let answer = answer.map_err(|_| wrong(&format_args!("no answer within {TIME:?}")))?;
+        let Asks { tool, time } = self.asks;
+        let answer = timeout(time, self.server.get(path, tool)).await;
+        let late = humantime::format_duration(time);
+        let answer = answer.map_err(|_| wrong(&format_args!("no answer within {late}")))?;
         let answer = answer.map_err(|error| wrong(&error))?;
         if answer.status() != 200 {
             return Err(wrong(&format_args!(
@@ -61,4 +68,9 @@ impl AdminClient {
         serde_json::from_slice(answer.body())
             .map_err(|_| wrong(&format_args!("{path} is not what a doxy answers")))
     }
+}
+
+/// A clock of the connection's own must not end what the time is to end.
+fn patience(asks: Asks) -> Duration {
+    asks.time.saturating_mul(2)
 }

@@ -4,7 +4,8 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -110,16 +111,24 @@ pub fn try_connect(path: &Path) -> io::Result<()> {
 
 /// The name of the program that listens at a path, if it runs in doxy's process namespace.
 pub fn listening_program(path: &Path) -> Option<String> {
-    listening_process(path).ok()?.program
+    program(&connect(SocketAddrUnix::new(path)).ok()?).map(|name| name.trim_end().to_owned())
 }
 
 /// A process that listens on a unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListeningProcess {
-    /// Its number, if it runs in doxy's process namespace.
+    /// Its number, if it runs in the process namespace of this one.
     pub pid: Option<i32>,
-    /// The name of its program, if that can be read.
+    /// The number that it has for itself, in a namespace of its own or not, if that can be read.
+    pub own_pid: Option<i32>,
+    /// Its user when it began to listen.
+    pub uid: u32,
+    /// The name that it gives itself, if that can be read. Any process may take any.
     pub program: Option<String>,
+    /// The file that it runs, if that can be read: of other users' processes only root can.
+    pub file: Option<PathBuf>,
+    /// Whether that is the file that this process runs.
+    pub is_this_program: bool,
 }
 
 /// The process that listens at a path, as the kernel noted it when it began to.
@@ -128,11 +137,37 @@ pub struct ListeningProcess {
 /// Those of [`try_connect`].
 pub fn listening_process(path: &Path) -> io::Result<ListeningProcess> {
     let socket = connect(SocketAddrUnix::new(path))?;
-    let pid = credentials::of(&socket)?.pid;
+    let credentials = credentials::of(&socket)?;
+    let pid = (credentials.pid > 0).then_some(credentials.pid);
+    // In a container the machine's `/proc` may be mounted, where a number is another process.
+    let own = rustix::process::getpid().to_string();
+    let seen = pid.filter(|_| fs::read_link("/proc/self").is_ok_and(|it| *it == *own));
+    let of = |name: &str| seen.map(|pid| PathBuf::from(format!("/proc/{pid}/{name}")));
+    let text = |name| fs::read_to_string(of(name)?).ok();
     Ok(ListeningProcess {
-        pid: (pid > 0).then_some(pid),
-        program: program(&socket).map(|name| name.trim_end().to_owned()),
+        pid,
+        own_pid: text("status").as_deref().and_then(innermost),
+        uid: credentials.uid,
+        program: text("comm").map(|name| name.trim_end().to_owned()),
+        file: of("exe").and_then(|link| fs::read_link(link).ok()),
+        is_this_program: of("exe").is_some_and(|link| is_own(&link)),
     })
+}
+
+/// The number of a process in the innermost namespace that it is in. Source: proc_pid_status(5).
+fn innermost(status: &str) -> Option<i32> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_ascii_whitespace().next_back()?.parse().ok()
+}
+
+fn is_own(link: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    match (file(link), file(Path::new("/proc/self/exe"))) {
+        (Ok(one), Ok(own)) => one == own,
+        _ => false,
+    }
 }
 
 fn connect(address: Result<SocketAddrUnix, Errno>) -> io::Result<OwnedFd> {
@@ -150,4 +185,21 @@ fn program(socket: &OwnedFd) -> Option<String> {
 
 fn errno_reason(error: Errno) -> String {
     io_reason(&error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::innermost;
+
+    #[test]
+    fn the_number_that_a_process_has_for_itself() {
+        for (status, expected) in [
+            ("Name:\tdoxy\nPid:\t7\nNSpid:\t7\n", Some(7)),
+            ("NSpid:\t4711\t12\t1\nNSpgid:\t9\n", Some(1)),
+            ("Name:\tdoxy\nPid:\t7\n", None),
+            ("NSpid:\n", None),
+        ] {
+            assert_eq!(innermost(status), expected, "{status}");
+        }
+    }
 }

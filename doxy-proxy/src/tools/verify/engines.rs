@@ -18,7 +18,11 @@ const ENGINE: &str = "engine";
 const API: &str = "api";
 
 /// Asks each engine.
-pub(super) async fn check(sockets: &[Reach], time: Duration, report: &mut Report) {
+pub(super) async fn check(
+    sockets: impl Iterator<Item = &Reach>,
+    time: Duration,
+    report: &mut Report,
+) {
     let mut asked: Vec<&UpstreamAddr> = vec![];
     for socket in sockets {
         if !asked.contains(&&socket.engine) {

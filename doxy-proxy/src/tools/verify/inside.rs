@@ -12,23 +12,28 @@ use serde_json::Value;
 
 use crate::config::{Config, Reach};
 use crate::tools::admin_client::AdminClient;
-use crate::tools::verify::listener::own_number;
 use crate::tools::verify::report::Report;
 
 const STATUS: &str = "/api/status";
 const NOT_KNOWN: &str = "not known: no admin side";
 const NONE: &str = "set admin-listen and restart doxy, or name its admin side: --admin ADDRESS";
+const POLICY: &str = "policy";
+const UNLIKE: &str = "give this the settings that doxy has, name the admin side of the doxy that is meant, or \
+                      send SIGHUP to doxy";
 const RELOAD: &str =
     "send SIGHUP to doxy; if its log says `not reloaded`, mend what it names first";
 
 /// What is known of the running doxy.
 #[derive(Debug, Clone)]
 pub(super) struct Inside {
-    status: Option<Arc<Value>>,
+    pub(super) status: Option<Arc<Value>>,
     /// Why nothing is.
     why_not: &'static str,
     cure: &'static str,
-    /// The process that listens at the admin side, where that is a unix socket.
+    /// The number that doxy has for itself.
+    pub(super) pid: Option<i32>,
+    /// The number that it has here: that of the process that listens at the admin side, if that is the one that
+    /// speaks there.
     pub(super) listener: Option<i32>,
 }
 
@@ -39,8 +44,10 @@ impl Inside {
             status: None,
             why_not: NOT_KNOWN,
             cure: NONE,
+            pid: None,
             listener: None,
         };
+        let mut listening = None;
         let Some(admin) = admin else {
             report.skipped("admin", "", inside.why_not, inside.cure);
             return inside;
@@ -48,7 +55,7 @@ impl Inside {
         let address = admin.address().to_string();
         if let UpstreamAddr::Unix(path) = admin.address() {
             match listening_process(path) {
-                Ok(listening) => inside.listener = own_number(&listening),
+                Ok(found) => listening = Some(found),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     inside.why_not = "not known: this user may not ask the admin side";
                     inside.cure = "run this as root, or as doxy's user";
@@ -71,6 +78,10 @@ impl Inside {
         }
         let (version, own) = (inside.text(&["version"]), env!("CARGO_PKG_VERSION"));
         let pid = inside.number(&["pid"]);
+        inside.pid = i32::try_from(pid).ok().filter(|pid| *pid > 0);
+        // Not that of the service manager, or of a relay.
+        let listening = listening.filter(|it| it.own_pid.is_some() && it.own_pid == inside.pid);
+        inside.listener = listening.and_then(|it| it.pid);
         let says = format!("doxy {version}, process {pid}");
         match version == own {
             true => report.ok("admin", &address, says),
@@ -144,7 +155,6 @@ impl Inside {
 
     /// Whether the policy of a socket is the one that the settings have now.
     pub(super) fn policy(&self, name: &str, config: Option<&Config>, report: &mut Report) {
-        const POLICY: &str = "policy";
         let Some(status) = &self.status else {
             return report.skipped(POLICY, name, self.why_not, self.cure);
         };
@@ -155,9 +165,17 @@ impl Inside {
         let now = config.sockets.iter().find(|socket| socket.name == name);
         let in_force = of(status).get(name).copied();
         let (Some(now), Some(in_force)) = (now, in_force) else {
-            let says = "doxy does not serve this socket, which the settings have".to_owned();
-            return report.failed(POLICY, name, says, RELOAD);
+            let says = "the doxy of the admin side does not serve this socket".to_owned();
+            return report.warning(POLICY, name, says, UNLIKE);
         };
+        let has = addresses(in_force);
+        for bind in &now.binds {
+            let address = bind.listen.to_string();
+            if !has.is_empty() && !has.contains(&&*address) {
+                let says = format!("the doxy of the admin side does not listen at {address}");
+                report.warning(POLICY, name, says, UNLIKE);
+            }
+        }
         let text = |key: &str| in_force.get("policy")?.get(key)?.as_str();
         let hash = format!("{:016x}", now.policy.hash);
         if text("hash") != Some(&hash) {
@@ -168,28 +186,55 @@ impl Inside {
             );
             return report.failed(POLICY, name, says, RELOAD);
         }
-        let described = &now.policy.described;
-        match in_force.get("dry_run").and_then(Value::as_bool) {
-            Some(true) => report.warning(
-                POLICY,
-                name,
-                format!("{described}; hash {hash}; a dry run: what it denies is forwarded"),
-                "remove dry-run when the policy is right, and send SIGHUP to doxy",
-            ),
-            _ => report.ok(POLICY, name, format!("{described}; hash {hash}")),
-        }
+        let says = format!("{}; hash {hash}", now.policy.described);
+        told(name, says, in_force, report);
+    }
+
+    /// The policy of a socket of which there are no settings.
+    pub(super) fn in_force(&self, name: &str, report: &mut Report) {
+        let of_socket = self
+            .status
+            .as_deref()
+            .and_then(|status| of(status).remove(name));
+        let Some(socket) = of_socket else { return };
+        let policy = |key: &str| socket.get("policy")?.get(key)?.as_str();
+        let unknown = "unknown";
+        let says = format!(
+            "{}; hash {}",
+            policy("described").unwrap_or(unknown),
+            policy("hash").unwrap_or(unknown)
+        );
+        told(name, says, socket, report);
     }
 
     /// What is served that the settings do not have.
     pub(super) fn others(&self, sockets: &[Reach], report: &mut Report) {
         let Some(status) = &self.status else { return };
-        for name in of(status).keys() {
-            if sockets.iter().all(|socket| socket.name != *name) {
+        for (name, served) in of(status) {
+            let Some(socket) = sockets.iter().find(|socket| socket.name == name) else {
                 let says = "doxy serves this socket, which these settings do not have".to_owned();
-                let cure = "give this the settings that doxy has, or send SIGHUP to doxy";
-                report.warning("policy", name, says, cure);
+                report.warning(POLICY, name, says, UNLIKE);
+                continue;
+            };
+            let own: Vec<_> = socket
+                .binds
+                .iter()
+                .map(|it| it.listen.to_string())
+                .collect();
+            for address in addresses(served) {
+                if !own.iter().any(|it| it == address) {
+                    let says =
+                        format!("doxy listens at {address}, which these settings do not have");
+                    report.warning(POLICY, name, says, UNLIKE);
+                }
             }
         }
+    }
+
+    /// The user that doxy is.
+    pub(super) fn uid(&self) -> Option<u32> {
+        let uid = self.at(&["user", "uid"])?.as_u64()?;
+        u32::try_from(uid).ok()
     }
 
     fn at(&self, keys: &[&str]) -> Option<&Value> {
@@ -205,6 +250,28 @@ impl Inside {
     fn number(&self, keys: &[&str]) -> u64 {
         self.at(keys).and_then(Value::as_u64).unwrap_or_default()
     }
+}
+
+/// A policy in force that is as it should be, but for a dry run.
+fn told(name: &str, says: String, socket: &Value, report: &mut Report) {
+    match socket.get("dry_run").and_then(Value::as_bool) {
+        Some(true) => report.warning(
+            POLICY,
+            name,
+            format!("{says}; a dry run: what it denies is forwarded"),
+            "remove dry-run when the policy is right, and send SIGHUP to doxy",
+        ),
+        _ => report.ok(POLICY, name, says),
+    }
+}
+
+/// Where a socket of a status is served.
+fn addresses(socket: &Value) -> Vec<&str> {
+    let addresses = socket.get("addresses").and_then(Value::as_array);
+    let addresses = addresses.into_iter().flatten();
+    addresses
+        .filter_map(|it| it.get("address")?.as_str())
+        .collect()
 }
 
 /// The sockets of a status, by their names.

@@ -16,11 +16,10 @@ use tokio::time::timeout;
 
 use crate::config::{ListenConfig, Reach, Setting};
 use crate::startup::others_may_write;
-use crate::tools::verify::certificates;
 use crate::tools::verify::inside::Inside;
-use crate::tools::verify::listener::{listener, own_number};
+use crate::tools::verify::listener::{self, Listener, Same, Users};
 use crate::tools::verify::report::Report;
-use crate::tools::verify::through;
+use crate::tools::verify::{certificates, through};
 
 const SOCKET: &str = "socket";
 /// What is done about most of it.
@@ -29,14 +28,31 @@ const AS_ROOT: &str = "run this as root, or as a user who may use the socket";
 const FOLDER: &str =
     "mount the folder around the socket, not the socket, and create the container again";
 
+/// What is known before a socket is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) inside: Inside,
+    pub(super) users: Users,
+    /// How long each answer may take.
+    pub(super) time: Duration,
+}
+
 /// Looks at each address, and asks through it.
-pub(super) async fn check(socket: &Reach, inside: &Inside, time: Duration, report: &mut Report) {
+pub(super) async fn check(socket: &Reach, known: &Known, report: &mut Report) {
+    let time = known.time;
     for bind in &socket.binds {
         let address = bind.listen.to_string();
         // Its clock would end what the clock here is to end.
         let patience = time.saturating_mul(2);
         let doxy = match &bind.listen {
-            ListenConfig::Unix(unix) if file(unix, &address, inside, report) => {
+            ListenConfig::Unix(unix) if socket.is_engine(&unix.path) => {
+                let says = "this is the engine's own socket".to_owned();
+                let cure =
+                    "name the socket that doxy creates: proxy-socket and docker-socket are two";
+                report.failed(SOCKET, &address, says, cure);
+                continue;
+            }
+            ListenConfig::Unix(unix) if file(unix, &address, known, report) => {
                 Upstream::new(UpstreamAddr::Unix(unix.path.clone()), patience)
             }
             ListenConfig::Unix(_) => continue,
@@ -79,7 +95,7 @@ fn not_asked(address: &str, report: &mut Report) {
 }
 
 /// Looks at a unix socket. Says whether it can be asked.
-fn file(unix: &UnixListenConfig, address: &str, inside: &Inside, report: &mut Report) -> bool {
+fn file(unix: &UnixListenConfig, address: &str, known: &Known, report: &mut Report) -> bool {
     let path = &*unix.path;
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -121,25 +137,28 @@ fn file(unix: &UnixListenConfig, address: &str, inside: &Inside, report: &mut Re
             return false;
         }
     };
-    let own = fs::read_to_string("/proc/self/comm").unwrap_or_default();
-    let who = match listener(&listening, own.trim_end()) {
-        Ok(who) => who,
-        Err(says) => {
-            let cure = "stop that program, or give doxy another path";
-            report.failed(SOCKET, address, says, cure);
-            return false;
-        }
-    };
-    if let (Some(pid), Some(admin)) = (own_number(&listening), inside.listener)
-        && pid != admin
-    {
-        let says =
-            format!("process {pid} listens there; the admin side is that of process {admin}");
-        let cure = "stop the doxy that is not meant, or name the other admin side";
+    let own = std::env::current_exe().unwrap_or_default();
+    let own = own.file_name().unwrap_or_default().to_string_lossy();
+    let listener = Listener::of(&listening, &own);
+    if let Listener::Other(_) = listener {
+        let cure = "stop that program, or give doxy another path";
+        report.failed(SOCKET, address, listener.words(), cure);
+        return false;
+    }
+    let same = listener::same(&listening, &listener, &known.inside);
+    if let Same::No(says) = same {
+        let cure = "there are two doxys: stop the one that is not meant, or name the admin side of the other \
+                    (--admin, DOXY_ADMIN)";
         report.failed(SOCKET, address, says, cure);
         return false;
     }
-    rights(unix, address, &found, &who, report);
+    rights(unix, address, &found, &listener.words(), report);
+    let mut users = known.users.clone();
+    if let (Some(users), Some(owner)) = (&mut users, unix.owner) {
+        users.push(owner.as_raw());
+    }
+    let who = (&listener, &same);
+    listener::look(&listening, who, found.uid(), &users, (address, report));
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     if others_may_write(folder.unwrap_or(Path::new("."))) {
         let says = "others may write to its folder, and replace the socket".to_owned();

@@ -1,12 +1,12 @@
 //! What comes back through an address of doxy's: to a ping, and to a request for what is no endpoint.
 //!
-//! These two and nothing else, each once. They do nothing at an engine.
+//! These two and nothing else, each once, and a third that reaches no engine. They do nothing at an engine.
 
 use std::time::Duration;
 
 use doxy_filter::api::PING;
 use doxy_proxy::Upstream;
-use doxy_proxy::log::probe::{NO_ENDPOINT, VERIFY};
+use doxy_proxy::log::probe::{NO_ENDPOINT, OWN_ANSWER, VERIFY};
 use http::Response;
 use hyper::body::Bytes;
 use tokio::time::timeout;
@@ -15,14 +15,12 @@ use crate::tools::verify::report::Report;
 
 pub(super) const PING_CHECK: &str = "ping";
 const DENIAL: &str = "denial";
-/// What stands in answers that doxy makes itself.
-const OWN: &str = "x-doxy-request-id";
 /// The end of what a client is told that may not connect.
 const NOT_THIS_ONE: &str = "may not use this socket";
 /// The beginning, where that is for certain containers only.
 const CONTAINERS_ONLY: &str = "only certain containers may use this socket";
 
-/// Sends both.
+/// Sends both. If the second comes back as the engine's, a third tells whether there is a doxy before it.
 pub(super) async fn check(doxy: &Upstream, address: &str, time: Duration, report: &mut Report) {
     let ping = ask(doxy, PING, time).await;
     if ping.as_ref().is_ok_and(Answer::is_for_others) {
@@ -30,8 +28,19 @@ pub(super) async fn check(doxy: &Upstream, address: &str, time: Duration, report
         let cure = "run this as a user, or from an address, that may use the socket";
         return report.skipped(PING_CHECK, address, says, cure);
     }
+    let denial = ask(doxy, NO_ENDPOINT, time).await;
+    if denial.as_ref().is_ok_and(|answer| !answer.own) {
+        // Whatever its policy says, a doxy answers this one itself.
+        let own = ask(doxy, &format!("/{NO_ENDPOINT}"), time).await;
+        if own.as_ref().is_ok_and(|answer| !answer.own) {
+            let says = "what answers there is not doxy".to_owned();
+            let cure =
+                "see what listens at this address; start doxy, or name the address that it has";
+            return report.failed(DENIAL, address, says, cure);
+        }
+    }
     pinged(ping, address, report);
-    denied(ask(doxy, NO_ENDPOINT, time).await, address, report);
+    denied(denial, address, report);
 }
 
 /// An answer, as far as it matters.
@@ -67,7 +76,7 @@ fn answer(response: &Response<Bytes>) -> Answer {
     let message = json.as_ref().and_then(|json| json.get("message")?.as_str());
     Answer {
         status: response.status().as_u16(),
-        own: response.headers().contains_key(OWN),
+        own: response.headers().contains_key(OWN_ANSWER),
         message: message.unwrap_or_default().to_owned(),
     }
 }
@@ -122,8 +131,8 @@ fn denied(answer: Result<Answer, String>, address: &str, report: &mut Report) {
         }
         Ok(Answer {
             status: 500 | 503,
+            own: true,
             message,
-            ..
         }) => report.failed(DENIAL, address, message, "look at doxy's log"),
         Ok(Answer {
             status: status @ 400..=499,

@@ -1,7 +1,9 @@
 //! `doxy verify`: each thing that it looks at, well and not.
 
 mod certificates;
+mod identity;
 mod inside;
+mod served;
 mod sockets;
 mod through;
 
@@ -81,6 +83,13 @@ impl Found {
                 )
             })
             .collect()
+    }
+
+    /// The cure in the first line of a check.
+    fn cure(&self, check: &str) -> &str {
+        let checks = self.json["checks"].as_array().unwrap();
+        let line = checks.iter().find(|line| line["check"] == check).unwrap();
+        line["cure"].as_str().unwrap()
     }
 
     /// That one check has one line, of this level and with these words. What is not ok has a cure, and the
@@ -216,6 +225,48 @@ fn settings_that_a_start_would_refuse() {
     std::fs::remove_file(doxy.path("rules")).unwrap();
     let found = verify(doxy.folder(), &rules);
     found.is("settings", "failed", "cannot read the pattern file");
+}
+
+/// A program finds what is wrong where it looks for all else. Without the change it found nothing.
+#[test]
+fn settings_that_cannot_be_read_are_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (toml, words) in [
+        (
+            "proxy-sockets = \"x\"\n",
+            "doxy.toml:1:1: unknown key `proxy-sockets`",
+        ),
+        ("proxy-socket = \n", "doxy.toml:1"),
+        ("docker-socket = \"ftp://x\"\n", "unknown kind of address"),
+        ("[socket.a]\n", "[socket.a] has no proxy-socket"),
+    ] {
+        std::fs::write(folder.path().join("doxy.toml"), toml).unwrap();
+        let run = |format: &[&str]| {
+            let mut command = doxy(folder.path());
+            command.env_remove("DOXY_PROXY_SOCKET");
+            command.env_remove("DOXY_DOCKER_SOCKET");
+            command
+                .args(["verify", "--config", "doxy.toml"])
+                .args(format);
+            Process::spawn(&mut command).end()
+        };
+        let ended = run(&["--format", "json"]);
+        assert_eq!(ended.code, Some(2), "{ended}");
+        let json: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let line = &json["checks"][0];
+        assert_eq!(
+            (&line["check"], &line["level"]),
+            (&"settings".into(), &"failed".into())
+        );
+        assert!(line["says"].as_str().unwrap().contains(words), "{line}");
+        assert!(!line["cure"].as_str().unwrap().is_empty(), "{line}");
+        assert_eq!(json["failed"], 1, "{json}");
+        // People read it on standard error, as before.
+        let text = run(&[]);
+        assert_eq!((text.code, &*text.stdout), (Some(2), ""), "{text}");
+        assert_eq!(text.stderr, ended.stderr);
+        assert!(text.stderr.contains(words), "{text}");
+    }
 }
 
 #[test]

@@ -109,6 +109,12 @@ impl Setting {
     }
 
     /// The place in the file, if it stands there.
+    /// Whether it is a variable without a value: one of an image cannot be taken away from a container,
+    /// only emptied.
+    pub(super) fn is_emptied(&self) -> bool {
+        matches!(self.origin, Origin::Variable) && self.value.is_empty()
+    }
+
     pub(super) fn place(&self) -> Option<&Place> {
         match &self.origin {
             Origin::File(spelled) => Some(&spelled.place),

@@ -280,7 +280,8 @@ impl Source {
             return vec![(None, self.layers(contents, None))];
         }
         for setting in [&self.given, &contents.top] {
-            if let Some(setting) = setting.get("proxy-socket").first() {
+            let setting = setting.get("proxy-socket").first();
+            if let Some(setting) = setting.filter(|it| !it.is_emptied()) {
                 found.take::<()>(Err(setting.wrong(
                     "the file has tables of sockets, which have addresses of their own",
                     "remove it, or remove the tables [socket.NAME]",

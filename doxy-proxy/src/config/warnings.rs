@@ -19,7 +19,7 @@ pub(super) fn warnings(
             .any(|it| it.name == key && it.scope == Scope::Socket);
         let has = |table: &file::Table| !table.layer.get(key).is_empty();
         let tables = &contents.sockets;
-        if of_socket && !tables.is_empty() && tables.iter().all(has) {
+        if of_socket && !setting.is_emptied() && !tables.is_empty() && tables.iter().all(has) {
             warnings.push(format!(
                 "{setting}: no socket uses it, because every table in the file has its own"
             ));

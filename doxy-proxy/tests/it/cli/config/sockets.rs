@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use super::command::printed;
 use super::table;
-use crate::cli::{NONE, folder, refused_by};
+use crate::cli::{NONE, folder, refused, refused_by};
 use crate::support::process::doxy;
 
 #[test]
@@ -100,6 +101,18 @@ help: give both the same log-format, or each a file of its own
     let said = "doxy: --proxy-socket b: the file has tables of sockets, which have addresses of their \
                 own\nhelp: remove it, or remove the tables [socket.NAME]\n";
     assert_eq!(refused_by(&mut command, NONE, folder.path(), &[]), said);
+}
+
+/// An image has a variable for its one socket, and a container can only empty it.
+#[test]
+fn an_emptied_variable_is_no_address_beside_those_of_tables() {
+    let empty = [("DOXY_PROXY_SOCKET", "")];
+    let files = [("a.toml", "[socket.a]\nproxy-socket = \"a\"\n")];
+    let shown = printed(&["--config", "a.toml", "config", "show"], &empty, &files);
+    assert!(shown.contains("\nproxy-socket = \"a\" "), "{shown}");
+    assert!(!shown.contains("warning"), "{shown}");
+    // Alone it has to say where.
+    refused(&[], &empty, &["DOXY_PROXY_SOCKET", "the path is empty"]);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::thread;
 
 use super::real::{self, Engine, Made};
-use super::{clean_environment, docker, docker_command, doxy, named_path, run, unique};
+use super::{
+    clean_environment, docker, docker_command, doxy, link_plugins, named_path, run, unique,
+};
 use crate::support::Binary;
 use crate::support::files::short_folder;
 use crate::support::needs::{missing, say};
@@ -107,20 +109,14 @@ impl Pair {
 fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Ended {
     let dir = short_folder();
     let (bin, work) = (dir.path().join("bin"), dir.path().join("work"));
-    let plugins = dir.path().join("config/cli-plugins");
-    for folder in [&bin, &work, &plugins] {
+    let config = dir.path().join("config");
+    for folder in [&bin, &work] {
         std::fs::create_dir_all(folder).expect("make a folder");
     }
     if let Some(program) = named_path("DOXY_TEST_DOCKER") {
         std::os::unix::fs::symlink(program, bin.join("docker")).expect("link the CLI");
     }
-    if let Some(folder) = named_path("DOXY_TEST_PLUGINS") {
-        for plugin in std::fs::read_dir(folder).expect("the folder DOXY_TEST_PLUGINS names") {
-            let plugin = plugin.expect("an entry of DOXY_TEST_PLUGINS");
-            std::os::unix::fs::symlink(plugin.path(), plugins.join(plugin.file_name()))
-                .expect("link a plugin");
-        }
-    }
+    link_plugins(&config);
     let name = unique();
     let made = format!("doxy-test/made:{name}");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -133,7 +129,7 @@ fn run_job(job: &Job<'_>, image: &str, socket: &Path, engine: &Path) -> Ended {
         .current_dir(&work)
         .env("PATH", path.expect("a PATH"))
         .env("DOCKER_HOST", format!("unix://{}", socket.display()))
-        .env("DOCKER_CONFIG", dir.path().join("config"))
+        .env("DOCKER_CONFIG", &config)
         .env("IMAGE", image)
         .env("MADE", &made)
         .env("JOB", job.title) // said when it does not end

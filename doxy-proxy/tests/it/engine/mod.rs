@@ -6,6 +6,8 @@
 //!
 //! - `real`: finds or starts the engine, and says so loudly when there is none.
 //! - `cli`: what the CLI shows, and what of it is refused.
+//! - `images`: the images that tests run.
+//! - `compose`: the recipes of `deploy/compose`.
 //! - `jobs`: what clients do, as scripts: streams, terminals, builds, compose, swarm.
 //! - `raw`: clients that speak bytes, for what the CLI does not do.
 //! - `table`: the routes of the engine, and those of the table of the API.
@@ -28,16 +30,18 @@
 //! An engine that `DOXY_TEST_ENGINE` names may be in use: other clients create and remove objects
 //! at any time. A test compares only objects of its own there, and never the order of a list.
 //!
-//! `buildkit`, `compose` and `swarm` are ignored by default: Debian's engine without a network and
+//! `buildkit`, `compose` (the jobs and the recipes) and `swarm` are ignored by default: Debian's engine without a network and
 //! a CLI without plugins cannot run them. `-- --include-ignored` runs them.
 
 mod boxes;
 mod ci;
 mod cli;
+mod compose;
 mod containers;
 mod doors;
 mod health;
 mod host_shell;
+mod images;
 mod jobs;
 mod learn;
 mod leaving;
@@ -104,6 +108,20 @@ fn docker_command(socket: &Path) -> Command {
         .env("DOCKER_CONFIG", "/nonexistent/doxy-test")
         .env("DOCKER_HOST", format!("unix://{}", socket.display()));
     command
+}
+
+/// Links the plugins that `DOXY_TEST_PLUGINS` names into a configuration of the CLI.
+#[track_caller]
+fn link_plugins(config: &Path) {
+    let plugins = config.join("cli-plugins");
+    std::fs::create_dir_all(&plugins).expect("make a folder");
+    if let Some(folder) = named_path("DOXY_TEST_PLUGINS") {
+        for plugin in std::fs::read_dir(folder).expect("the folder DOXY_TEST_PLUGINS names") {
+            let plugin = plugin.expect("an entry of DOXY_TEST_PLUGINS");
+            std::os::unix::fs::symlink(plugin.path(), plugins.join(plugin.file_name()))
+                .expect("link a plugin");
+        }
+    }
 }
 
 #[track_caller]

@@ -14,9 +14,8 @@ use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
-use super::{docker, docker_command, docker_ok, run, unique};
+use super::{docker, docker_command, docker_ok, unique};
 use crate::support::TIMEOUT;
-use crate::support::files::short_folder;
 use crate::support::needs::{missing, on_path, say};
 use crate::support::wait;
 
@@ -262,12 +261,6 @@ impl Drop for Made {
     }
 }
 
-/// The programs that jobs use inside a container.
-const APPLETS: [&str; 18] = [
-    "cat", "chmod", "cp", "echo", "head", "md5sum", "ping", "sed", "sh", "sleep", "stty", "tail",
-    "test", "touch", "true", "wc", "wget", "yes",
-];
-
 impl Engine {
     /// A volume. Creating it also makes the engine send an event.
     #[track_caller]
@@ -327,71 +320,11 @@ impl Engine {
         self.made(&["network", "rm"], name.to_owned())
     }
 
-    /// A small image with a shell: from this machine's static busybox, otherwise from the registry.
-    #[track_caller]
-    pub(super) fn image(&self) -> Made {
-        let name = format!("doxy-test/busybox:{}", unique());
-        if !self.import_busybox(&name) {
-            docker_ok(&self.socket, ["pull", "busybox:latest"]);
-            docker_ok(&self.socket, ["tag", "busybox:latest", &name]);
-        }
-        self.made(&["rmi", "-f"], name)
-    }
-
-    /// Another name of an image.
-    #[track_caller]
-    pub(super) fn tag(&self, image: &Made) -> Made {
-        let name = format!("doxy-test/tagged:{}", unique());
-        docker_ok(&self.socket, ["tag", &*image.name, &*name]);
-        self.made(&["rmi", "-f"], name)
-    }
-
-    fn made(&self, remove: &'static [&'static str], name: String) -> Made {
+    pub(super) fn made(&self, remove: &'static [&'static str], name: String) -> Made {
         Made {
             socket: self.socket.clone(),
             remove,
             name,
         }
-    }
-
-    /// Imports this machine's busybox. Returns false if there is none that runs without libraries.
-    #[track_caller]
-    fn import_busybox(&self, name: &str) -> bool {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let Some(busybox) = std::env::split_paths(&path)
-            .map(|dir| dir.join("busybox"))
-            .find(|file| file.is_file())
-        else {
-            return false;
-        };
-        let work = short_folder();
-        let (root, tar) = (work.path().join("root"), work.path().join("image.tar"));
-        let bin = root.join("bin");
-        std::fs::create_dir_all(&bin).expect("make bin");
-        std::fs::copy(busybox, bin.join("busybox")).expect("copy busybox");
-        for applet in APPLETS {
-            std::os::unix::fs::symlink("busybox", bin.join(applet)).expect("link an applet");
-        }
-        let packed = run(Command::new("tar")
-            .arg("-C")
-            .arg(&root)
-            .arg("-cf")
-            .arg(&tar)
-            .arg("."));
-        assert!(packed.success(), "tar: {packed}");
-        let tar = tar.to_string_lossy();
-        docker_ok(
-            &self.socket,
-            ["import", "--change", "LABEL doxy.test=1", &tar, name],
-        );
-        // A dynamically linked busybox finds no loader there.
-        let tried = docker(
-            &self.socket,
-            ["run", "--rm", "--network", "none", name, "true"],
-        );
-        if !tried.success() {
-            docker_ok(&self.socket, ["rmi", "-f", name]);
-        }
-        tried.success()
     }
 }

@@ -31,7 +31,7 @@ figures count from the start. Latency is the time to the first byte of the answe
 
 Examples:
   doxy top --once --config /etc/doxy.toml
-  doxy top --once --admin tcp://127.0.0.1:9323
+  doxy top --once --admin tcp://127.0.0.1:9380
   doxy top --once --format json | jq '.sockets[] | {name, denied: .requests.denied}'
 
 Exit codes: 0 done, 1 the admin side does not answer, 2 wrong arguments or settings.";

@@ -93,8 +93,8 @@ mod tests {
         }
         for (headers, expected) in [
             (vec![], 200),
-            (vec![("host", "127.0.0.1:9323")], 200),
-            (vec![("host", "doxy:9323")], 200),
+            (vec![("host", "127.0.0.1:9380")], 200),
+            (vec![("host", "doxy:9380")], 200),
             (vec![("host", "doxy.example")], 200),
             (vec![("host", "evil.example")], 403),
             (vec![("host", "localhost"), ("host", "evil.example")], 403),

@@ -240,9 +240,9 @@ fn what_does_not_answer_is_named() {
             "--admin: nothing says where the admin side is",
         ),
         (
-            vec!["--once".into(), "--admin".into(), "9323".into()],
+            vec!["--once".into(), "--admin".into(), "9380".into()],
             2,
-            "--admin 9323: no address of an admin",
+            "--admin 9380: no address of an admin",
         ),
         (
             vec!["--once".into(), "--admin".into(), "fd://x".into()],

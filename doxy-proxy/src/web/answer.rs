@@ -5,13 +5,19 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Frame};
 use tokio::sync::mpsc;
 
 /// The policy of an answer that is no page: it may do nothing in a browser.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// No page of another origin has a handle on the window of the live page, nor an answer in its process.
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// An answer to one request.
 #[derive(Debug)]
@@ -86,6 +92,8 @@ impl WebAnswer {
             (header::CONTENT_SECURITY_POLICY, security),
             (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
             (header::REFERRER_POLICY, fixed("no-referrer")),
+            (CROSS_ORIGIN_OPENER_POLICY, fixed("same-origin")),
+            (CROSS_ORIGIN_RESOURCE_POLICY, fixed("same-origin")),
         ]);
         response
     }

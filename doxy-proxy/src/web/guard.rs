@@ -1,7 +1,7 @@
 //! Which requests the admin side serves at all: those that read, and that no foreign web page has a
 //! browser make.
 
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 
 use crate::proxy::browser::is_known;
 
@@ -21,9 +21,10 @@ pub(super) fn check<B>(
         return Err((405, "the admin side only reads: use GET"));
     }
     let headers = request.headers();
-    let host = headers.get(header::HOST).map(|host| host.as_bytes());
+    let mut hosts_named = headers.get_all(header::HOST).iter();
+    let host = hosts_named.next().map(HeaderValue::as_bytes);
+    let several = hosts_named.next().is_some();
     let named = request.uri().authority().map(|it| it.as_str().as_bytes());
-    let several = headers.get_all(header::HOST).iter().nth(1).is_some();
     let known = |host: Option<&[u8]>| host.is_none_or(|host| is_known(host, hosts));
     if network && (several || !known(host) || !known(named)) {
         return Err((
@@ -37,21 +38,29 @@ pub(super) fn check<B>(
     Ok(())
 }
 
-/// Whether the request is from no web page, or from the admin side's own.
+/// Whether the request is from no web page, or from the admin side's own. Of a header that comes several
+/// times each value counts: a program in between may have taken any of them.
 fn is_own(headers: &HeaderMap, host: Option<&[u8]>, path: &str) -> bool {
-    let value = |name: &str| headers.get(name).map(|value| value.as_bytes());
-    let origin = value("origin").is_none_or(|origin| {
+    let all = |name: &str, holds: &dyn Fn(&[u8]) -> bool| {
+        let mut values = headers.get_all(name).iter();
+        values.all(|value| holds(value.as_bytes()))
+    };
+    let origin = all("origin", &|origin| {
         let rest = [&b"http://"[..], b"https://"]
             .iter()
             .find_map(|scheme| origin.strip_prefix(*scheme));
         rest.is_some() && rest == host
     });
     // Who follows a link comes from elsewhere, and sees the page as a page.
+    let is_only = |name: &str, expected: &[u8]| {
+        headers.contains_key(name) && all(name, &|value| value == expected)
+    };
     let navigates = path == "/"
-        && value("sec-fetch-mode") == Some(b"navigate")
-        && value("sec-fetch-dest") == Some(b"document");
-    let site = value("sec-fetch-site");
-    let own = site.is_none_or(|site| [&b"same-origin"[..], b"none"].contains(&site));
+        && is_only("sec-fetch-mode", b"navigate")
+        && is_only("sec-fetch-dest", b"document");
+    let own = all("sec-fetch-site", &|site| {
+        [&b"same-origin"[..], b"none"].contains(&site)
+    });
     origin && (own || navigates)
 }
 
@@ -104,6 +113,40 @@ mod tests {
             (vec![("host", "a:1"), ("origin", "null")], 403),
             (vec![("host", "a:1"), ("origin", "")], 403),
             (vec![("origin", "http://a:1")], 403),
+            // Each of several counts, whichever comes first.
+            (
+                vec![
+                    ("host", "a:1"),
+                    ("origin", "http://a:1"),
+                    ("origin", "http://evil.example"),
+                ],
+                403,
+            ),
+            (
+                vec![
+                    ("host", "a:1"),
+                    ("origin", "http://a:1"),
+                    ("origin", "http://a:1"),
+                ],
+                200,
+            ),
+            (vec![("host", "localhost"), ("host", "localhost")], 403),
+            (
+                vec![
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-site", "cross-site"),
+                ],
+                403,
+            ),
+            (
+                vec![
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+                403,
+            ),
             (vec![("sec-fetch-site", "same-origin")], 200),
             (vec![("sec-fetch-site", "none")], 200),
             (vec![("sec-fetch-site", "cross-site")], 403),

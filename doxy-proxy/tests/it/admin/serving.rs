@@ -38,6 +38,13 @@ fn what_is_where() {
             ["nosniff"],
             "{path}"
         );
+        for (name, value) in [
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(reply.header(name), [value], "{path}: {name}");
+        }
         let security = reply.header("content-security-policy").join("");
         assert!(
             security.starts_with("default-src 'none'"),
@@ -273,6 +280,15 @@ fn over_tcp_no_foreign_page_reads_it() {
         ("Host: evil.example".to_owned(), 403),
         (format!("Host: {at}\r\nOrigin: http://evil.example"), 403),
         (format!("Host: {at}\r\nOrigin: http://{at}"), 200),
+        (
+            format!("Host: {at}\r\nOrigin: http://{at}\r\nOrigin: http://evil.example"),
+            403,
+        ),
+        (format!("Host: {at}\r\nHost: evil.example"), 403),
+        (
+            format!("Host: {at}\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site"),
+            403,
+        ),
         (format!("Host: {at}\r\nSec-Fetch-Site: cross-site"), 403),
         (format!("Host: {at}\r\nSec-Fetch-Site: same-origin"), 200),
     ] {

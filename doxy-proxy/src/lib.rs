@@ -110,6 +110,6 @@ pub use crate::proxy::observe::{Observer, SocketTotals};
 pub use crate::proxy::server::Server;
 pub use crate::proxy::service::{Denied, Limits, Service};
 pub use crate::upstream::{GetError, Upstream, UpstreamAddr, is_mount_point};
-pub use crate::web::{WebAnswer, WebEvents, WebServer};
+pub use crate::web::{WebAnswer, WebEvents, WebRefusals, WebServer};
 #[cfg(feature = "script")]
 pub use doxy_script::{Limits as ScriptLimits, Script, ScriptError};

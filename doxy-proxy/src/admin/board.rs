@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use doxy_proxy::{AccessLog, Observer, SocketId, Upstream};
+use doxy_proxy::{AccessLog, Observer, SocketId, Upstream, WebRefusals};
 
 use crate::config::{LoadedPolicy, hash_of};
 
@@ -12,6 +12,8 @@ use crate::config::{LoadedPolicy, hash_of};
 pub(crate) struct Board {
     facts: Arc<Mutex<Arc<Facts>>>,
     pub(crate) observer: Observer,
+    /// Whom the admin side itself gave no place.
+    pub(crate) refusals: WebRefusals,
 }
 
 /// What is in force.
@@ -65,6 +67,7 @@ impl Board {
         Self {
             facts: Arc::new(Mutex::new(Arc::new(facts))),
             observer,
+            refusals: WebRefusals::default(),
         }
     }
 

@@ -14,8 +14,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::admin::board::Board;
 use crate::admin::status;
 
-/// How many pages may be open. Requests that do not stay need room too.
-const MAX_PAGES: usize = 32;
 /// How often is looked for changes.
 const LOOK: Duration = Duration::from_millis(500);
 /// After how many looks without a change the state is sent all the same, so that a page knows that doxy
@@ -38,8 +36,9 @@ impl Events {
         }
     }
 
-    /// The events for one page, beginning with the state as it is. None if too many watch.
-    pub(super) fn subscribe(&self) -> Option<mpsc::Receiver<Bytes>> {
+    /// The events for one page, beginning with the state as it is. How many pages there may be is for the
+    /// server to say.
+    pub(super) fn subscribe(&self) -> mpsc::Receiver<Bytes> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let watching = match &*latest {
             Some(sender) => sender.subscribe(),
@@ -50,15 +49,9 @@ impl Events {
                 watching
             }
         };
-        if latest
-            .as_ref()
-            .is_some_and(|it| it.receiver_count() > MAX_PAGES)
-        {
-            return None;
-        }
         let (send, receive) = mpsc::channel(1);
         tokio::spawn(pass_on(watching, send));
-        Some(receive)
+        receive
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn text(board: &Board) -> String {
     engine(&mut text, &sockets);
     script(&mut text, &sockets);
     shares(&mut text, &sockets);
+    admin(&mut text, board);
     configuration(&mut text, &facts);
     process(&mut text, &facts);
     text.finish()
@@ -261,6 +262,17 @@ fn shares(text: &mut Text, sockets: &[Counted<'_>]) {
     );
     for (socket, totals) in sockets {
         text.number(&[("socket", &socket.name)], totals.failed_handshakes);
+    }
+}
+
+fn admin(text: &mut Text, board: &Board) {
+    text.metric(
+        "doxy_admin_refused_total",
+        Kind::Counter,
+        "Connections of the admin side that were closed, and live pages refused, for want of a place.",
+    );
+    for (reason, count) in board.refusals.totals() {
+        text.number(&[("reason", reason)], count);
     }
 }
 

@@ -43,10 +43,7 @@ impl Routes {
                 WebAnswer::json(if ready { 200 } else { 503 }, &json)
             }
             "/api/status" => WebAnswer::json(200, &status::json(&self.board)),
-            "/api/events" => match self.events.subscribe() {
-                Some(events) => WebAnswer::events(WebEvents(events)),
-                None => WebAnswer::text(503, "too many pages are open already"),
-            },
+            "/api/events" => WebAnswer::events(WebEvents(self.events.subscribe())),
             _ => match path.strip_prefix("/api/coverage/") {
                 Some(end) => self.coverage(end).await,
                 None => WebAnswer::text(404, "there is nothing here"),

@@ -41,6 +41,7 @@ impl Live {
             peers: config.peers.clone(),
             hosts: config.hosts.clone(),
             tls,
+            refusals: board.refusals.clone(),
         };
         let thread = AdminThread::start(server, board.clone()).map_err(|error| {
             io::Error::new(

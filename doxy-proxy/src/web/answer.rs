@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
-use hyper::body::{Body, Bytes, Frame};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
+
+use crate::web::places::Answering;
 
 /// The policy of an answer that is no page: it may do nothing in a browser.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -18,6 +21,13 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
+
+/// The body of an answer, which is being given until this is dropped.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    body: Either<Full<Bytes>, WebEvents>,
+    _answering: Answering,
+}
 
 /// An answer to one request.
 #[derive(Debug)]
@@ -73,9 +83,17 @@ impl WebAnswer {
         }
     }
 
-    /// As hyper sends it.
-    pub(super) fn response(self) -> Response<Either<Full<Bytes>, WebEvents>> {
-        let mut response = Response::new(self.body);
+    /// As hyper sends it. Events are refused if their reader has enough streams of them.
+    pub(super) fn response(self, answering: Answering) -> Response<AnswerBody> {
+        if let Either::Right(_) = self.body
+            && !answering.streams()
+        {
+            return Self::text(503, "too many pages are open already").response(answering);
+        }
+        let mut response = Response::new(AnswerBody {
+            body: self.body,
+            _answering: answering,
+        });
         let status = StatusCode::from_u16(self.status);
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let security = HeaderValue::from_str(&self.security);
@@ -96,6 +114,26 @@ impl WebAnswer {
             (CROSS_ORIGIN_RESOURCE_POLICY, fixed("same-origin")),
         ]);
         response
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -6,7 +6,9 @@
 mod answer;
 mod guard;
 mod patience;
+mod places;
 mod server;
 
 pub use self::answer::{WebAnswer, WebEvents};
+pub use self::places::WebRefusals;
 pub use self::server::WebServer;

@@ -2,29 +2,28 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_body_util::{Either, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::net::handshake;
 use crate::net::listener::Listener;
-use crate::net::peer::{Peer, PeerAcl};
+use crate::net::peer::{Identity, Peer, PeerAcl};
 use crate::net::stream::{DetachedStream, Stream};
 use crate::net::tls::server::TlsServer;
-use crate::web::answer::{WebAnswer, WebEvents};
+use crate::web::answer::{AnswerBody, WebAnswer};
 use crate::web::guard;
 use crate::web::patience::Patient;
+use crate::web::places::{Answering, Place, Places, WebRefusals};
 
-/// How many connections are served at a time. Further ones are closed at once.
-const MAX_CONNECTIONS: usize = 64;
 /// How long a handshake, or the head of a request, may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The pause after a failure to accept.
@@ -43,6 +42,8 @@ pub struct WebServer {
     pub hosts: Vec<String>,
     /// If its TCP addresses speak TLS.
     pub tls: Option<TlsServer>,
+    /// Where those are counted that get no place.
+    pub refusals: WebRefusals,
 }
 
 /// What every connection has of it.
@@ -51,7 +52,7 @@ struct Shared<F> {
     hosts: Vec<String>,
     tls: Option<TlsServer>,
     respond: F,
-    places: Semaphore,
+    places: Arc<Places>,
 }
 
 impl WebServer {
@@ -68,7 +69,7 @@ impl WebServer {
             hosts: self.hosts,
             tls: self.tls,
             respond,
-            places: Semaphore::new(MAX_CONNECTIONS),
+            places: Places::new(self.refusals),
         });
         let mut accepting = tokio::task::JoinSet::new();
         for listener in self.listeners {
@@ -89,9 +90,11 @@ where
         while open.try_join_next().is_some() {}
         match poll_fn(|cx| listener.poll_accept(cx)).await {
             Ok(stream) => {
-                if shared.places.available_permits() > 0 {
-                    open.spawn(connection(stream, Arc::clone(&shared)));
+                if let Some((peer, place)) = admitted(&stream, &shared) {
+                    open.spawn(connection(stream, peer, place, Arc::clone(&shared)));
                 }
+                // A request that has come with its connection counts before the next connection does.
+                yield_now().await;
             }
             Err(error) => {
                 tracing::warn!("the admin side cannot accept a connection: {error}");
@@ -101,20 +104,44 @@ where
     }
 }
 
-async fn connection<F, A>(stream: DetachedStream, shared: Arc<Shared<F>>)
+/// Who has connected, and its place. None if it may not connect, or there is no place for it.
+fn admitted<F>(stream: &DetachedStream, shared: &Shared<F>) -> Option<(Peer, Place)> {
+    let peer = Peer::of(stream).ok()?;
+    let may_connect = shared.peers.allows(&peer, stream);
+    let place = may_connect.then(|| shared.places.admit(counted_as(&peer)))?;
+    Some((peer, place?))
+}
+
+/// Whom a connection is counted for. A machine has all of 127.0.0.0/8.
+fn counted_as(peer: &Peer) -> Identity {
+    match peer.identity() {
+        Identity::Address(IpAddr::V4(ip)) if ip.is_loopback() => {
+            Identity::Address(Ipv4Addr::LOCALHOST.into())
+        }
+        other => other,
+    }
+}
+
+async fn connection<F, A>(stream: DetachedStream, peer: Peer, place: Place, shared: Arc<Shared<F>>)
 where
     F: Fn(String) -> A + Send + Sync + 'static,
     A: Future<Output = WebAnswer> + Send + 'static,
 {
-    let Ok(_place) = shared.places.try_acquire() else {
-        return;
-    };
-    let Ok(peer) = Peer::of(&stream) else {
-        return;
-    };
-    if !shared.peers.allows(&peer, &stream) {
-        return;
+    tokio::select! {
+        () = place.ended() => {}
+        () = serve_one(stream, &peer, &place, &shared) => {}
     }
+}
+
+async fn serve_one<F, A>(
+    stream: DetachedStream,
+    peer: &Peer,
+    place: &Place,
+    shared: &Arc<Shared<F>>,
+) where
+    F: Fn(String) -> A + Send + Sync + 'static,
+    A: Future<Output = WebAnswer> + Send + 'static,
+{
     let Ok(stream) = stream.attach() else {
         return;
     };
@@ -123,8 +150,9 @@ where
         return;
     };
     let service = service_fn(|request: Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(&request, network, &shared).await) }
+        let shared = Arc::clone(shared);
+        let answering = place.answers();
+        async move { Ok::<_, Infallible>(respond(&request, network, answering, &shared).await) }
     });
     // An error is that the client has gone, or sent what is no request: nothing that helps anybody.
     let _ = http1::Builder::new()
@@ -147,8 +175,9 @@ async fn secured(stream: Stream, tls: Option<&TlsServer>) -> Option<Stream> {
 async fn respond<F, A>(
     request: &Request<Incoming>,
     network: bool,
+    answering: Answering,
     shared: &Shared<F>,
-) -> Response<Either<Full<Bytes>, WebEvents>>
+) -> Response<AnswerBody>
 where
     F: Fn(String) -> A,
     A: Future<Output = WebAnswer>,
@@ -157,5 +186,5 @@ where
         Ok(()) => (shared.respond)(request.uri().path().to_owned()).await,
         Err((status, words)) => WebAnswer::text(status, words),
     };
-    answer.response()
+    answer.response(answering)
 }

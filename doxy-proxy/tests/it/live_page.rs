@@ -241,14 +241,14 @@ fn a_page_too_many_is_told_so_and_holds_up_nobody() {
     let live = Live::new();
     let doxy = live.start();
     let address = live.port.local_addr().unwrap();
-    // Doxy sends figures to so many pages.
+    // Doxy sends figures to so many pages of one peer.
     let open = |_| {
         let mut page = Client::connect_tcp(address);
         page.send("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
         page.until(b"event: status");
         page
     };
-    let pages: Vec<_> = (0..32).map(open).collect();
+    let pages: Vec<_> = (0..16).map(open).collect();
     browser.open(&format!("http://{address}/"));
     browser.until(
         "document.getElementById('lost')?.textContent.includes('too many pages may be open')",

@@ -1,5 +1,6 @@
 //! The admin side: what doxy shows of itself.
 
+mod crowd;
 mod deploy;
 mod faults;
 mod metrics;

@@ -1,5 +1,7 @@
 //! The metrics: those that the manual lists and no others, each moved by what it counts.
 
+#[cfg(feature = "script")]
+mod admin;
 mod documented;
 #[cfg(feature = "script")]
 mod ledger;

@@ -3,6 +3,7 @@
 use crate::admin::with_admin;
 use crate::support::{Client, Setup, sockets, wait};
 
+use super::admin::admin;
 use super::ledger::{Ledger, denial, more, request, sample};
 use super::process::{configuration, process};
 use super::scrape::Scrape;
@@ -45,6 +46,7 @@ fn each_metric_moves_by_what_it_counts() {
         });
         ledger.seen(&sample);
     }
+    admin(&mut ledger, &waiting);
     ledger.is_complete(&NEVER);
     waiting.stop();
     setting.doxy.stop();

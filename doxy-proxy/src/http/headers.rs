@@ -8,6 +8,9 @@ use std::ops::Range;
 /// One header line, its name as it was sent.
 pub(crate) type Line<'b> = httparse::Header<'b>;
 
+/// Has the id of a request in answers of doxy's own. In a request it is no client's to set.
+pub(crate) const REQUEST_ID: &str = "x-doxy-request-id";
+
 /// The hop-by-hop headers, removed in both directions.
 const HOP_BY_HOP: [&str; 7] = [
     "connection",
@@ -30,8 +33,9 @@ const UPGRADE_DETAILS: [&str; 6] = [
 ];
 
 /// Headers that are not allowed in a trailer: those of framing, routing and authentication, and those
-/// that change how a body is read (RFC 9110 section 6.5.1). None may replace what was judged.
-const NO_TRAILER: [&str; 13] = [
+/// that change how a body is read (RFC 9110 section 6.5.1), and doxy's own. None may replace what was
+/// judged.
+const NO_TRAILER: [&str; 14] = [
     "transfer-encoding",
     "content-length",
     "trailer",
@@ -45,6 +49,7 @@ const NO_TRAILER: [&str; 13] = [
     "content-encoding",
     "content-type",
     "content-range",
+    REQUEST_ID,
 ];
 
 fn among(names: &[&str], name: &[u8]) -> bool {

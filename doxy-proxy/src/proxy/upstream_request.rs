@@ -1,13 +1,14 @@
 //! Step four, forward: the head that the engine gets, made from a permit.
 //!
 //! Target, end-to-end headers and body are those that the client sent. Doxy sets the version, `Host`
-//! and the framing of its own connection, and nothing else.
+//! and the framing of its own connection, and nothing else. The header that has doxy's own id is doxy's
+//! alone: what a client put into it could be taken for one.
 
 use doxy_filter::api::upgrade_of;
 
 use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::framing::Framing;
-use crate::http::headers;
+use crate::http::headers::{self, REQUEST_ID};
 use crate::http::malformed::Ambiguous;
 use crate::http::request::{Exchange, ValidRequest};
 use crate::policy::{Permit, WouldDeny};
@@ -67,9 +68,15 @@ impl UpstreamRequest {
         // The engine refuses some of what clients put into Host, and routes by none of it.
         head.extend_from_slice(b" HTTP/1.1\r\nHost: docker\r\n");
         headers::write_lines(&mut head, request.head.bytes, lines, |line| {
-            let set_here = ["host", "expect", "transfer-encoding", "content-length"]
-                .iter()
-                .any(|name| line.name.eq_ignore_ascii_case(name));
+            let set_here = [
+                "host",
+                "expect",
+                "transfer-encoding",
+                "content-length",
+                REQUEST_ID,
+            ]
+            .iter()
+            .any(|name| line.name.eq_ignore_ascii_case(name));
             let passes = if upgrade && line.name.eq_ignore_ascii_case("upgrade") {
                 true
             } else {

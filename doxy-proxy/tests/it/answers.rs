@@ -135,6 +135,10 @@ fn malformed_requests() {
             "a header that is not allowed in a trailer",
         ),
         (
+            get("Transfer-Encoding: chunked\r\nTrailer: X-Doxy-Request-Id\r\n\r\n0"),
+            "a header that is not allowed in a trailer",
+        ),
+        (
             get("Content-Type: mult\u{130}part/form-data"),
             "a Content-Type that is not ASCII",
         ),

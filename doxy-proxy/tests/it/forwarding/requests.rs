@@ -40,6 +40,7 @@ fn end_to_end_headers_are_forwarded_and_hop_by_hop_headers_are_not() {
     let got = arrives(
         "POST /x HTTP/1.1\r\nHost: api.moby.localhost\r\nUser-Agent: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\
          Connection: keep-alive, X-Registry-Auth, Content-Length\r\nX-Registry-Auth: e30=\r\n\
+         X-Doxy-Request-Id: 0123456789abcdef\r\nx-doxy-request-ID: 2\r\nX-Request-Id: own\r\n\
          Keep-Alive: 5\r\nTE: trailers\r\nProxy-Connection: x\r\nProxy-Authorization: x\r\n\
          Upgrade: tcp\r\nHTTP2-Settings: AA\r\nSec-WebSocket-Key: x\r\n\
          Content-Type: text/x\r\nContent-Length: 2\r\nX-Latin: \u{fc}\r\n\r\nhi",
@@ -55,6 +56,8 @@ fn end_to_end_headers_are_forwarded_and_hop_by_hop_headers_are_not() {
             "User-Agent: a",
             "X-Latin: \u{fc}",
             "X-Registry-Auth: e30=",
+            // A client's own id goes on, doxy's does not come from it.
+            "X-Request-Id: own",
             "X-Twice: 1",
             "x-twice: 2",
         ]

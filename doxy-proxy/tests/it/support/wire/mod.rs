@@ -38,8 +38,8 @@ pub(crate) const WHAT_ARE_YOU: &[u8] =
 pub(crate) const DOCKER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n{\"Components\":[{\"Name\":\"Engine\"}]}\r\n";
 
-/// Hop-by-hop header lines, and those that doxy writes itself.
-const NOT_END_TO_END: [&str; 11] = [
+/// Hop-by-hop header lines, and those that doxy writes itself or has for itself.
+const NOT_END_TO_END: [&str; 12] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -51,6 +51,7 @@ const NOT_END_TO_END: [&str; 11] = [
     "expect",
     "transfer-encoding",
     "content-length",
+    "x-doxy-request-id",
 ];
 
 /// These are removed where the client does not ask for the endpoint's protocol.

@@ -17,7 +17,8 @@ pub(crate) struct Signals {
 /// What a signal tells doxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
-    Stop,
+    /// By the signal of this name.
+    Stop(&'static str),
     Reload,
 }
 
@@ -42,8 +43,8 @@ impl Signals {
     /// Waits for a signal.
     pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.term.recv() => Told::Stop,
-            _ = self.int.recv() => Told::Stop,
+            _ = self.term.recv() => Told::Stop("SIGTERM"),
+            _ = self.int.recv() => Told::Stop("SIGINT"),
             _ = self.hup.recv(), if self.reloads => Told::Reload,
         }
     }

@@ -205,7 +205,7 @@ impl Served {
     /// Restarts it, to end all that it still does for clients that have closed.
     async fn restart(&mut self, rules: usize, engine: &Path) {
         if let Some(server) = self.server.take() {
-            server.stop(Duration::ZERO).await;
+            server.stop("the input ends", Duration::ZERO).await;
         }
         settle().await;
         *self = Self::start(rules, self.socket.clone(), engine);

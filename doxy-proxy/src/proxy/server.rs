@@ -140,14 +140,15 @@ impl Server {
         }
     }
 
-    /// Ends: no listener is left, requests in service get `grace` to finish, and what is left is cut.
-    pub async fn stop(mut self, grace: Duration) {
+    /// Ends: no listener is left, requests in service get `grace` to finish, and what is left is cut. `why`
+    /// is for the log.
+    pub async fn stop(mut self, why: &str, grace: Duration) {
         while let Some(listener) = self.listening.keys().next().copied() {
             self.close(listener).await;
         }
         let sockets = self.door().stop();
         let open: usize = sockets.iter().map(|socket| socket.count()).sum();
-        tracing::info!("stopping; connections open: {open}");
+        tracing::info!("stopping: {why}; connections open: {open}");
         let drained = timeout(grace, async {
             for socket in &sockets {
                 socket.ended().await;

@@ -165,46 +165,51 @@ impl Serving {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         notifier.ready(&live.status());
-        loop {
+        let why = loop {
             let reload = tokio::select! {
                 signal = signals.next() => match signal {
-                    Told::Stop => break,
+                    Told::Stop(signal) => break signal,
                     Told::Reload => true,
                 },
                 _ = looks.tick() => {
                     if live.close_replaced().await {
-                        tracing::info!("another doxy has taken over");
-                        break;
+                        break "another doxy has taken over";
                     }
                     live.remind_of_dry_runs();
                     watch && live.files_have_changed()
                 }
                 () = watchdog.as_mut() => false,
             };
-            if reload && reload_or_stop(&mut live, &mut signals, notifier, watchdog.as_mut()).await
+            if reload
+                && let Some(signal) =
+                    reload_or_stop(&mut live, &mut signals, notifier, watchdog.as_mut()).await
             {
-                break;
+                break signal;
             }
-        }
+        };
         notifier.stopping();
         let (server, grace) = live.into_server();
         tokio::select! {
-            () = server.stop(grace) => {}
-            () = async { while signals.next().await != Told::Stop {} } => {
-                tracing::info!("stopping at once");
-            }
+            () = server.stop(why, grace) => {}
+            signal = async {
+                loop {
+                    if let Told::Stop(signal) = signals.next().await {
+                        return signal;
+                    }
+                }
+            } => tracing::info!("stopping at once: {signal}"),
         }
     }
 }
 
-/// Reloads, and again if that is asked for meanwhile. Says whether doxy is to stop: reading may take long,
-/// and does not keep it from that.
+/// Reloads, and again if that is asked for meanwhile. Says which signal has doxy stop, if one came: reading
+/// may take long, and does not keep it from that.
 async fn reload_or_stop(
     live: &mut Live,
     signals: &mut Signals,
     notifier: &Notifier,
     mut watchdog: Pin<&mut impl Future<Output = ()>>,
-) -> bool {
+) -> Option<&'static str> {
     let mut again = true;
     while std::mem::take(&mut again) {
         notifier.reloading();
@@ -213,7 +218,7 @@ async fn reload_or_stop(
             tokio::select! {
                 () = reloading.as_mut() => break,
                 signal = signals.next() => match signal {
-                    Told::Stop => return true,
+                    Told::Stop(signal) => return Some(signal),
                     Told::Reload => again = true,
                 },
                 () = watchdog.as_mut() => {}
@@ -221,5 +226,5 @@ async fn reload_or_stop(
         }
     }
     notifier.ready(&live.status());
-    false
+    None
 }

@@ -31,7 +31,7 @@ use crate::tools::say::say;
 
 /// What denies everything, so that everything is recorded as `would_deny`.
 const NOTHING: &str = "!/.*";
-/// How long requests in service may take when the tool has ended.
+/// How long requests in service may take when learning has ended.
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the last records may take to arrive.
 const LAST_RECORDS: Duration = Duration::from_secs(10);
@@ -114,7 +114,7 @@ pub(crate) fn record(source: Source, session: &Session) -> Result<Recorded, Fail
                 }
             }
         };
-        server.stop(GRACE).await;
+        server.stop("learning has ended", GRACE).await;
         done
     });
     // With it the last task ends that could write a record.

@@ -38,7 +38,9 @@ fn the_new_one_follows_without_a_gap_and_the_old_one_ends() {
             let ended = process.end();
             assert_eq!(ended.code, Some(0), "{ended}");
             assert!(
-                ended.stderr.contains("another doxy has taken over"),
+                ended
+                    .stderr
+                    .contains("stopping: another doxy has taken over; connections open: "),
                 "{ended}"
             );
             process = next;

@@ -78,10 +78,10 @@ fn idle_clients_do_not_delay_the_end() {
 
 #[test]
 fn a_second_signal_stops_doxy_at_once() {
-    for (first, second) in [
-        (Signal::TERM, Signal::TERM),
-        (Signal::INT, Signal::INT),
-        (Signal::INT, Signal::TERM),
+    for (first, second, names) in [
+        (Signal::TERM, Signal::TERM, ["SIGTERM", "SIGTERM"]),
+        (Signal::INT, Signal::INT, ["SIGINT", "SIGINT"]),
+        (Signal::INT, Signal::TERM, ["SIGINT", "SIGTERM"]),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("doxy.sock");
@@ -94,10 +94,10 @@ fn a_second_signal_stops_doxy_at_once() {
         waiting.send(PING);
         engine.wait_for(1);
         process.signal(first);
-        process.logged("stopping; connections open: 2");
+        process.logged(&format!("stopping: {}; connections open: 2", names[0]));
         assert!(!path.exists());
         process.signal(second);
-        process.logged("stopping at once");
+        process.logged(&format!("stopping at once: {}", names[1]));
         let ended = process.end();
         assert_eq!(ended.code, Some(0), "{first:?} {second:?}: {ended:?}");
         assert!(waiting.reply("GET").is_none());
@@ -115,7 +115,7 @@ fn a_half_sent_request_does_not_outlive_a_second_signal() {
     let mut idle = Client::connect(&path);
     idle.ask(PING);
     process.signal(Signal::TERM);
-    process.logged("stopping; connections open: 2");
+    process.logged("stopping: SIGTERM; connections open: 2");
     // doxy may have ended already.
     process.signal(Signal::TERM);
     let ended = process.end();

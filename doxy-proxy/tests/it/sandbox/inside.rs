@@ -156,7 +156,7 @@ fn inside_with_a_unix_engine() -> bool {
             let socket = server.add(service);
             server.listen(listener, socket).unwrap();
             let _ = stopped.await;
-            server.stop(Duration::ZERO).await;
+            server.stop("the test ends", Duration::ZERO).await;
         };
         // A thread that is started later is in the sandbox, too.
         let client = thread::spawn(move || {

@@ -91,7 +91,7 @@ impl Doxy {
             server.listen(listener, socket).unwrap();
             ready.send(address).unwrap();
             let _ = stopped.await;
-            server.stop(grace).await;
+            server.stop("the test ends", grace).await;
         });
         Self {
             path: PathBuf::new(),

@@ -172,7 +172,8 @@ fn options() -> Command {
                 .help("Where to write a record of every request")
                 .long_help(help::ACCESS_LOG),
             option("log-format", "DOXY_LOG_FORMAT", "text|json|journald")
-                .help("The format of the access log"),
+                .help("The format of the access log")
+                .long_help(help::LOG_FORMAT),
             flag("debug", "DOXY_DEBUG")
                 .help("Print a line for each request, with the reason if it is denied")
                 .long_help(help::DEBUG),

@@ -143,6 +143,10 @@ Where to write a record of every request: a file, which SIGHUP reopens after log
 output, or systemd's journal. There each record has fields to search by. With \
 --log-format journald alone it goes there too.";
 
+pub(super) const LOG_FORMAT: &str = "\
+The format of the access log, which --access-log turns on. Without one, text and json change nothing, \
+and doxy warns of that; journald turns it on by itself. The log of the process is not affected.";
+
 pub(super) const DEBUG: &str = "\
 Print a line for each request to standard error: time, status, duration, host, method and path, and \
 the reason if it is denied. The variable takes 1 or 0.";

@@ -248,7 +248,7 @@ impl Source {
             sandbox_setting,
             files,
         };
-        let warnings = warnings(&self.given, contents, &sockets);
+        let warnings = warnings(&self.given, contents, &stacks, &sockets);
         self.default_in_force.set(policies.default_read());
         Ok(Config {
             shared,

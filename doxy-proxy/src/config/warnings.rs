@@ -2,13 +2,15 @@
 
 use crate::config::file::{self, Contents};
 use crate::config::keys::{KEYS, Scope};
-use crate::config::layers::Layer;
+use crate::config::layers::{Layer, Stack};
+use crate::config::settings::Setting;
 use crate::config::socket::{ListenConfig, SocketConfig};
 
 /// What is allowed and probably a mistake.
 pub(super) fn warnings(
     given: &Layer,
     contents: &Contents,
+    stacks: &[Stack<'_>],
     sockets: &[SocketConfig],
 ) -> Vec<String> {
     let mut warnings = vec![];
@@ -25,6 +27,7 @@ pub(super) fn warnings(
             ));
         }
     }
+    warnings.extend(formats_of_nothing(stacks, sockets));
     for socket in sockets {
         let plain_tcp = socket.has_tcp() && socket.tls.is_none();
         if plain_tcp && !socket.peers.containers.is_empty() {
@@ -55,5 +58,33 @@ pub(super) fn warnings(
             }
         }
     }
+    warnings
+}
+
+/// Formats of an access log where there is none. Whoever turned it off knows that.
+fn formats_of_nothing(stacks: &[Stack<'_>], sockets: &[SocketConfig]) -> Vec<String> {
+    let said = |setting: &Setting| {
+        format!(
+            "{setting}: there is no access log that would have this format; set access-log to a file or \
+             to stdout"
+        )
+    };
+    let mut warnings = vec![];
+    let (mut shared, mut used) = (None, false);
+    for ((_, layers), socket) in stacks.iter().zip(sockets) {
+        let Some(setting) = layers.optional("log-format") else {
+            continue;
+        };
+        let own = layers
+            .table
+            .is_some_and(|table| !table.get("log-format").is_empty());
+        let logs = socket.access_log.is_some() || layers.optional("access-log").is_some();
+        match (logs, own) {
+            (false, true) => warnings.push(said(setting)),
+            (false, false) => shared = Some(setting),
+            (true, _) => used |= !own,
+        }
+    }
+    warnings.extend(shared.filter(|_| !used).map(said));
     warnings
 }

@@ -156,6 +156,38 @@ fn addresses_over_tcp_say_so() {
     assert_eq!(warned(&format!("{everyone}{tls}")).len(), 1);
 }
 
+#[test]
+fn a_format_without_a_log_says_so() {
+    let log = "access-log = \"log\"";
+    let (json, text) = ("log-format = \"json\"", "log-format = \"text\"");
+    for (top, first, second, expected) in [
+        ("", "", "", 0),
+        (json, "", "", 1),
+        (text, "", "", 1),
+        ("log-format = \"journald\"", "", "", 0),
+        // Another socket uses it.
+        (json, log, "", 0),
+        // It was turned off by somebody.
+        (json, "access-log = \"off\"", "", 0),
+        (&format!("{json}\n{log}"), "", "", 0),
+        ("", json, text, 2),
+        (log, json, json, 0),
+        // The one socket that has a log has a format of its own.
+        (text, "", &format!("{log}\n{json}"), 1),
+    ] {
+        let tables = [table(1, first), table(2, second)].concat();
+        let (_folder, source) = source(&format!("{top}\npatterns = \"/a\"\n{tables}"));
+        let said = source.load().unwrap().warnings;
+        let about = |it: &&String| it.contains("set access-log to a file");
+        let count = said.iter().filter(about).count();
+        assert_eq!(
+            (count, said.len()),
+            (expected, expected),
+            "{top} {first} {second}: {said:?}"
+        );
+    }
+}
+
 /// What stands at the top is for those sockets that can use it.
 #[test]
 fn tls_is_for_the_sockets_that_have_tcp() {

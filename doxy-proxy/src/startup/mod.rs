@@ -11,6 +11,7 @@ mod live;
 mod private;
 mod process;
 mod reload;
+mod runtime_folder;
 mod services;
 mod sockets;
 mod watched;

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::privilege::Credentials;
-use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr};
+use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr, io_reason};
 
 use crate::config::{AdminConfig, Bind, ConfigError, ListenConfig, SocketConfig};
-use crate::startup::engine;
+use crate::startup::{engine, runtime_folder};
 
 /// A socket that exists, and listens at every one of its addresses.
 pub(super) struct Created {
@@ -32,6 +32,7 @@ pub(super) fn create_all(
             own(bind, credentials);
         }
         for bind in &config.binds {
+            make_folder(bind)?;
             let at = |listener| (bind.listen.clone(), listener);
             match &bind.listen {
                 ListenConfig::Inherited(name) => {
@@ -55,6 +56,7 @@ pub(super) fn create_all(
             own(bind, credentials);
         }
         for bind in &admin.binds {
+            make_folder(bind)?;
             match &bind.listen {
                 ListenConfig::Inherited(name) => {
                     let found = passed.listen(name);
@@ -104,6 +106,18 @@ pub(super) fn own(bind: &mut Bind, credentials: Option<&Credentials>) {
     if let (ListenConfig::Unix(unix), Some(credentials)) = (&mut bind.listen, credentials) {
         credentials.default_owner(unix);
     }
+}
+
+/// Makes the folder that a new socket is to be in, where that is doxy's to do.
+fn make_folder(bind: &Bind) -> Result<(), ConfigError> {
+    let ListenConfig::Unix(unix) = &bind.listen else {
+        return Ok(());
+    };
+    runtime_folder::make_for(&unix.path).map_err(|error| {
+        let what = format!("cannot create its folder: {}", io_reason(&error));
+        bind.setting
+            .wrong(what, "create the folder first, or choose another path")
+    })
 }
 
 /// Creates a socket at an address where none listens.

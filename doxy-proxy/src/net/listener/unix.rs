@@ -136,7 +136,8 @@ impl UnixListenConfig {
                          `cap_add: [CHOWN, FOWNER]`), or leave out --socket-owner, --socket-group \
                          and --user"
                     } else {
-                        "start doxy as root, or leave out --socket-owner and --socket-group"
+                        "make doxy's user a member of that group and restart doxy, start doxy as \
+                         root, or leave out --socket-owner and --socket-group"
                     };
                     (what, help)
                 },

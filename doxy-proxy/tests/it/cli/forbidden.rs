@@ -60,7 +60,7 @@ help: name a readable file with --pattern-file; without this option the embedded
 
 socket-owner 0
 DOXY_PROXY_SOCKET=open/doxy.sock: cannot set owner and group: operation not permitted
-help: start doxy as root, or leave out --socket-owner and --socket-group
+help: make doxy's user a member of that group and restart doxy, start doxy as root, or leave out --socket-owner and --socket-group
 ",
     ) {
         let Some(mut command) = unprivileged(folder.path()) else {

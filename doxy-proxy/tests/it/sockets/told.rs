@@ -1,6 +1,8 @@
 //! What doxy sees by itself, and whom it tells: files that change, the service manager, the log.
 
 use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
@@ -144,4 +146,49 @@ fn an_access_log_that_nobody_names_any_more_is_closed() {
     assert!(open("two"));
     assert_eq!(at(&doxy, "a.sock").ask(get("/a")).status(), 200);
     doxy.stop();
+}
+
+/// systemd makes `/run/doxy` anew at each boot. The folder of each socket in there is doxy's to make, and no
+/// other folder anywhere.
+#[test]
+fn the_folder_of_a_socket_is_made_right_below_the_runtime_directory() {
+    let fake = Fake::start();
+    for (socket, runtime, made) in [
+        ("run/a/docker.sock", "/elsewhere:run", true),
+        ("run/docker.sock", "run", true),
+        ("run/a/b/docker.sock", "run", false),
+        ("a/docker.sock", "run", false),
+        ("run/a/docker.sock", "", false),
+        ("run/a/docker.sock", "gone", false),
+        ("gone/a/docker.sock", "gone", false),
+        ("run/a/docker.sock", "open", false),
+        ("open/a/docker.sock", "open", false),
+    ] {
+        let setup = Setup::new().engine(fake.path());
+        fs::create_dir(setup.path("run")).unwrap();
+        fs::create_dir(setup.path("open")).unwrap();
+        fs::set_permissions(setup.path("open"), Permissions::from_mode(0o777)).unwrap();
+        let path = |name: &str| setup.path(name).display().to_string();
+        let listed = runtime.split(':').filter(|name| !name.is_empty());
+        let listed: Vec<_> = listed.map(path).collect();
+        let toml = format!(
+            "[socket.a]\nproxy-socket = \"{}\"\npatterns = \"/info\"",
+            path(socket)
+        );
+        let mut setup = setup
+            .config(&toml)
+            .env("RUNTIME_DIRECTORY", &listed.join(":"));
+        if !made {
+            let ended = setup.run();
+            assert_eq!(ended.code, Some(2), "{socket} in {runtime}: {ended}");
+            assert!(ended.stderr.contains("create the folder first"), "{ended}");
+            continue;
+        }
+        let doxy = setup.start();
+        assert_eq!(at(&doxy, socket).ask(get("/info")).status(), 200);
+        let folder = doxy.path(socket).parent().unwrap().to_owned();
+        let mode = fs::metadata(folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755, "{socket}");
+        doxy.stop();
+    }
 }

@@ -30,6 +30,8 @@ struct Socket {
     /// Whether it has a table.
     table: bool,
     policy: String,
+    /// The hash by which metrics and the line at start name the policy.
+    hash: String,
     rows: Vec<Row>,
 }
 
@@ -58,6 +60,7 @@ impl Source {
             name: socket.name.clone(),
             table: name.is_some(),
             policy: socket.policy.described.clone(),
+            hash: format!("{:016x}", socket.policy.hash),
             rows: rows(layers, |key| key.scope == Scope::Socket),
         });
         Ok(InForce {
@@ -176,6 +179,7 @@ impl InForce {
             json!({
                 "name": socket.name,
                 "policy": socket.policy,
+                "hash": socket.hash,
                 "settings": rows(&socket.rows),
             })
         });
@@ -203,7 +207,8 @@ impl fmt::Display for InForce {
                 (true, false) => writeln!(f, "\n[socket.{}]", socket.name)?,
                 (false, _) => writeln!(f)?,
             }
-            writeln!(f, "# policy: {}", on_one_line(&socket.policy))?;
+            let policy = on_one_line(&socket.policy);
+            writeln!(f, "# policy: {policy}; hash {}", socket.hash)?;
             socket
                 .rows
                 .iter()

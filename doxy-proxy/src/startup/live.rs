@@ -156,11 +156,12 @@ impl Live {
             let id = live.server.add(service);
             for (at, listener) in listeners {
                 tracing::info!(
-                    "doxy {} listening on {listener}{}, Docker engine at {}, {}{}",
+                    "doxy {} listening on {listener}{}, Docker engine at {}, {}; hash {:016x}{}",
                     env!("CARGO_PKG_VERSION"),
                     about(&config, &at, &listener),
                     config.engine,
                     config.policy.described,
+                    config.policy.hash,
                     match tells_risks {
                         true => format!("; opens: {}", config.policy.opens(&config.name)),
                         false => String::new(),

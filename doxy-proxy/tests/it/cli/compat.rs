@@ -48,7 +48,8 @@ fn the_variables_of_a_compose_file_are_the_policy() {
     let process = Process::start(&mut command);
     let line = process.logged(" listening on ");
     assert!(
-        line.contains("from --compat tecnativa; opens: host-root, exec, "),
+        line.contains("from --compat tecnativa; hash ")
+            && line.contains("; opens: host-root, exec, "),
         "{line}"
     );
     assert!(line.contains("/no/such/engine.sock"), "{line}");

@@ -15,6 +15,8 @@ fn listens(args: &[&str], vars: &[(&str, &str)], line: &str) {
     let process = Process::start(doxy(folder.path()).args(args).envs(vars.iter().copied()));
     let logged = process.logged(" listening on ");
     let (logged, opens) = logged.split_once("; opens: ").unwrap();
+    let (logged, hash) = logged.split_once("; hash ").unwrap();
+    assert_eq!(hash.len(), 16, "{hash}");
     assert!(logged.ends_with(line), "{args:?} {vars:?}: {logged}");
     assert_ne!(opens, "", "{args:?} {vars:?}");
     let ended = process.stop();

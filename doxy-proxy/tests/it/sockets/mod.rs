@@ -1,6 +1,7 @@
 //! Many sockets from one file: each by its own rules, and what comes, goes and changes while doxy
 //! serves.
 
+mod config_map;
 mod faults;
 mod told;
 

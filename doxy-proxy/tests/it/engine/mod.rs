@@ -21,6 +21,7 @@
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
 //!   what it is for.
+//! - `swarm`: a policy rolled out over a swarm, as `deploy/swarm` does it.
 //! - `presets`: presets by their names, with the clients that they are for.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
@@ -54,6 +55,7 @@ mod real;
 mod routes;
 mod run;
 mod shared_host;
+mod swarm;
 mod table;
 mod watchtower;
 

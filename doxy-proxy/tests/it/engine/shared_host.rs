@@ -7,8 +7,8 @@ use std::process::Command;
 use super::policy::{USER, as_user, docker_as, edited};
 use super::real::{self, Engine, Made};
 use super::{docker, docker_ok, run, unique};
-use crate::support::Binary;
 use crate::support::process::Ended;
+use crate::support::{Binary, wait};
 
 /// What every container is created with.
 const HARMLESS: [&str; 8] = [
@@ -304,15 +304,16 @@ fn a_shell_does_not_get_at_the_files_of_a_container() {
     assert!(seen.success() && seen.stdout.contains("busybox"), "{seen}");
 }
 
-/// The process that has this for its last argument.
+/// The process that has this for its last argument. A container that has started may not be there yet.
 #[track_caller]
 pub(super) fn pid_of(mark: &str) -> u32 {
     let end = format!("sleep\0{mark}\0");
-    let processes = std::fs::read_dir("/proc").expect("/proc");
-    let found = processes.filter_map(Result::ok).find_map(|entry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        (line == end).then_some(pid)
-    });
-    found.unwrap_or_else(|| panic!("no process `sleep {mark}`"))
+    wait::until(&format!("a process `sleep {mark}`"), || {
+        let processes = std::fs::read_dir("/proc").expect("/proc");
+        processes.filter_map(Result::ok).find_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            (line == end).then_some(pid)
+        })
+    })
 }

@@ -5,6 +5,7 @@
 //! as an operator changes it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -22,41 +23,6 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/swarm");
 /// What each client asks over and over, each time on a new connection.
 const PING: &str = "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n";
 const INFO: &str = "GET /v1.41/info HTTP/1.1\r\nHost: d\r\n\r\n";
-
-/// An image of this build's doxy, with the libraries that it needs.
-#[track_caller]
-fn image(engine: &Engine) -> Made {
-    let work = short_folder();
-    let root = work.path().join("root");
-    let binary = env!("CARGO_BIN_EXE_doxy");
-    fs::create_dir_all(&root).unwrap();
-    fs::copy(binary, root.join("doxy")).unwrap();
-    // A static binary has none, and `ldd` fails.
-    let libraries = run(Command::new("ldd").arg(binary)).stdout;
-    for library in libraries
-        .split_whitespace()
-        .filter(|it| it.starts_with('/'))
-    {
-        let inside = root.join(&library[1..]);
-        fs::create_dir_all(inside.parent().unwrap()).unwrap();
-        fs::copy(library, inside).unwrap();
-    }
-    let tar = work.path().join("image.tar");
-    let mut packed = Command::new("tar");
-    let packed = run(packed.arg("-C").arg(&root).arg("-cf").arg(&tar).arg("."));
-    assert!(packed.success(), "{packed}");
-    let name = format!("doxy-test/doxy:{}", unique());
-    let tar = tar.display().to_string();
-    let changes = [
-        "LABEL doxy.test=1",
-        "ENTRYPOINT [\"/doxy\"]",
-        "HEALTHCHECK CMD [\"/doxy\", \"healthcheck\"]",
-    ];
-    let changes = changes.iter().flat_map(|change| ["--change", change]);
-    let import = ["import"].into_iter().chain(changes);
-    docker_ok(&engine.socket, import.chain([&*tar, &*name]));
-    engine.made(&["rmi", "-f"], name)
-}
 
 /// The engine as a swarm of one node, and the stack on it.
 struct Swarm<'engine> {
@@ -76,6 +42,10 @@ impl<'engine> Swarm<'engine> {
             let entry = entry.unwrap();
             fs::copy(entry.path(), policy.join(entry.file_name())).unwrap();
         }
+        // The engine's socket may be root's alone, and then has no group that doxy would find.
+        let group = fs::metadata(&engine.socket).unwrap().gid();
+        let toml = fs::read_to_string(policy.join("doxy.toml")).unwrap();
+        fs::write(policy.join("doxy.toml"), format!("group = {group}\n{toml}")).unwrap();
         let programs = work.path().join("bin");
         fs::create_dir(&programs).unwrap();
         let docker = named_path("DOXY_TEST_DOCKER").unwrap_or_else(|| {
@@ -84,7 +54,7 @@ impl<'engine> Swarm<'engine> {
             found.find(|file| file.is_file()).unwrap()
         });
         std::os::unix::fs::symlink(docker, programs.join("docker")).unwrap();
-        let image = image(engine);
+        let image = engine.doxy_image();
         docker_ok(
             &engine.socket,
             ["swarm", "init", "--advertise-addr", "127.0.0.1"],

@@ -54,10 +54,11 @@ fn main() -> ExitCode {
         }
     };
     let mut source = Source::new(call.given);
-    let compat = match config::compat(&mut source, std::env::vars_os()) {
-        Ok(compat) => compat,
-        Err(error) => return complain(&error, MISUSED),
-    };
+    // A tool tells what is wrong in its own way.
+    let compat = config::compat(&mut source, std::env::vars_os()).unwrap_or_else(|error| {
+        source.refuse(error);
+        None
+    });
     let done = match call.task {
         Task::Serve => serve(source, compat).map(|()| 0),
         Task::Tool { run, arguments } => {

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use doxy_proxy::privilege::PrivilegeError;
 
 /// Why doxy cannot start as it was told to. It is displayed as the first thing that is wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{first}")]
 pub(crate) struct ConfigError {
     first: String,

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Source {
     given: Layer,
+    /// What was found wrong before anything was read. Whoever reads finds it.
+    refused: Option<ConfigError>,
     /// Whether rules in force have come from the default pattern file, the only one that may be
     /// missing.
     default_in_force: Cell<bool>,
@@ -77,6 +79,7 @@ impl Source {
     pub(crate) fn new(given: Layer) -> Self {
         Self {
             given,
+            refused: None,
             default_in_force: Cell::new(false),
             users: Users::read(),
         }
@@ -93,6 +96,7 @@ impl Source {
     pub(crate) fn check_all(&self) -> Result<Config, ConfigError> {
         let policies = Policies::thorough(self.default_in_force.get());
         let mut found = Gathered::default();
+        self.not_refused()?;
         let contents = match self.given.get("config").last() {
             Some(setting) => file::read_all(setting, &mut found),
             None => Some(Contents::default()),
@@ -101,6 +105,15 @@ impl Source {
             Some(contents) => self.check_with(&contents, policies, found),
             None => found.whole(None),
         }
+    }
+
+    /// Has this be what is wrong, for whoever reads the settings.
+    pub(crate) fn refuse(&mut self, error: ConfigError) {
+        self.refused = Some(error);
+    }
+
+    fn not_refused(&self) -> Result<(), ConfigError> {
+        self.refused.clone().map_or(Ok(()), Err)
     }
 
     /// Has a setting hold, whatever options and variables say.
@@ -160,6 +173,7 @@ impl Source {
 
     /// What the file says; nothing if there is none.
     pub(super) fn read(&self) -> Result<Contents, ConfigError> {
+        self.not_refused()?;
         match self.given.get("config").last() {
             Some(setting) => file::read(setting),
             None => Ok(Contents::default()),

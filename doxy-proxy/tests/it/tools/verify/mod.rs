@@ -263,6 +263,11 @@ fn settings_that_cannot_be_read_are_json_too() {
         assert_eq!(json["failed"], 1, "{json}");
         // People read it on standard error, as before.
         let text = run(&[]);
+        // In the place of another proxy the file is read earlier.
+        let compat = run(&["--format", "json", "--compat", "tecnativa"]);
+        assert_eq!(compat.code, Some(2), "{compat}");
+        let compat: Value = serde_json::from_str(&compat.stdout).unwrap();
+        assert_eq!(compat["checks"][0]["level"], "failed", "{compat}");
         assert_eq!((text.code, &*text.stdout), (Some(2), ""), "{text}");
         assert_eq!(text.stderr, ended.stderr);
         assert!(text.stderr.contains(words), "{text}");

@@ -45,7 +45,7 @@ pub(crate) use self::policy_files::EMBEDDED_RULES;
 pub(crate) use self::policy_rules::no_rules;
 pub(crate) use self::policy_rules::{NO_RULES, hash_of};
 pub(crate) use self::presets::{PRESETS, Preset};
-pub(crate) use self::reach::Reach;
+pub(crate) use self::reach::{Reach, is_same_file};
 pub(crate) use self::settings::Setting;
 pub(crate) use self::socket::{Bind, ListenConfig, SocketConfig};
 pub(crate) use self::source::{Config, Shared, Source};

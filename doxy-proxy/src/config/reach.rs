@@ -44,15 +44,20 @@ pub(crate) struct Reach {
 impl Reach {
     /// Whether what is at a path is the engine's own socket, however it is spelled, linked or mounted.
     pub(crate) fn is_engine(&self, path: &Path) -> bool {
-        let file = |path: &Path| {
-            let found = fs::metadata(path).ok()?;
-            Some((found.dev(), found.ino()))
-        };
         match &self.engine {
-            UpstreamAddr::Unix(engine) => file(path).is_some_and(|it| Some(it) == file(engine)),
+            UpstreamAddr::Unix(engine) => is_same_file(path, engine),
             UpstreamAddr::Tcp(_) => false,
         }
     }
+}
+
+/// Whether two paths lead to one file, which is there.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    file(one).is_some_and(|it| Some(it) == file(other))
 }
 
 impl Source {

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use doxy_proxy::{UpstreamAddr, listening_process};
 use serde_json::Value;
 
-use crate::config::{Config, Reach};
+use crate::config::{Bind, Config, ListenConfig, Reach, is_same_file};
 use crate::tools::admin_client::AdminClient;
 use crate::tools::verify::report::Report;
 
@@ -163,7 +164,7 @@ impl Inside {
             return report.skipped(POLICY, name, says, "mend what the line `settings` says");
         };
         let now = config.sockets.iter().find(|socket| socket.name == name);
-        let in_force = of(status).get(name).copied();
+        let in_force = now.and_then(|now| served(status, name, &now.binds));
         let (Some(now), Some(in_force)) = (now, in_force) else {
             let says = "the doxy of the admin side does not serve this socket".to_owned();
             return report.warning(POLICY, name, says, UNLIKE);
@@ -171,7 +172,7 @@ impl Inside {
         let has = addresses(in_force);
         for bind in &now.binds {
             let address = bind.listen.to_string();
-            if !has.is_empty() && !has.contains(&&*address) {
+            if !has.is_empty() && !has.iter().any(|it| is_at(bind, it)) {
                 let says = format!("the doxy of the admin side does not listen at {address}");
                 report.warning(POLICY, name, says, UNLIKE);
             }
@@ -211,18 +212,20 @@ impl Inside {
     pub(super) fn others(&self, sockets: &[Reach], report: &mut Report) {
         let Some(status) = &self.status else { return };
         for (name, served) in of(status) {
-            let Some(socket) = sockets.iter().find(|socket| socket.name == name) else {
+            let all = addresses(served);
+            let alike = |socket: &&Reach| {
+                socket.name == name
+                    || all
+                        .iter()
+                        .any(|at| socket.binds.iter().any(|it| is_at(it, at)))
+            };
+            let Some(socket) = sockets.iter().find(alike) else {
                 let says = "doxy serves this socket, which these settings do not have".to_owned();
                 report.warning(POLICY, name, says, UNLIKE);
                 continue;
             };
-            let own: Vec<_> = socket
-                .binds
-                .iter()
-                .map(|it| it.listen.to_string())
-                .collect();
-            for address in addresses(served) {
-                if !own.iter().any(|it| it == address) {
+            for address in all {
+                if !socket.binds.iter().any(|bind| is_at(bind, address)) {
                     let says =
                         format!("doxy listens at {address}, which these settings do not have");
                     report.warning(POLICY, name, says, UNLIKE);
@@ -262,6 +265,29 @@ fn told(name: &str, says: String, socket: &Value, report: &mut Report) {
             "remove dry-run when the policy is right, and send SIGHUP to doxy",
         ),
         _ => report.ok(POLICY, name, says),
+    }
+}
+
+/// The socket of a status that has this name, or one of these addresses: without a table, it is called by how its
+/// path was written.
+fn served<'s>(status: &'s Value, name: &str, binds: &[Bind]) -> Option<&'s Value> {
+    let mut all = of(status);
+    if let Some(socket) = all.remove(name) {
+        return Some(socket);
+    }
+    let is_one = |socket: &&Value| {
+        let at = addresses(socket);
+        at.iter().any(|at| binds.iter().any(|bind| is_at(bind, at)))
+    };
+    all.into_values().find(is_one)
+}
+
+/// Whether this is the address, however its path is written.
+fn is_at(bind: &Bind, address: &str) -> bool {
+    match &bind.listen {
+        listen if listen.to_string() == address => true,
+        ListenConfig::Unix(unix) => is_same_file(&unix.path, Path::new(address)),
+        _ => false,
     }
 }
 

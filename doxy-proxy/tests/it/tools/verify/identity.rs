@@ -96,12 +96,23 @@ fn the_engine_in_the_place_of_doxy() {
 /// A link to the socket of a doxy is as good as the socket.
 #[test]
 fn a_link_to_the_socket() {
-    let (_engine, doxy) = started(Setup::new().rules("/_ping"));
+    let setup = Setup::new()
+        .rules("/_ping")
+        .args(["--admin-listen", "admin.sock"]);
+    let (_engine, doxy) = started(setup);
     symlink("doxy.sock", doxy.path("link.sock")).unwrap();
-    let args = ["--proxy-socket", "link.sock", "--pattern-file", "rules"];
+    let args = [
+        "--proxy-socket",
+        "link.sock",
+        "--pattern-file",
+        "rules",
+        "--admin",
+        "admin.sock",
+    ];
     let found = verify(doxy.folder(), &args);
     assert_eq!(found.json["failed"], 0, "{}", found.ended);
     assert_eq!(found.json["warnings"], 0, "{}", found.ended);
+    found.is("policy", "ok", "1 rule from rules; hash ");
 }
 
 /// An admin side that has no process here to be known by: the number in its status tells.

@@ -77,6 +77,13 @@ pub fn drop_privileges(
         credentials.assume()?;
         parts.push(credentials.to_string());
         parts.push("no capabilities".to_owned());
+        if credentials.is_in_group_of_root() {
+            tracing::warn!(
+                "as user {}: in root's group too, which the engine's socket belongs to; a group of the \
+                 socket's own (dockerd --group NAME) would open nothing else",
+                credentials.name()
+            );
+        }
         for obstacle in preflight(needs) {
             tracing::warn!("as user {}: {obstacle}", credentials.name());
         }

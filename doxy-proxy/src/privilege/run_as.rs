@@ -70,20 +70,17 @@ impl RunAs {
         match rustix::fs::stat(engine) {
             Err(Errno::NOENT) if !denied && !self.group_named => Err(self.wrong(
                 format_args!("{path} does not exist, so the group that may open it is unknown"),
-                "start the engine first, or name the group of its socket with --group",
+                "start the engine first (in a container: mount its socket), or name the group of its \
+                 socket with --group",
             )),
             _ if !denied => Ok(None),
-            Ok(stat) if Gid::from_raw(stat.st_gid).is_root() => Err(self.wrong(
-                format_args!("only root and its group may open {path}"),
-                "give the engine's socket a group of its own (dockerd --group), or use --group root",
-            )),
             Ok(stat) if !denied_with(&[Gid::from_raw(stat.st_gid)])? => {
                 Ok(Some(Gid::from_raw(stat.st_gid)))
             }
             _ => Err(self.wrong(
                 format_args!("this user cannot open {path}, even with the socket's group"),
                 "give the socket's group write permission, and everybody search permission (x) on \
-                 the folders above it",
+                 the folders above it; or stay root, without its capabilities: --user root",
             )),
         }
     }
@@ -115,18 +112,21 @@ impl RunAs {
         let error = error.into();
         let why = format!("cannot become this user: {}", io_reason(&error));
         let missing = missing_of_root().join(", ");
+        let own = format!("{}:{}", self.uid.as_raw(), self.gid.as_raw());
         if missing.is_empty() || error.kind() != io::ErrorKind::PermissionDenied {
             return self.wrong(
                 why,
-                "start doxy as root (in a container with SETUID, SETGID, CHOWN and FOWNER), or \
-                 leave it out",
+                format_args!(
+                    "start doxy as root (in a container with SETUID, SETGID, CHOWN and FOWNER) or as \
+                     {own}, or leave it out"
+                ),
             );
         }
         self.wrong(
             why,
             format_args!(
                 "root lacks capabilities here; add them (in a compose file `cap_add: [{missing}]`), \
-                 or leave it out"
+                 start doxy as {own} (`user: \"{own}\"`), or leave it out"
             ),
         )
     }
@@ -160,6 +160,11 @@ impl Credentials {
     pub fn default_owner(&self, bind: &mut UnixListenConfig) {
         bind.owner.get_or_insert(self.user.uid);
         bind.group.get_or_insert(self.user.gid);
+    }
+
+    /// Whether reaching an engine takes root's group.
+    pub(super) fn is_in_group_of_root(&self) -> bool {
+        self.groups.contains(&Gid::ROOT)
     }
 
     /// The user's name.

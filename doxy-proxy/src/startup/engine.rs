@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use doxy_proxy::{MAX_SOCKET_PATH, UpstreamAddr, try_connect};
@@ -44,12 +44,7 @@ pub(super) fn distinct<'a>(
 /// Refuses a path that can never be the engine's socket. `setting` names it, `proxies` are the real
 /// paths of doxy's own.
 fn check(setting: &Setting, engine: &Path, proxies: &HashSet<PathBuf>) -> Result<(), ConfigError> {
-    let denied = || {
-        setting.wrong(
-            "permission denied",
-            "run doxy as root or as a member of the socket's group (often `docker`)",
-        )
-    };
+    let denied = || setting.wrong("permission denied", who_may_connect(engine));
     if proxies.contains(&real(engine)) {
         return Err(setting.wrong(
             "this is the proxy socket too",
@@ -61,7 +56,8 @@ fn check(setting: &Setting, engine: &Path, proxies: &HashSet<PathBuf>) -> Result
             return Err(setting.wrong(
                 "this is a folder",
                 "Docker makes a folder where a socket to be mounted is missing: remove the folder \
-                 (rmdir), start the engine, then create the container again",
+                 (rmdir), see where the engine's socket is (`docker context inspect`), start the \
+                 engine, then create the container again",
             ));
         }
         Ok(found) if !found.file_type().is_socket() => {
@@ -82,6 +78,20 @@ fn check(setting: &Setting, engine: &Path, proxies: &HashSet<PathBuf>) -> Result
     match try_connect(engine) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(denied()),
         _ => Ok(()),
+    }
+}
+
+/// What to do if doxy may not connect to the engine's socket. Its group can be read even so, unless a folder
+/// above it is closed.
+fn who_may_connect(engine: &Path) -> String {
+    let group = fs::metadata(engine).ok();
+    match group.filter(|found| found.mode() & 0o020 != 0) {
+        Some(found) => format!(
+            "run doxy as root or as a member of the socket's group, which has the number {0} (in a compose \
+             file `group_add: [\"{0}\"]`)",
+            found.gid()
+        ),
+        None => "run doxy as root or as a member of the socket's group (often `docker`)".to_owned(),
     }
 }
 

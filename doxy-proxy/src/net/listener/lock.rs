@@ -13,7 +13,7 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use crate::net::listener::place::{Refusal, SocketPlace};
+use crate::net::listener::place::{Refusal, SocketPlace, cannot_create};
 use crate::net::reason::io_reason;
 
 /// How long another process may hold the lock; it takes doxy less than a millisecond.
@@ -147,10 +147,7 @@ fn unusable(place: &SocketPlace, error: Errno) -> Attempt {
     // Without the right to search a folder, nothing in it can be looked at either.
     Attempt::Refused(match place.stat() {
         Err(Errno::ACCESS) => place.unusable(error),
-        _ => (
-            io_reason(&io::Error::from(error)),
-            "choose a folder in which doxy may create files",
-        ),
+        _ => (io_reason(&io::Error::from(error)), cannot_create(error)),
     })
 }
 

@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 use rustix::process::{getegid, geteuid};
+use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::net::reason::io_reason;
 
@@ -259,6 +260,29 @@ fn unusable(folder: &Path, error: Errno) -> Refusal {
         format!("folder {}: {reason}", shown(folder).display()),
         help,
     )
+}
+
+/// What to do if nothing can be created in the folder of a socket.
+pub(super) fn cannot_create(error: Errno) -> &'static str {
+    match error {
+        Errno::ROFS => {
+            "choose a folder in which doxy may create files; in a container that is read-only, mount a \
+             volume or a tmpfs there"
+        }
+        Errno::ACCESS if root_lacks(CapabilitySet::DAC_OVERRIDE) => {
+            "root lacks the capability DAC_OVERRIDE here, which folders of others take; add it (in a compose \
+             file `cap_add: [DAC_OVERRIDE]`), or start doxy as the user that the folder belongs to"
+        }
+        _ => {
+            "choose a folder in which doxy may create files, or give this one to doxy's user (chown); a \
+             volume too belongs to a user"
+        }
+    }
+}
+
+/// Whether doxy runs as root without this capability, as a container with `cap_drop` has it.
+pub(super) fn root_lacks(capability: CapabilitySet) -> bool {
+    geteuid().is_root() && capabilities(None).is_ok_and(|sets| !sets.effective.contains(capability))
 }
 
 #[cfg(test)]

@@ -14,12 +14,12 @@ use std::task::{Context, Poll, ready};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, RawMode, Uid};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::thread::{CapabilitySet, capabilities};
+use rustix::thread::CapabilitySet;
 use tokio::io::Interest;
 
 use crate::net::listener::error::ListenError;
 use crate::net::listener::lock::PathLock;
-use crate::net::listener::place::{Refusal, SocketPlace};
+use crate::net::listener::place::{Refusal, SocketPlace, cannot_create, root_lacks};
 use crate::net::listener::present::{is_socket, remove_stale};
 use crate::net::listener::queue::{self, BACKLOG};
 use crate::net::reason::io_reason;
@@ -286,7 +286,7 @@ pub(super) fn cannot_bind(place: &SocketPlace, error: Errno) -> &'static str {
         false if error == Errno::NOENT => {
             "mount /proc, or choose a folder that only doxy may write to"
         }
-        _ => "choose a folder in which doxy may create files",
+        _ => cannot_create(error),
     }
 }
 
@@ -295,12 +295,6 @@ pub(super) fn identity(inode: BorrowedFd<'_>) -> Option<(u64, u64)> {
     rustix::fs::fstat(inode)
         .ok()
         .map(|stat| (stat.st_dev, stat.st_ino))
-}
-
-/// Whether doxy runs as root without this capability, as a container with `cap_drop` has it.
-fn root_lacks(capability: CapabilitySet) -> bool {
-    rustix::process::geteuid().is_root()
-        && capabilities(None).is_ok_and(|sets| !sets.effective.contains(capability))
 }
 
 pub(super) fn errno_reason(error: Errno) -> String {

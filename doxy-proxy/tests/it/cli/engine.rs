@@ -60,7 +60,7 @@ fn the_engine() {
         "
 docker-socket sub
 --docker-socket sub: this is a folder
-help: Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), start the engine, then create the container again
+help: Docker makes a folder where a socket to be mounted is missing: remove the folder (rmdir), see where the engine's socket is (`docker context inspect`), start the engine, then create the container again
 
 docker-socket file
 --docker-socket file: this is not a socket

@@ -32,11 +32,11 @@ fn missing_permissions() {
         "
 proxy-socket sub/doxy.sock
 --proxy-socket sub/doxy.sock: permission denied
-help: choose a folder in which doxy may create files
+help: choose a folder in which doxy may create files, or give this one to doxy's user (chown); a volume too belongs to a user
 
 proxy-socket sub/stale.sock
 --proxy-socket sub/stale.sock: permission denied
-help: choose a folder in which doxy may create files
+help: choose a folder in which doxy may create files, or give this one to doxy's user (chown); a volume too belongs to a user
 
 proxy-socket closed/doxy.sock
 --proxy-socket closed/doxy.sock: folder closed: permission denied

@@ -14,7 +14,7 @@ const WELL: &str = "healthy: 1 socket answers, and so does the engine";
 
 /// Waits until the engine says this of the container. Returns the last lines of the check.
 #[track_caller]
-fn is(engine: &real::Engine, container: &Made, status: &str) -> String {
+pub(super) fn is(engine: &real::Engine, container: &Made, status: &str) -> String {
     let inspect = |format: &str| {
         let args = ["inspect", "--format", format, &*container.name];
         docker_ok(&engine.socket, args)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::real::{Engine, Made};
-use super::{docker, docker_ok, run, unique};
+use super::{docker, docker_ok, named_path, run, unique};
 use crate::support::files::{chmod, short_folder};
 use crate::support::process::copy_binary;
 
@@ -87,6 +87,21 @@ impl Engine {
         }
         let name = format!("doxy-test/tool:{}", unique());
         self.import(root.path(), &OF_TOOL, &name);
+        self.made(&["rmi", "-f"], name)
+    }
+
+    /// An image with the docker CLI.
+    #[track_caller]
+    pub(super) fn cli_image(&self) -> Made {
+        let program = named_path("DOXY_TEST_DOCKER").or_else(|| on_path("docker"));
+        let program = program.expect("the engine was found by it");
+        let root = short_folder();
+        let bin = root.path().join("bin");
+        fs::create_dir(&bin).expect("make bin");
+        fs::copy(&program, bin.join("docker")).expect("copy the program");
+        copy_libraries(&program, root.path());
+        let name = format!("doxy-test/cli:{}", unique());
+        self.import(root.path(), &[r#"ENTRYPOINT ["/bin/docker"]"#], &name);
         self.made(&["rmi", "-f"], name)
     }
 

@@ -17,12 +17,16 @@
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
 //! - `mounted`: doxy's socket inside a container.
 //! - `health`: the health of a doxy in a container.
+//! - `image`: the image that the `Dockerfile` makes, as it is shipped, hardened, and in the place of
+//!   Tecnativa's; what is wrong when it is run wrongly.
 //! - `learn`: tools under `doxy learn`, then through what it has written.
 //! - `leaving`: either side going away in the middle of a stream, and doxy itself.
 //! - `policy`: the policies in `scripts/`; `boxes`, `ci`, `host_shell`, `owners`, `shared_host`, `watchtower`: one or two each, and
 //!   what it is for.
 //! - `swarm`: a policy rolled out over a swarm, as `deploy/swarm` does it.
 //! - `presets`: presets by their names, with the clients that they are for.
+//!
+//! `DOXY_TEST_STATIC` names the binary for the image, which `deploy/build-static.sh` builds.
 //!
 //! `DOXY_TEST_ENGINE` names the engine, `DOXY_TEST_DOCKER` the CLI, `DOXY_TEST_PLUGINS` a folder
 //! of plugins for it, `DOXY_TEST_ENGINE_LOG` its log with `--debug`, and `DOXY_TEST_SWARM=1` allows to
@@ -42,6 +46,7 @@ mod containers;
 mod doors;
 mod health;
 mod host_shell;
+mod image;
 mod images;
 mod jobs;
 mod learn;

@@ -26,7 +26,7 @@ const OF_DOXY: [&str; 5] = [
     "ENV DOXY_USER=doxy",
     "ENV DOXY_PROXY_SOCKET=/run/doxy/doxy.sock",
     "ENV DOXY_SOCKET_MODE=0666",
-    r#"HEALTHCHECK --interval=500ms --timeout=10s --retries=60 CMD ["/doxy", "healthcheck"]"#,
+    r#"HEALTHCHECK --interval=500ms --timeout=10s --retries=240 CMD ["/doxy", "healthcheck"]"#,
 ];
 
 /// Any tool: it takes as arguments whatever its own would be given, and waits.

@@ -114,3 +114,18 @@ fn every_recipe_says_how_it_is_used() {
         }
     }
 }
+
+/// Who looks for a tool finds its file: in the README's table, and on the page of all files.
+#[test]
+fn the_readme_and_the_manual_lead_to_every_recipe() {
+    let root = folder().join("../..");
+    let page = |name: &str| fs::read_to_string(root.join(name)).expect("a page");
+    let (readme, manual) = (page("README.md"), page("docs/compose.md"));
+    let (_, table) = readme.split_once("| your tool |").expect("the table");
+    let table = table.split("\n\n").next().expect("its rows");
+    for recipe in RECIPES {
+        let link = format!("deploy/compose/{})", recipe.file);
+        assert!(table.contains(&link), "README.md: {link}");
+        assert!(manual.contains(&link), "docs/compose.md: {link}");
+    }
+}

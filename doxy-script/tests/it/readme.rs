@@ -270,11 +270,22 @@ fn table(page: &str, head: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// The words of a cell, of a link those that are shown.
+fn without_links(cell: &str) -> String {
+    let mut parts = cell.split("](");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let words = parts.fold(first, |words, part| {
+        let (_, after) = part.split_once(')').expect("the end of a link");
+        words + after
+    });
+    words.replace('[', "")
+}
+
 /// A row of the README's table of tools: the tools, and what to type for them.
 fn rows() -> Vec<(String, String)> {
     let rows = table(&page("README.md"), "| your tool |").into_iter();
     let rows: Vec<_> = rows
-        .map(|cells| (cells[0].clone(), cells[1].clone()))
+        .map(|cells| (without_links(&cells[0]), cells[1].clone()))
         .collect();
     assert!(rows.len() > 8, "the table of tools was not found");
     rows

@@ -99,8 +99,7 @@ const BOUNDS: [(&str, &str, u64); 5] = [
     ("endpoint_remove", "verdict_default", 0),
     ("request_ten_sockets", "request_keep_alive", 2),
     ("request_counted", "request_keep_alive", 3),
-    // It takes 2.9 %, which a new compiler may change by a little.
-    ("denied_counted", "request_denied", 4),
+    ("denied_counted", "request_denied", 3),
 ];
 
 fn repeat(times: u64, mut path: impl FnMut()) {

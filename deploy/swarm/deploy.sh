@@ -35,11 +35,18 @@ policy() {
 # Nodes that run a task as it should be, and those that should.
 running() { docker service ls --filter "name=$service" --format '{{.Replicas}}'; }
 
+# The last words of those that did not start.
+last_words() {
+    docker service ps --no-trunc --format '{{.Node}}: {{.CurrentState}} {{.Error}}' "$service" | head -n 5 >&2
+    docker service logs --raw "$service" 2>&1 | grep -aE '^(doxy|help):' | tail -n 2 >&2 || true
+}
+
 before=$(state)
 had=$(policy)
 docker stack deploy --detach=true --resolve-image=never -c "$here/stack.yml" "$stack" || exit 2
 
-waited=0
+sleep 2 # until the swarm has begun, if there is something to do
+waited=2
 while [ "$waited" -lt "${DOXY_WAIT:-600}" ]; do
     now=$(state)
     case $now in
@@ -48,6 +55,10 @@ while [ "$waited" -lt "${DOXY_WAIT:-600}" ]; do
         if [ "${counts%%/*}" = "${counts##*/}" ] && [ "${counts%%/*}" != 0 ]; then
             [ "$had" = "$(policy)" ] && echo "policy $DOXY_POLICY is in force already" && exit
             [ -n "$had" ] || { echo "policy $DOXY_POLICY is in force on $counts nodes" && exit; }
+        elif [ "$(docker service ps --quiet --filter desired-state=shutdown "$service" | wc -l)" -gt 2 ] && [ -z "$had" ]; then
+            echo "doxy does not start; the swarm goes on trying, docker stack rm $stack ends that" >&2
+            last_words
+            exit 3
         fi
         ;;
     completed*)
@@ -56,9 +67,7 @@ while [ "$waited" -lt "${DOXY_WAIT:-600}" ]; do
         ;;
     rollback_completed*)
         echo "policy $DOXY_POLICY was taken back; in force is: $(policy)" >&2
-        docker service ps --no-trunc --format '{{.Node}}: {{.CurrentState}} {{.Error}}' "$service" | head -n 5 >&2
-        # The last words of those that did not start.
-        docker service logs --raw "$service" 2>&1 | grep -aE '^(doxy|help):' | tail -n 2 >&2 || true
+        last_words
         exit 3
         ;;
     paused* | rollback_paused*)

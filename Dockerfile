@@ -30,7 +30,7 @@ FROM scratch AS base
 COPY --from=build /image/ /
 # A new volume for the sockets takes its owner from here.
 COPY --from=build --chown=65532:65532 /sockets/ /run/doxy/
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=
 ARG SOURCE=
 ARG CREATED=

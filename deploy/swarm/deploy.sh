@@ -41,12 +41,18 @@ last_words() {
     docker service logs --raw "$service" 2>&1 | grep -aE '^(doxy|help):' | tail -n 2 >&2 || true
 }
 
+taken_back() {
+    echo "policy $DOXY_POLICY was taken back; in force is: $(policy)" >&2
+    last_words
+    exit 3
+}
+
 before=$(state)
 had=$(policy)
 docker stack deploy --detach=true --resolve-image=never -c "$here/stack.yml" "$stack" || exit 2
 
 sleep 2 # until the swarm has begun, if there is something to do
-waited=2
+waited=2 back=0
 while [ "$waited" -lt "${DOXY_WAIT:-600}" ]; do
     now=$(state)
     case $now in
@@ -65,10 +71,11 @@ while [ "$waited" -lt "${DOXY_WAIT:-600}" ]; do
         echo "policy $DOXY_POLICY is in force on $(running) nodes"
         exit
         ;;
-    rollback_completed*)
-        echo "policy $DOXY_POLICY was taken back; in force is: $(policy)" >&2
-        last_words
-        exit 3
+    rollback_completed*) taken_back ;;
+    rollback_started*) # a swarm may stay there though all is done
+        back=$((back + 1))
+        counts=$(running)
+        [ "$back" -lt 30 ] || [ "${counts%%/*}" != "${counts##*/}" ] || taken_back
         ;;
     paused* | rollback_paused*)
         echo "the swarm has stopped in the middle: $now; see docker service ps $service" >&2

@@ -9,7 +9,9 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DOXY_PORTABLE");
     if env::var_os("DOXY_PORTABLE").is_some() {
-        println!("cargo::warning=DOXY_PORTABLE is for nothing: every build is portable; leave it out");
+        println!(
+            "cargo::warning=DOXY_PORTABLE is for nothing: every build is portable; leave it out"
+        );
     }
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") {
         println!(

@@ -14,10 +14,10 @@ use doxy_proxy::{Denied, Listener, ListenerId, Server, Service, SocketId, Upstre
 
 use crate::admin::{AdminThread, Board};
 use crate::config::{ConfigError, ListenConfig, LoadedPolicy, Shared, SocketConfig, Source};
-use crate::startup::engine;
 use crate::startup::services::{self, AccessLogs, Served, Tls};
 use crate::startup::sockets::{self, Created};
 use crate::startup::watched::Watched;
+use crate::startup::{engine, folders};
 
 /// How often the log says that a dry run goes on.
 const REMINDER: Duration = Duration::from_secs(60 * 60);
@@ -112,7 +112,7 @@ impl Live {
         let above: BTreeSet<_> = folders.iter().flat_map(|it| it.ancestors()).collect();
         for folder in above
             .into_iter()
-            .filter(|folder| sockets::others_may_write(folder))
+            .filter(|folder| folders::others_may_write(folder))
         {
             tracing::warn!(
                 "{}: others may write to this folder, and replace the sockets in it; take the right away \

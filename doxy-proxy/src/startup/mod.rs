@@ -7,11 +7,11 @@
 
 mod board;
 mod engine;
+mod folders;
 mod live;
 mod private;
 mod process;
 mod reload;
-mod runtime_folder;
 mod services;
 mod sockets;
 mod watched;
@@ -29,11 +29,11 @@ use crate::signals::{Signals, Told};
 use crate::startup::live::Live;
 use crate::startup::sockets::Created;
 
+pub(crate) use self::folders::others_may_write;
 pub(crate) use self::live::Failure;
 pub(crate) use self::private::serve_privately;
 pub(crate) use self::process::{log_to_stderr, raise_descriptor_limit, runtime, stderr_is_journal};
 pub(crate) use self::services::engine_for_tool;
-pub(crate) use self::sockets::others_may_write;
 
 /// How often doxy looks at files and at its own sockets.
 const LOOK: Duration = Duration::from_secs(2);

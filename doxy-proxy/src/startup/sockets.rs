@@ -8,7 +8,7 @@ use doxy_proxy::privilege::Credentials;
 use doxy_proxy::{InheritedSockets, ListenError, Listener, TcpListener, UpstreamAddr, io_reason};
 
 use crate::config::{AdminConfig, Bind, ConfigError, ListenConfig, SocketConfig};
-use crate::startup::{engine, runtime_folder};
+use crate::startup::{engine, folders};
 
 /// A socket that exists, and listens at every one of its addresses.
 pub(super) struct Created {
@@ -113,7 +113,7 @@ fn make_folder(bind: &Bind) -> Result<(), ConfigError> {
     let ListenConfig::Unix(unix) = &bind.listen else {
         return Ok(());
     };
-    runtime_folder::make_for(&unix.path).map_err(|error| {
+    folders::make_for(&unix.path).map_err(|error| {
         let what = format!("cannot create its folder: {}", io_reason(&error));
         bind.setting
             .wrong(what, "create the folder first, or choose another path")
@@ -167,15 +167,4 @@ pub(super) fn is_live(path: &Path) -> bool {
         Ok(()) => true,
         Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
     }
-}
-
-/// Whether others than doxy's user may replace the sockets in a folder. In a sticky one such as /tmp they
-/// may not.
-pub(crate) fn others_may_write(folder: &Path) -> bool {
-    rustix::fs::stat(folder).is_ok_and(|stat| {
-        let sticky = stat.st_mode & 0o1000 != 0;
-        let own_group = stat.st_gid == rustix::process::getegid().as_raw();
-        let group = stat.st_mode & 0o020 != 0 && !own_group;
-        !sticky && (group || stat.st_mode & 0o002 != 0)
-    })
 }

@@ -1,4 +1,4 @@
-//! The folders of sockets below the service manager's runtime directory, which doxy makes.
+//! The folders of sockets: who may write to them, and those that doxy makes.
 //!
 //! systemd makes `/run/doxy` anew at each boot, and names it in `RUNTIME_DIRECTORY`. Each client is to have
 //! a folder of its own in there, which nobody else makes. It makes one level, there and nowhere else, and
@@ -9,8 +9,6 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
-
-use crate::startup::sockets::others_may_write;
 
 /// What systemd calls the folders that it has made for a service.
 const VARIABLE: &str = "RUNTIME_DIRECTORY";
@@ -40,4 +38,15 @@ pub(super) fn make_for(socket: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether others than doxy's user may replace the sockets in a folder. In a sticky one such as /tmp they
+/// may not.
+pub(crate) fn others_may_write(folder: &Path) -> bool {
+    rustix::fs::stat(folder).is_ok_and(|stat| {
+        let sticky = stat.st_mode & 0o1000 != 0;
+        let own_group = stat.st_gid == rustix::process::getegid().as_raw();
+        let group = stat.st_mode & 0o020 != 0 && !own_group;
+        !sticky && (group || stat.st_mode & 0o002 != 0)
+    })
 }

@@ -41,7 +41,7 @@ else
 fi
 built=$(dist/doxy --version)
 [ "$built" = "doxy $version" ] || fail "the binary says \"$built\", and Cargo.toml $version"
-ldd dist/doxy >/dev/null 2>&1 && fail "the binary needs libraries: it is not static"
+! ldd dist/doxy 2>/dev/null | grep -q '=>' || fail "the binary needs libraries: it is not static"
 
 install -m 755 dist/doxy "$out/doxy-$version-$(uname -m)-linux"
 deploy/sbom.sh dist/doxy >"$out/doxy-$version.cdx.json"

@@ -61,6 +61,7 @@ if [ "${DOXY_RELEASE_IMAGE-}" != no ]; then
             --build-arg "CREATED=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" . >/dev/null
     done
     docker save -o "$out/doxy-$version-image.tar" "doxy:$version" "doxy:$version-tecnativa"
+    chmod 644 "$out/doxy-$version-image.tar"
 fi
 (cd "$out" && sha256sum -- * >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS)
 ls -l "$out"

@@ -275,7 +275,7 @@ fn without_links(cell: &str) -> String {
     let mut parts = cell.split("](");
     let first = parts.next().unwrap_or_default().to_owned();
     let words = parts.fold(first, |words, part| {
-        let (_, after) = part.split_once(')').expect("the end of a link");
+        let (_, after) = part.split_once(')').unwrap();
         words + after
     });
     words.replace('[', "")

@@ -131,7 +131,6 @@ pub(super) const RECIPES: &[Recipe] = &[
     Recipe {
         file: "all.yml",
         beside: &["doxy.toml"],
-        variables: &[("KEY", "k"), ("RUNNER_URL", "u"), ("RUNNER_TOKEN", "t")],
         tools: &[
             TRAEFIK,
             PORTAINER,

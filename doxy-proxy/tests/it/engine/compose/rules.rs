@@ -105,7 +105,7 @@ fn every_recipe_says_how_it_is_used() {
         let text = fs::read_to_string(folder().join(file)).expect("a recipe");
         let must_have = |words: &str| assert!(text.contains(words), "{file}: {words}");
         must_have(&format!("docker compose -f {file} up -d"));
-        must_have("    image: doxy:0.2.0\n");
+        must_have(concat!("    image: doxy:", env!("CARGO_PKG_VERSION"), "\n"));
         for preset in recipe.printed {
             must_have(&format!("presets show {preset} > {preset}.rhai\n"));
         }

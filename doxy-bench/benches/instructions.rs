@@ -148,6 +148,7 @@ fn script(times: u64) {
         container: &PeerContainer::NotAsked,
         socket: "/run/doxy.sock",
         has_body: false,
+        changed: false,
         verdict: Verdict::Deny(doxy_filter::Reason::NoRule),
     };
     repeat(times, || {

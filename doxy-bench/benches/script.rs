@@ -46,6 +46,7 @@ fn input<'a>(method: &'a str, path: &'a str, query: Option<&'a str>) -> ScriptRe
         container: &PeerContainer::NotAsked,
         socket: "/run/doxy/ci.sock",
         has_body: method == "POST",
+        changed: false,
         verdict: Verdict::Deny(Reason::NoRule),
     }
 }

@@ -103,8 +103,8 @@ pub use crate::policy::{DryRun, Policy, PolicyHandle};
 pub use crate::proxy::coverage::Covered;
 pub use crate::proxy::door::{ListenerId, SocketId};
 pub use crate::proxy::explain::{
-    Answer, Asker, AskingCertificate, AskingContainer, DecidedBy, Explanation, KnownObject,
-    ObjectAnswer, Question, RecordedPeer, RecordedRequest,
+    Answer, Asker, AskingCertificate, AskingContainer, Changed, DecidedBy, Explanation,
+    KnownObject, ObjectAnswer, Question, RecordedPeer, RecordedRequest,
 };
 pub use crate::proxy::observe::{Observer, SocketTotals};
 pub use crate::proxy::server::Server;

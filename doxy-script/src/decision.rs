@@ -5,12 +5,16 @@ use std::fmt;
 use rhai::Position;
 
 use crate::lookup::Lookup;
+use crate::rewrite::Rewrite;
 
 /// The decision of a policy about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The request is allowed, whatever the rules say.
     Allow,
+    /// The request is allowed as the policy has changed it. Change it, and call `decide` again: with
+    /// the changed request the policy must answer `Allow`, or change nothing more.
+    Rewrite(Rewrite),
     /// The request is denied.
     Deny {
         /// The reason, for the client.
@@ -80,8 +84,9 @@ impl fmt::Display for Location {
 }
 
 /// What `decide` may return. `deny` returns nothing: it ends the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReturnValue {
     Allow,
+    Rewrite(Rewrite),
     Pass,
 }

@@ -28,6 +28,8 @@
 //! | `reads` | which parts of a request a policy has read | what is in them |
 //! | `literals` | what is written in a policy that a request could be compared with | how it was found; requests |
 //! | `lookup` | what a policy looks up, and the engine's answers | how the engine is asked |
+//! | `query` | a query as the engine reads it, and with other values | what a parameter means |
+//! | `rewrite` | `Rewrite`: how a policy changes a request that it allows | the request |
 //! | `decision` | `Decision`: what comes out of a policy, and where it was decided | how it was found |
 //! | `request` | the request, as the caller gives it and as a script can hold it | the engine, policies |
 //! | `view` | `req` and its properties: what a script sees of a request | verdicts, compilation |
@@ -45,8 +47,10 @@ mod library;
 mod limits;
 mod literals;
 mod lookup;
+mod query;
 mod reads;
 mod request;
+mod rewrite;
 mod run;
 mod script;
 mod view;
@@ -58,4 +62,5 @@ pub use crate::literals::Literals;
 pub use crate::lookup::{Identity, Lookup, Lookups, Unanswered};
 pub use crate::reads::{Part, Reads, watch_reads};
 pub use crate::request::{Body, Certificate, Container, Peer, PeerContainer, ScriptRequest};
+pub use crate::rewrite::Rewrite;
 pub use crate::script::Script;

@@ -3,6 +3,7 @@
 //! A script may call the functions listed here and its own; any other name is an error when it is
 //! compiled. The list is separate from Rhai's packages, which have functions that are not safe.
 
+mod changes;
 mod comparisons;
 mod image;
 mod lists;
@@ -20,9 +21,12 @@ use rhai::Engine;
 pub(crate) use self::patterns::{MatchMode, Patterns};
 
 /// Functions that may be called: name, fewest and most arguments, including the value before a dot.
-pub(crate) const CALLABLE: [(&str, usize, usize); 59] = [
+pub(crate) const CALLABLE: [(&str, usize, usize); 78] = [
     // The decision.
     ("allow", 0, 0),
+    ("allow_with", 1, 1),
+    ("with_query", 3, 3),
+    ("with_header", 3, 3),
     ("pass", 0, 0),
     ("deny", 1, 2),
     // The request.
@@ -33,6 +37,23 @@ pub(crate) const CALLABLE: [(&str, usize, usize); 59] = [
     ("keys", 1, 1),
     ("is_set", 1, 1),
     ("only", 2, 2),
+    // Bodies as the engine is to get them.
+    ("to_map", 1, 1),
+    ("with_field", 3, 3),
+    ("without_field", 2, 2),
+    ("with_label", 3, 3),
+    ("as_user", 3, 3),
+    ("with_read_only_root", 1, 1),
+    ("memory_at_most", 2, 2),
+    ("cpus_at_most", 2, 2),
+    ("pids_at_most", 2, 2),
+    ("in_cgroup", 2, 2),
+    ("on_network", 2, 2),
+    ("without_capabilities", 1, 1),
+    ("with_no_new_privileges", 1, 1),
+    ("with_bind", 2, 2),
+    ("with_device", 4, 4),
+    ("prefixed", 2, 2),
     // Lookups.
     ("inspect", 2, 2),
     ("engine_info", 0, 0),
@@ -112,6 +133,7 @@ pub(crate) fn register(
     patterns: &std::sync::Arc<std::sync::OnceLock<Patterns>>,
 ) {
     verdict::register(engine);
+    changes::register(engine);
     strings::register(engine);
     lists::register(engine);
     objects::register(engine);

@@ -32,6 +32,9 @@ pub struct ScriptRequest<'a> {
     pub socket: &'a str,
     /// Whether the request has a body: a length above zero, or a transfer coding.
     pub has_body: bool,
+    /// Whether the policy has changed it already. It must not make a body that could be read in two
+    /// ways, even if it does not read that itself.
+    pub changed: bool,
     /// What the rules say.
     pub verdict: Verdict<'a>,
 }

@@ -145,6 +145,11 @@ impl Script {
         }
         let policy = &self.policy;
         let mut cell = RequestCell::acquire(&policy.id, &policy.request, input, body, policy.used);
+        if input.changed
+            && let Some(reason) = cell.refused()
+        {
+            return self.failed(&reason, Position::NONE, &reason, false);
+        }
         budget::begin(self.limits, lookups.spent());
         let looks_up = policy.lookups.as_ref();
         if let Some(allowed) = looks_up {
@@ -189,6 +194,7 @@ impl Script {
         };
         match value.read_lock::<ReturnValue>().as_deref() {
             Some(ReturnValue::Allow) => Decision::Allow,
+            Some(ReturnValue::Rewrite(rewrite)) => Decision::Rewrite(rewrite.clone()),
             Some(ReturnValue::Pass) => Decision::Pass,
             None => {
                 let got = match value.is_unit() {

@@ -8,6 +8,7 @@ mod object;
 mod only;
 mod query;
 mod request;
+mod written;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ use rhai::{Engine, ImmutableString};
 
 pub(crate) use self::object::{field, is_set};
 pub(crate) use self::request::{PARTS, PROPERTIES, Req};
+pub(crate) use self::written::{into_map, to_json};
 
 /// Registers the types and their functions with the engine.
 pub(crate) fn register(engine: &mut Engine) {
@@ -24,6 +26,7 @@ pub(crate) fn register(engine: &mut Engine) {
     headers::register(engine);
     object::register(engine);
     lookups::register(engine);
+    written::register(engine);
 }
 
 /// How many names are registered.

@@ -1,5 +1,6 @@
 //! `doxy explain`: what the policy says about one request, why, and which rule would allow it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -204,13 +205,20 @@ impl<'p> Explained<'p> {
 
     fn json(&self) -> String {
         let reason = Some(&self.said.reason).filter(|reason| !reason.is_empty());
-        let explained = json!({
+        let mut explained = json!({
             "verdict": self.verdict(),
             "endpoint": self.said.endpoint.map(|endpoint| endpoint.template),
             "rule": self.place(),
             "reason": reason,
             "suggestion": self.suggestion,
         });
+        if let Some(changed) = &self.said.changed {
+            explained["changed"] = json!({
+                "target": changed.target,
+                "headers": changed.headers.iter().cloned().collect::<BTreeMap<_, _>>(),
+                "body": changed.body,
+            });
+        }
         format!("{explained:#}\n")
     }
 
@@ -260,6 +268,13 @@ impl<'p> Explained<'p> {
         let others = others.filter(|it| it.rule.source != NO_RULES);
         for other in others.filter(|it| Some(&*it.rule.to_string()) != self.place()) {
             lines.push(("also matches", format!("{}: {}", other.rule, other.text)));
+        }
+        if let Some(changed) = &said.changed {
+            lines.push(("changed to", on_one_line(&changed.target)));
+            for (name, value) in &changed.headers {
+                lines.push(("", format!("{name}: {value}")));
+            }
+            lines.extend(changed.body.iter().map(|body| ("", on_one_line(body))));
         }
         if said.only_docker {
             let what =

@@ -47,9 +47,13 @@ impl RequestBody {
 pub(crate) struct CollectedBody {
     bytes: Block,
     length: usize,
-    /// It counts until this is dropped.
-    held: Held,
+    /// It counts until this is dropped. None for what nobody has sent.
+    held: Option<Held>,
 }
+
+/// How much longer a policy may make a body, in bytes.
+#[cfg(feature = "script")]
+const MAX_ADDED: usize = 64 << 10;
 
 impl CollectedBody {
     /// An empty body with room for what is held.
@@ -57,8 +61,34 @@ impl CollectedBody {
         Self {
             bytes: Block::new(held.bytes()),
             length: 0,
-            held,
+            held: Some(held),
         }
+    }
+
+    /// A body that nobody has sent. It counts nowhere.
+    #[cfg(feature = "script")]
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self {
+            length: bytes.len(),
+            bytes: bytes.into(),
+            held: None,
+        }
+    }
+
+    /// The body that a policy has made of this one. It counts as this one does. None if it is too much
+    /// longer, or if there is no memory for it.
+    #[cfg(feature = "script")]
+    pub(crate) fn replaced(self, by: Vec<u8>) -> Option<Self> {
+        let added = by.len().saturating_sub(self.bytes.len());
+        let mut held = self.held;
+        let fits = added <= MAX_ADDED
+            && held
+                .as_mut()
+                .is_none_or(|held| added == 0 || held.grow(added, by.len()));
+        fits.then(|| Self {
+            held,
+            ..Self::of(by)
+        })
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -70,7 +100,7 @@ impl CollectedBody {
         let length = self.length + piece.len();
         if length > self.bytes.len() {
             let size = length.max(self.bytes.len() * 2).min(limit);
-            if size < length || !self.held.grow(size - self.bytes.len(), limit) {
+            if size < length || !self.grow(size - self.bytes.len(), limit) {
                 return false;
             }
             let mut larger = Block::new(size);
@@ -85,6 +115,11 @@ impl CollectedBody {
         room.copy_from_slice(piece);
         self.length = length;
         true
+    }
+
+    fn grow(&mut self, bytes: usize, limit: usize) -> bool {
+        let held = self.held.as_mut();
+        held.is_some_and(|held| held.grow(bytes, limit))
     }
 
     /// Takes the bytes out. They count until this is dropped.
@@ -170,6 +205,6 @@ mod tests {
         }
         assert!(!body.push(b"x", limit));
         assert_eq!(body.take().unread(), all);
-        assert_eq!(body.held.bytes(), limit);
+        assert_eq!(body.held.map(|held| held.bytes()), Some(limit));
     }
 }

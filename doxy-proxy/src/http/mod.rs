@@ -11,4 +11,6 @@ pub(crate) mod headers;
 pub(crate) mod malformed;
 pub(crate) mod request;
 pub(crate) mod response;
+#[cfg(feature = "script")]
+pub(crate) mod rewritten;
 pub(crate) mod target;

@@ -17,6 +17,8 @@ use crate::http::framing::{Framing, parse_length};
 use crate::http::head::MAX_HEADERS;
 use crate::http::headers::{self, Line, values};
 use crate::http::malformed::{Ambiguous, BadRequest, Malformed};
+#[cfg(feature = "script")]
+use crate::http::rewritten::Rewritten;
 use crate::http::target;
 
 /// Space for the header lines of one head.
@@ -70,6 +72,9 @@ pub(crate) struct ValidRequest<'s, 'b> {
     pub(crate) body: RequestBody,
     /// Whether a policy may have judged it by its query, as Docker reads it.
     pub(crate) query_judged: bool,
+    /// What a policy has changed of it.
+    #[cfg(feature = "script")]
+    pub(crate) rewritten: Option<Box<Rewritten>>,
 }
 
 /// A request that is answered before the policy is asked.
@@ -164,6 +169,8 @@ impl<'s, 'b> Head<'s, 'b> {
             exchange,
             body: RequestBody::Unread,
             query_judged: false,
+            #[cfg(feature = "script")]
+            rewritten: None,
         })
     }
 
@@ -308,15 +315,24 @@ impl<'b> ValidRequest<'_, 'b> {
         Judged {
             method: self.head.method,
             path: &self.path,
-            query: self.query,
+            query: self.query(),
         }
+    }
+
+    /// The query, without its `?`.
+    fn query(&self) -> Option<&str> {
+        #[cfg(feature = "script")]
+        if let Some(query) = self.rewritten.as_ref().and_then(|it| it.query.as_deref()) {
+            return Some(query).filter(|query| !query.is_empty());
+        }
+        self.query
     }
 
     /// What only Docker is sure to read as the policy did, if there is anything: it decodes the path
     /// first, and takes the first of a repeated parameter.
     pub(crate) fn needs_docker(&self) -> Option<Ambiguous> {
         if self.query_judged
-            && let Some(query) = self.query
+            && let Some(query) = self.query()
             && query_matters(self.head.method, &self.path, query)
         {
             return Some(Ambiguous::Query);
@@ -354,11 +370,13 @@ impl<'b> ValidRequest<'_, 'b> {
 
     /// Names and values of the end-to-end headers, which are the request's and not the connection's.
     #[cfg(feature = "script")]
-    pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> {
-        let lines = self.head.lines.iter();
-        lines
-            .filter(|line| !headers::is_hop_by_hop(line.name))
-            .map(|line| (line.name, line.value))
+    pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let rewritten = self.rewritten.as_deref();
+        let sent = self.head.lines.iter().filter(move |line| {
+            !headers::is_hop_by_hop(line.name) && rewritten.is_none_or(|it| it.keeps(line))
+        });
+        let made = rewritten.into_iter().flat_map(Rewritten::lines);
+        sent.map(|line| (line.name, line.value)).chain(made)
     }
 
     /// The same request, with header lines of its own: it may be kept while a body is read.
@@ -384,6 +402,8 @@ impl<'b> ValidRequest<'_, 'b> {
             exchange: self.exchange,
             body: self.body,
             query_judged: self.query_judged,
+            #[cfg(feature = "script")]
+            rewritten: self.rewritten,
         }
     }
 }

@@ -16,6 +16,8 @@
 use doxy_filter::{Reason, Request, RuleSet, Verdict, api};
 
 use crate::http::request::ValidRequest;
+#[cfg(feature = "script")]
+use crate::http::rewritten::Change;
 use crate::log::probe;
 use crate::log::record::RequestRecord;
 use crate::policy::denial::Denial;
@@ -44,6 +46,9 @@ pub(crate) enum Decision<'s, 'b> {
     Denied(ValidRequest<'s, 'b>, Denial),
     /// It has to see the body first. The request is given back, to be judged again with it.
     NeedsBody(ValidRequest<'s, 'b>),
+    /// It has changed the request, which is given back, to be judged again.
+    #[cfg(feature = "script")]
+    Rewritten(ValidRequest<'s, 'b>),
     /// It has to know first what the engine says to this. The request is given back as well.
     #[cfg(feature = "script")]
     NeedsLookup(ValidRequest<'s, 'b>, Lookup),
@@ -61,6 +66,9 @@ pub(crate) enum Judgement<'p> {
         line: Option<usize>,
     },
     Denied(Denial),
+    /// Allowed by the script with this change, if it allows what comes of it.
+    #[cfg(feature = "script")]
+    Changed(Change),
     /// The script has to see the body first.
     #[cfg(feature = "script")]
     NeedsBody,
@@ -70,6 +78,13 @@ pub(crate) enum Judgement<'p> {
     /// It has to know first which container the peer is in.
     #[cfg(feature = "script")]
     NeedsContainer,
+}
+
+/// A judgement that stands, or a request that was changed and is to be judged again.
+#[cfg(feature = "script")]
+pub(crate) enum Settled<'p> {
+    Judged(Judgement<'p>),
+    Rewritten,
 }
 
 /// The proof that a request was judged and allowed; good for forwarding it once.
@@ -114,7 +129,11 @@ impl Policy {
     /// allowed it.
     pub(crate) fn decide<'s, 'b>(
         &self,
-        request: ValidRequest<'s, 'b>,
+        #[cfg_attr(
+            not(feature = "script"),
+            expect(unused_mut, reason = "only scripts change requests")
+        )]
+        mut request: ValidRequest<'s, 'b>,
         verdict: Verdict<'_>,
         origin: Origin<'_>,
         lookups: &mut Lookups,
@@ -139,6 +158,11 @@ impl Policy {
             #[cfg(feature = "script")]
             said,
         );
+        #[cfg(feature = "script")]
+        let judgement = match self.settle(&mut request, judgement) {
+            Settled::Rewritten => return Decision::Rewritten(request),
+            Settled::Judged(judgement) => judgement,
+        };
         match judgement {
             Judgement::Allowed { file, line } => {
                 record.allowed(file, line);
@@ -146,20 +170,58 @@ impl Policy {
             }
             Judgement::Denied(denial) => {
                 // Nobody is to be told every few seconds that doxy was asked whether it lives.
-                if probe::is_one(&judged, &request.head.lines) {
+                if probe::is_one(&request.judged(), &request.head.lines) {
                     record.answered_to_probe();
                 } else {
-                    record.denied(&judged, denial.place());
+                    record.denied(&request.judged(), denial.place());
                 }
                 Decision::Denied(request, denial)
             }
             #[cfg(feature = "script")]
-            Judgement::NeedsBody => Decision::NeedsBody(request),
+            // A change was settled above.
+            Judgement::NeedsBody | Judgement::Changed(_) => Decision::NeedsBody(request),
             #[cfg(feature = "script")]
             Judgement::NeedsLookup(lookup) => Decision::NeedsLookup(request, lookup),
             #[cfg(feature = "script")]
             Judgement::NeedsContainer => Decision::NeedsContainer(request),
         }
+    }
+
+    /// Changes a request as the script wants it. It may do so once: it has to allow what it has made, or
+    /// to make the same of it.
+    #[cfg(feature = "script")]
+    pub(crate) fn settle<'p>(
+        &'p self,
+        request: &mut ValidRequest<'_, '_>,
+        judgement: Judgement<'p>,
+    ) -> Settled<'p> {
+        let Some(script) = &self.script else {
+            return Settled::Judged(judgement);
+        };
+        let again = request.rewritten.is_some();
+        let change = match judgement {
+            Judgement::Changed(change) => change,
+            // The rules have not seen what was changed.
+            Judgement::Allowed { line: Some(_), .. } if again => {
+                return Settled::Judged(Judgement::Denied(script.unsettled()));
+            }
+            judgement => return Settled::Judged(judgement),
+        };
+        Settled::Judged(if !request.differs_from(&change) {
+            Judgement::Allowed {
+                file: script.name(),
+                line: None,
+            }
+        } else if again {
+            Judgement::Denied(script.unsettled())
+        } else if change.body.is_some() && request.waits_for_body() {
+            Judgement::NeedsBody
+        } else if request.rewrite(change) {
+            return Settled::Rewritten;
+        } else {
+            let reason = "the policy cannot change this body: it is too long, or could not be read";
+            Judgement::Denied(script.failure(reason.to_owned()))
+        })
     }
 
     /// What rules and script together say: what the rules say, and what the script says if there is one.
@@ -179,6 +241,7 @@ impl Policy {
                         line: None,
                     };
                 }
+                ScriptDecision::Rewrite(change) => return Judgement::Changed(change),
                 ScriptDecision::Pass => {}
                 ScriptDecision::NeedsBody => return Judgement::NeedsBody,
                 ScriptDecision::NeedsLookup(lookup) => return Judgement::NeedsLookup(lookup),

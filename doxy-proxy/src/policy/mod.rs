@@ -14,6 +14,8 @@ mod script;
 #[cfg(not(feature = "script"))]
 pub(crate) use crate::policy::decide::Lookups;
 pub use crate::policy::decide::Policy;
+#[cfg(feature = "script")]
+pub(crate) use crate::policy::decide::Settled;
 pub(crate) use crate::policy::decide::{Decision, Judgement, Permit};
 pub(crate) use crate::policy::denial::{Denial, PATH_DENIED};
 pub use crate::policy::dry_run::DryRun;

@@ -8,12 +8,13 @@ use doxy_filter::api::object_of;
 use doxy_filter::{Request, Verdict};
 use doxy_script::{
     Body, Certificate as ScriptCertificate, Decision, Identity, Literals, Peer as ScriptPeer,
-    PeerContainer, ScriptRequest,
+    PeerContainer, Rewrite, ScriptRequest,
 };
 pub(crate) use doxy_script::{Lookup, Lookups, Unanswered};
 
 use crate::http::collect::RequestBody;
 use crate::http::request::ValidRequest;
+use crate::http::rewritten::Change;
 use crate::log::escape::escaped;
 use crate::log::limit::LineLimit;
 use crate::net::container::Container;
@@ -37,6 +38,8 @@ pub(crate) struct Script {
 #[derive(Debug)]
 pub(crate) enum ScriptDecision {
     Allow,
+    /// Allowed as the script has changed it, if it allows that too.
+    Rewrite(Change),
     /// The rules decide.
     Pass,
     Deny(Denial),
@@ -147,10 +150,12 @@ impl Script {
             container: seen.container,
             socket: seen.socket,
             has_body: request.has_body(),
+            changed: request.rewritten.is_some(),
             verdict,
         };
         match self.script.decide(&input, seen.body, lookups) {
             Decision::Allow => ScriptDecision::Allow,
+            Decision::Rewrite(rewrite) => self.change(rewrite, judged.query),
             Decision::Pass => ScriptDecision::Pass,
             Decision::NeedsBody => ScriptDecision::NeedsBody,
             Decision::NeedsLookup(lookup) => ScriptDecision::NeedsLookup(lookup),
@@ -171,6 +176,35 @@ impl Script {
                 ScriptDecision::Failed { public, log, limit }
             }
         }
+    }
+
+    /// What a script changes of a request with this query.
+    fn change(&self, rewrite: Rewrite, query: Option<&str>) -> ScriptDecision {
+        let query = match rewrite.query.is_empty() {
+            true => None,
+            false => match rewrite.query_instead_of(query) {
+                Some(query) => Some(query),
+                None => {
+                    let reason =
+                        "the query has a `;`, an invalid escape, or bytes that are not UTF-8";
+                    return ScriptDecision::Failed {
+                        public: reason.to_owned(),
+                        log: format!("{}: {reason}", self.name()),
+                        limit: false,
+                    };
+                }
+            },
+        };
+        ScriptDecision::Rewrite(Change {
+            query,
+            body: rewrite.body,
+            headers: rewrite.headers,
+        })
+    }
+
+    /// The denial of a request that the script has changed and does not allow as it is now.
+    pub(crate) fn unsettled(&self) -> Denial {
+        self.failure("the policy does not allow the request as it has changed it".to_owned())
     }
 
     /// The denial of a request on which the script failed.

@@ -11,11 +11,13 @@ use doxy_filter::api::{Endpoint, endpoint_of};
 #[cfg(feature = "script")]
 use doxy_script::{Body, PeerContainer, Reads, watch_reads};
 
+#[cfg(feature = "script")]
+use crate::http::collect::{CollectedBody, RequestBody};
 use crate::http::malformed::Malformed;
 use crate::http::request::{Head, Rejected, ValidRequest, header_slots};
 use crate::policy::{Denial, Judgement, Policy};
 #[cfg(feature = "script")]
-use crate::policy::{Lookups, ScriptDecision, Seen};
+use crate::policy::{Lookups, ScriptDecision, Seen, Settled};
 use crate::proxy::error::Error;
 pub use crate::proxy::explain::question::{
     Asker, AskingCertificate, AskingContainer, KnownObject, ObjectAnswer, Question,
@@ -36,6 +38,8 @@ pub struct Explanation {
     pub message: String,
     /// Why the request is denied, as logs have it; empty otherwise.
     pub reason: String,
+    /// What the engine gets instead of the request, if the policy allows it and changes it.
+    pub changed: Option<Changed>,
     /// The path as it is judged: decoded, with its version. `None` if it cannot be judged.
     pub path: Option<String>,
     /// What the engine serves there.
@@ -60,6 +64,17 @@ pub enum Answer {
     /// The policy asks for what the question leaves open: a word for what that is, `the body`, `the
     /// caller's container`, or the kind and name of an object.
     Depends(String),
+}
+
+/// A request as a policy has changed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Path and query.
+    pub target: String,
+    /// The header lines that the policy has set.
+    pub headers: Vec<(String, String)>,
+    /// The body that the policy has made, as JSON; `None` if it was not changed.
+    pub body: Option<String>,
 }
 
 /// What decided about a request.
@@ -98,6 +113,9 @@ impl Policy {
         let mut explanation = {
             let (mut explanation, reads) = watch_reads(|| self.judged(&mut request, question));
             explanation.reads = reads;
+            if explanation.answer == Answer::Allow {
+                explanation.changed = changed(&request);
+            }
             explanation
         };
         #[cfg(not(feature = "script"))]
@@ -130,12 +148,15 @@ impl Policy {
     fn judged(&self, request: &mut ValidRequest<'_, '_>, question: &Question<'_>) -> Explanation {
         let verdict = self.match_rules(request);
         let mut lookups = Lookups::default();
-        let mut body = Body::NotRead;
         let mut container = PeerContainer::NotAsked;
         let mut failure = None;
         // A policy asks for each thing once. One that asks again is not to be trusted with a loop.
         for _ in 0..MAX_ASKED {
             let said = self.script().map(|script| {
+                let body = match &request.body {
+                    RequestBody::Collected(body) => Body::Read(body.bytes()),
+                    _ => Body::NotRead,
+                };
                 let seen = Seen {
                     peer: question.peer.map(Asker::shown),
                     container: &container,
@@ -147,7 +168,12 @@ impl Policy {
             if let Some(ScriptDecision::Failed { log, .. }) = &said {
                 failure = Some(log.clone());
             }
-            let missing = match self.judge(&request.judged(), verdict, said) {
+            let judgement = self.judge(&request.judged(), verdict, said);
+            let judgement = match self.settle(request, judgement) {
+                Settled::Rewritten => continue,
+                Settled::Judged(judgement) => judgement,
+            };
+            let missing = match judgement {
                 Judgement::Allowed { file, line } => {
                     let by = DecidedBy::at(file, line);
                     return match self.script().map(|it| it.identify(request, &lookups)) {
@@ -156,9 +182,10 @@ impl Policy {
                     };
                 }
                 Judgement::Denied(denial) => return Explanation::denied(denial, failure),
-                Judgement::NeedsBody => match question.body {
+                // A change was settled above.
+                Judgement::NeedsBody | Judgement::Changed(_) => match question.body {
                     Some(bytes) => {
-                        body = Body::Read(bytes);
+                        request.body = RequestBody::Collected(CollectedBody::of(bytes.to_vec()));
                         continue;
                     }
                     None => "the body".to_owned(),
@@ -195,6 +222,23 @@ impl Policy {
     }
 }
 
+/// What a policy has changed of a request.
+#[cfg(feature = "script")]
+fn changed(request: &ValidRequest<'_, '_>) -> Option<Changed> {
+    let rewritten = request.rewritten.as_deref()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let body = match &request.body {
+        RequestBody::Collected(body) if rewritten.body => Some(text(body.bytes())),
+        _ => None,
+    };
+    let set = rewritten.headers.iter().cloned();
+    Some(Changed {
+        target: request.path_and_query.clone().into_owned(),
+        headers: set.collect(),
+        body,
+    })
+}
+
 /// More than a policy can ask for: a body, a container, and its lookups.
 #[cfg(feature = "script")]
 const MAX_ASKED: usize = 32;
@@ -218,6 +262,7 @@ impl Explanation {
             reason: String::new(),
             path: None,
             endpoint: None,
+            changed: None,
             failure: None,
             #[cfg(feature = "script")]
             reads: Reads::default(),

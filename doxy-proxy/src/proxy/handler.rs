@@ -105,6 +105,8 @@ pub(crate) async fn handle(
                     Box::pin(look_up(lookup, answers, service, sharer())).await;
                 }
                 #[cfg(feature = "script")]
+                Missing::Nothing => {}
+                #[cfg(feature = "script")]
                 Missing::Container => Box::pin(containers::find(stream, log, service)).await,
             }
             let _turn = Box::pin(service.shares.turns.take(sharer())).await;
@@ -177,6 +179,9 @@ enum Missing {
     /// The container that the peer is in.
     #[cfg(feature = "script")]
     Container,
+    /// Nothing: it has changed the request, and has to judge what came of it.
+    #[cfg(feature = "script")]
+    Nothing,
 }
 
 impl<'p, 'b> Step<'p, 'b> {
@@ -328,6 +333,10 @@ fn decide<'p, 'b>(
         Decision::NeedsBody(_) if asked => Error::Internal,
         Decision::NeedsBody(request) => {
             return Step::Undecided(Box::new((request.detach(), verdict)), Missing::Body);
+        }
+        #[cfg(feature = "script")]
+        Decision::Rewritten(request) => {
+            return Step::Undecided(Box::new((request.detach(), verdict)), Missing::Nothing);
         }
         #[cfg(feature = "script")]
         Decision::NeedsLookup(request, lookup) => {

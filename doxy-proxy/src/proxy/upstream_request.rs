@@ -1,8 +1,8 @@
 //! Step four, forward: the head that the engine gets, made from a permit.
 //!
-//! Target, end-to-end headers and body are those that the client sent. Doxy sets the version, `Host`
-//! and the framing of its own connection, and nothing else. The header that has doxy's own id is doxy's
-//! alone: what a client put into it could be taken for one.
+//! Target, end-to-end headers and body are those that the client sent, but for what the policy has
+//! changed and for `X-Doxy-Request-Id`, which is doxy's own. Doxy sets the version, `Host` and the
+//! framing of its own connection, and nothing else.
 
 use doxy_filter::api::upgrade_of;
 
@@ -11,6 +11,8 @@ use crate::http::framing::Framing;
 use crate::http::headers::{self, REQUEST_ID};
 use crate::http::malformed::Ambiguous;
 use crate::http::request::{Exchange, ValidRequest};
+#[cfg(feature = "script")]
+use crate::http::rewritten::Rewritten;
 use crate::policy::{Permit, WouldDeny};
 
 /// A permitted request, ready to be written to the engine.
@@ -56,6 +58,8 @@ impl UpstreamRequest {
             exchange.expect_continue = false;
         }
         let lines = &*request.head.lines;
+        #[cfg(feature = "script")]
+        let rewritten = request.rewritten.as_deref();
         let upgrade = protocol.is_some_and(|protocol| headers::is_only(lines, "upgrade", protocol));
         let lengths = lines
             .iter()
@@ -85,8 +89,14 @@ impl UpstreamRequest {
             };
             // A collected body has no trailers any more.
             let dropped = body.is_some() && line.name.eq_ignore_ascii_case("trailer");
+            #[cfg(feature = "script")]
+            let dropped = dropped || rewritten.is_some_and(|it| !it.keeps(line));
             passes && !set_here && !dropped
         });
+        #[cfg(feature = "script")]
+        for (name, value) in rewritten.into_iter().flat_map(Rewritten::lines) {
+            headers::write(&mut head, name, value);
+        }
         match exchange.framing {
             Framing::Length(length) => {
                 let mut digits = itoa::Buffer::new();

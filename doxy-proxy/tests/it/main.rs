@@ -72,6 +72,9 @@ mod sandbox;
 // Policy scripts in the proxy.
 #[cfg(feature = "script")]
 mod scripts;
+// Requests that a policy changes.
+#[cfg(feature = "script")]
+mod changes;
 // The live page in a browser.
 mod live_page;
 // What clients take from each other.

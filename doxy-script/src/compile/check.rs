@@ -282,7 +282,7 @@ impl Checker<'_> {
                 ),
             });
         }
-        self.can_allow |= matches!(name, "allow" | "pass");
+        self.can_allow |= matches!(name, "allow" | "allow_with" | "pass");
         self.passes |= name == "pass";
         if name == "deny" && arguments == call.args.len() {
             return self.reasons.deny(call, at, self.constants);

@@ -291,6 +291,7 @@ mod tests {
                 container: &PeerContainer::NotAsked,
                 socket,
                 has_body: false,
+                changed: false,
                 verdict: Verdict::Deny(Reason::NoRule),
             };
             request.fill(&input, Body::NotRead, UsedProperties::default());

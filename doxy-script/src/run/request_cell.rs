@@ -12,7 +12,7 @@ use rhai::{
     Shared,
 };
 
-use crate::request::{Body, OwnedRequest, ScriptRequest, UsedProperties};
+use crate::request::{Body, Content, OwnedRequest, ScriptRequest, UsedProperties};
 use crate::view::Req;
 
 /// The most memory that the copy of a request may hold between calls, in bytes.
@@ -61,6 +61,15 @@ impl RequestCell {
             scope,
             caches: Caches::new(),
         })
+    }
+
+    /// Why the body cannot be judged, if it was read.
+    pub(crate) fn refused(&mut self) -> Option<String> {
+        self.facts(|facts| match &facts.content {
+            Content::Refused(reason) => Some(reason.clone()),
+            _ => None,
+        })
+        .flatten()
     }
 
     /// Runs the body of `decide` in this scope. A call would create another scope.

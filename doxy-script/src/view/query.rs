@@ -1,4 +1,4 @@
-//! `req.query`, as Go's `url.ParseQuery` reads it.
+//! `req.query`, as the engine reads it.
 //!
 //! Names are case-sensitive, `+` is a space, the first of several values counts. A query that the
 //! engine would reject or could read differently is refused when the script first reads it.
@@ -11,6 +11,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallCon
 use super::object;
 use crate::budget::{Stop, stop};
 use crate::json;
+use crate::query;
 use crate::reads::{Part, note, note_parameter};
 use crate::request::{OwnedRequest, Pairs};
 
@@ -99,19 +100,10 @@ impl Query {
 /// The names and values of a query; `None` if it is ambiguous.
 fn pairs(request: &OwnedRequest) -> Option<&Pairs> {
     note(Part::Query);
-    let pairs = request.pairs.get_or_init(|| parse(request.query()));
+    let pairs = request
+        .pairs
+        .get_or_init(|| query::parse(request.query()).map(Arc::new));
     pairs.as_ref()
-}
-
-fn parse(raw: &str) -> Option<Pairs> {
-    raw.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(key)?, decode(value)?))
-        })
-        .collect::<Option<_>>()
-        .map(Arc::new)
 }
 
 /// Whether the engine takes a value for true.
@@ -120,31 +112,6 @@ fn is_true(value: &str) -> bool {
     !["", "0", "no", "false", "none"]
         .iter()
         .any(|no| value.eq_ignore_ascii_case(no))
-}
-
-fn decode(text: &str) -> Option<ImmutableString> {
-    if text.contains(';') {
-        return None;
-    }
-    if !text.contains(['%', '+']) {
-        return Some(text.into());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok().map(Into::into)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -170,6 +137,7 @@ mod tests {
             container: &PeerContainer::NotAsked,
             socket: "s",
             has_body: false,
+            changed: false,
             verdict: Verdict::Deny(Reason::NoRule),
         };
         let mut request = OwnedRequest::default();

@@ -234,6 +234,7 @@ fn input() -> ScriptRequest<'static> {
         container: &PeerContainer::NotAsked,
         socket: "s",
         has_body: true,
+        changed: false,
         verdict: Verdict::Deny(Reason::NoRule),
     }
 }

@@ -13,6 +13,8 @@ mod support;
 mod allow_lists;
 /// Bodies: what is read, what is refused, and how each looks to a script.
 mod bodies;
+/// What a policy makes of a request.
+mod changes;
 /// How many endpoints a policy opens.
 mod coverage;
 /// What must be denied by every policy in `scripts/`, in every spelling.

@@ -87,6 +87,7 @@ impl Ask {
             container: &PeerContainer::NotAsked,
             socket: &self.socket,
             has_body: self.body.is_some(),
+            changed: false,
             verdict,
         };
         let body = self.body.as_deref().unwrap_or_default();
@@ -131,6 +132,7 @@ pub(crate) fn words(decision: &Decision) -> String {
         Decision::Pass => "pass".to_owned(),
         Decision::Deny { reason, .. } => format!("deny {reason}"),
         Decision::Failed { log, .. } => format!("fail {log}"),
+        Decision::Rewrite(rewrite) => format!("rewrite {rewrite:?}"),
         Decision::NeedsContainer => "needs-container".to_owned(),
         Decision::NeedsBody => "needs-body".to_owned(),
         Decision::NeedsLookup(lookup) => format!("needs-lookup {lookup}"),

@@ -87,6 +87,9 @@ impl Flow {
                 }
             }
             Some(ASTNode::Expr(Expr::Dot(pair, ..))) => {
+                if let Some((call, at)) = changed_verdict(&pair.rhs) {
+                    self.verdict(call, at, path)?;
+                }
                 let method = match &pair.rhs {
                     Expr::Dot(next, ..) | Expr::Index(next, ..) => &next.lhs,
                     last => last,
@@ -174,16 +177,19 @@ impl Flow {
         }
     }
 
-    /// Reports an `allow()` or `pass()` whose value is not used.
+    /// Reports a verdict whose value is not used.
     fn verdict(&self, call: &FnCallExpr, at: Position, path: &[ASTNode<'_>]) -> Result<(), Fault> {
         let name = call.name.as_str();
-        if !matches!(name, "allow" | "pass") || self.is_used(path) {
+        if !VERDICTS.contains(&name) || self.is_used(path) {
             return Ok(());
         }
         Err(Fault::new(
             at,
             format!("this {name}() has no effect: its value is not used"),
-            format!("write `return {name}();`"),
+            match call.args.is_empty() && name != "allow_with" {
+                true => format!("write `return {name}();`"),
+                false => format!("write `return` in front of what ends in `{name}(…)`"),
+            },
         ))
     }
 
@@ -225,6 +231,18 @@ impl Flow {
                 .is_none_or(|(_, last)| *last),
             _ => true,
         }
+    }
+}
+
+/// The functions that return a verdict.
+const VERDICTS: [&str; 5] = ["allow", "allow_with", "with_query", "with_header", "pass"];
+
+/// A method in a chain that changes a verdict.
+fn changed_verdict(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
+    match chain {
+        Expr::MethodCall(call, at) if VERDICTS.contains(&call.name.as_str()) => Some((call, *at)),
+        Expr::Dot(pair, ..) => changed_verdict(&pair.lhs).or_else(|| changed_verdict(&pair.rhs)),
+        _ => None,
     }
 }
 

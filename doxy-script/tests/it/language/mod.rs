@@ -116,6 +116,7 @@ fn the_body_is_asked_for_only_when_it_is_needed() {
         container: &PeerContainer::NotAsked,
         socket: "s",
         has_body: true,
+        changed: false,
         verdict: Verdict::Deny(Reason::NoRule),
     };
     assert_eq!(

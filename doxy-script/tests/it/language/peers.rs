@@ -136,6 +136,7 @@ fn the_container_of_a_peer_is_asked_for_only_when_it_is_read() {
             container: &PeerContainer::NotAsked,
             socket: "",
             has_body: false,
+            changed: false,
             verdict: Verdict::Deny(Reason::NoRule),
         };
         let decision = script.decide(&input, Body::NotRead, &mut Lookups::default());

@@ -13,6 +13,7 @@
 //! - `table`: the routes of the engine, and those of the table of the API.
 //! - `routes`: which handler answers odd targets, and what doxy judged them as.
 //! - `run`: `doxy run`, and the docker CLI as its command.
+//! - `changes`: what a policy makes of a container and an exec.
 //! - `containers`: which container a client is in.
 //! - `doors`: unix, TCP and TLS at once, and an engine behind TLS.
 //! - `mounted`: doxy's socket inside a container.
@@ -39,6 +40,7 @@
 //! a CLI without plugins cannot run them. `-- --include-ignored` runs them.
 
 mod boxes;
+mod changes;
 mod ci;
 mod cli;
 mod compose;

@@ -8,6 +8,7 @@ mod guard;
 mod patience;
 mod places;
 mod server;
+mod turn;
 
 pub use self::answer::{WebAnswer, WebEvents};
 pub use self::places::WebRefusals;

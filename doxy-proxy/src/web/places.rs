@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::metrics::counter::Counter;
 use crate::net::peer::Identity;
@@ -72,6 +72,8 @@ struct Connection {
     since: u64,
     /// Told when it has to end.
     end: Arc<Notify>,
+    /// Of all connections of this peer, one works out an answer at a time.
+    turn: Arc<Semaphore>,
 }
 
 /// What a connection does.
@@ -91,6 +93,7 @@ pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
     end: Arc<Notify>,
+    turn: Arc<Semaphore>,
 }
 
 /// An answer that is being given: the connection waits again when this is dropped.
@@ -120,17 +123,20 @@ impl Places {
         }
         let end = Arc::new(Notify::new());
         let since = held.next();
+        let turn = held.turn_of(peer);
         let connection = Connection {
             peer,
             does: Does::New,
             since,
             end: Arc::clone(&end),
+            turn: Arc::clone(&turn),
         };
         held.open.insert(since, connection);
         Some(Place {
             places: Arc::clone(self),
             number: since,
             end,
+            turn,
         })
     }
 
@@ -169,6 +175,11 @@ impl Held {
     fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    fn turn_of(&self, peer: Identity) -> Arc<Semaphore> {
+        let other = self.open.values().find(|it| it.peer == peer);
+        other.map_or_else(|| Arc::new(Semaphore::new(1)), |it| Arc::clone(&it.turn))
     }
 
     /// Which connection has to leave before this peer gets one more: none if there is room, and
@@ -244,6 +255,11 @@ impl Place {
     /// Resolves when the connection has to end.
     pub(super) async fn ended(&self) {
         self.end.notified().await;
+    }
+
+    /// The turn of its peer.
+    pub(super) fn turn(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.turn)
     }
 
     /// Notes that a request has come.

@@ -23,6 +23,7 @@ use crate::web::answer::{AnswerBody, WebAnswer};
 use crate::web::guard;
 use crate::web::patience::Patient;
 use crate::web::places::{Answering, Place, Places, WebRefusals};
+use crate::web::turn::in_turn;
 
 /// How long a handshake, or the head of a request, may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -151,8 +152,11 @@ async fn serve_one<F, A>(
     };
     let service = service_fn(|request: Request<Incoming>| {
         let shared = Arc::clone(shared);
-        let answering = place.answers();
-        async move { Ok::<_, Infallible>(respond(&request, network, answering, &shared).await) }
+        let (answering, turn) = (place.answers(), place.turn());
+        async move {
+            let response = respond(&request, network, answering, &shared);
+            Ok::<_, Infallible>(in_turn(&turn, response).await)
+        }
     });
     // An error is that the client has gone, or sent what is no request: nothing that helps anybody.
     let _ = http1::Builder::new()

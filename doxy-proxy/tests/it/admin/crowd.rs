@@ -1,6 +1,6 @@
 //! One peer that holds all it can get takes the admin side from nobody else, nor from itself.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use rustls::version::TLS13;
 
@@ -60,9 +60,19 @@ fn scrapes(mut client: Client, case: &str) {
     assert_eq!(status, Some(200), "{case}");
 }
 
+/// A port that nobody has at either loopback address. Other tests run beside this one.
+fn free_port() -> u16 {
+    let at = |ip: IpAddr, port| TcpListener::bind((ip, port));
+    wait::until("a port", || {
+        let one = at(Ipv4Addr::LOCALHOST.into(), 0).ok()?;
+        let port = one.local_addr().ok()?.port();
+        at(Ipv6Addr::LOCALHOST.into(), port).ok().map(|_| port)
+    })
+}
+
 /// At both loopback addresses, with an engine that never answers.
 fn on_loopback(hanging: &std::path::Path) -> (Binary, [SocketAddr; 2]) {
-    let port = address().port();
+    let port = free_port();
     let listen = format!("tcp://localhost:{port}");
     let doxy = Setup::new()
         .engine(hanging)

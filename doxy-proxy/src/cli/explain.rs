@@ -212,12 +212,13 @@ impl<'p> Explained<'p> {
             "reason": reason,
             "suggestion": self.suggestion,
         });
-        if let Some(changed) = &self.said.changed {
-            explained["changed"] = json!({
+        if let (Some(changed), Some(object)) = (&self.said.changed, explained.as_object_mut()) {
+            let changed = json!({
                 "target": changed.target,
                 "headers": changed.headers.iter().cloned().collect::<BTreeMap<_, _>>(),
                 "body": changed.body,
             });
+            object.insert("changed".to_owned(), changed);
         }
         format!("{explained:#}\n")
     }

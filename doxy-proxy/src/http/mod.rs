@@ -12,5 +12,7 @@ pub(crate) mod malformed;
 pub(crate) mod request;
 pub(crate) mod response;
 #[cfg(feature = "script")]
+mod rewriting;
+#[cfg(feature = "script")]
 pub(crate) mod rewritten;
 pub(crate) mod target;

@@ -344,12 +344,6 @@ impl<'b> ValidRequest<'_, 'b> {
         escapes_matter(self.head.method, sent, path).then_some(Ambiguous::Path)
     }
 
-    /// Whether a body follows the head, or may follow.
-    #[cfg(feature = "script")]
-    pub(crate) fn has_body(&self) -> bool {
-        !matches!(self.exchange.framing, Framing::None | Framing::Length(0))
-    }
-
     /// Puts a full id where the canonical path has the name of an object, so that what was judged is
     /// what is touched. Everything else of the target stays as sent. `name` is the name's place in
     /// the canonical path. False if that cannot be done: then the request must not be forwarded.
@@ -366,17 +360,6 @@ impl<'b> ValidRequest<'_, 'b> {
     /// The length of the body that is still to be read from the client, if it is known.
     pub(crate) fn unread_body(&self) -> Option<usize> {
         self.body.unread(self.exchange.framing)
-    }
-
-    /// Names and values of the end-to-end headers, which are the request's and not the connection's.
-    #[cfg(feature = "script")]
-    pub(crate) fn end_to_end_headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let rewritten = self.rewritten.as_deref();
-        let sent = self.head.lines.iter().filter(move |line| {
-            !headers::is_hop_by_hop(line.name) && rewritten.is_none_or(|it| it.keeps(line))
-        });
-        let made = rewritten.into_iter().flat_map(Rewritten::lines);
-        sent.map(|line| (line.name, line.value)).chain(made)
     }
 
     /// The same request, with header lines of its own: it may be kept while a body is read.

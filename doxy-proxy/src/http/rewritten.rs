@@ -1,10 +1,6 @@
-//! A request that a policy has changed. What it was changed to is judged once more, so it must be what
-//! is sent. Nothing here knows why it was changed.
+//! What a policy changes of a request. Nothing here knows the request, or why it is changed.
 
-use crate::http::collect::{CollectedBody, RequestBody};
-use crate::http::framing::Framing;
 use crate::http::headers::Line;
-use crate::http::request::ValidRequest;
 
 /// What a policy changes: whole parts of a request. What is None stays.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,7 +15,7 @@ pub(crate) struct Change {
 /// What was changed of a request's head.
 #[derive(Debug, Default)]
 pub(crate) struct Rewritten {
-    pub(super) query: Option<String>,
+    pub(crate) query: Option<String>,
     /// They take the place of all lines of their names.
     pub(crate) headers: Vec<(String, String)>,
     /// Whether the body is new, and the lines that described the old one are gone.
@@ -36,8 +32,8 @@ impl Rewritten {
     /// Whether a line that was sent is still the request's.
     pub(crate) fn keeps(&self, line: &Line<'_>) -> bool {
         let is = |name: &str| line.name.eq_ignore_ascii_case(name);
-        let replaced = self.headers.iter().any(|(name, _)| is(name));
-        !replaced && !(self.body && OF_THE_BODY.iter().any(|name| is(name)))
+        let of_the_body = self.body && OF_THE_BODY.iter().any(|name| is(name));
+        !of_the_body && !self.headers.iter().any(|(name, _)| is(name))
     }
 
     /// The lines that were not sent.
@@ -45,70 +41,5 @@ impl Rewritten {
         let set = self.headers.iter();
         let set = set.map(|(name, value)| (name.as_str(), value.as_bytes()));
         set.chain(self.body.then_some((JSON.0, JSON.1.as_bytes())))
-    }
-}
-
-impl ValidRequest<'_, '_> {
-    /// Whether its body is still to come.
-    pub(crate) fn waits_for_body(&self) -> bool {
-        self.has_body() && matches!(self.body, RequestBody::Unread)
-    }
-
-    /// Whether this would change anything.
-    pub(crate) fn differs_from(&self, change: &Change) -> bool {
-        let body = change.body.as_ref().is_some_and(|body| {
-            !matches!(&self.body, RequestBody::Collected(now) if now.bytes() == body.as_bytes())
-                || self.rewritten.as_ref().is_none_or(|it| !it.body)
-        });
-        let query = change.query.as_deref();
-        let query = query.is_some_and(|query| query != self.judged().query.unwrap_or_default());
-        let headers = change.headers.iter().any(|(name, value)| {
-            let mut lines = self.end_to_end_headers().filter(|line| {
-                let (other, _) = line;
-                other.eq_ignore_ascii_case(name)
-            });
-            lines.next().is_none_or(|(_, now)| now != value.as_bytes()) || lines.next().is_some()
-        });
-        body || query || headers
-    }
-
-    /// Changes the request. Its body was read, if it has one. False if that cannot be done: then the
-    /// request must not be forwarded.
-    #[must_use]
-    pub(crate) fn rewrite(&mut self, change: Change) -> bool {
-        let Change {
-            query,
-            body,
-            headers,
-        } = change;
-        let rewritten = self.rewritten.get_or_insert_default();
-        for (name, value) in headers {
-            rewritten.headers.retain(|(set, _)| *set != name);
-            rewritten.headers.push((name, value));
-        }
-        if let Some(query) = query {
-            let path = self.path_and_query.split('?').next().unwrap_or_default();
-            self.path_and_query = match query.is_empty() {
-                true => path.to_owned().into(),
-                false => format!("{path}?{query}").into(),
-            };
-            rewritten.query = Some(query);
-        }
-        let Some(body) = body else {
-            return true;
-        };
-        rewritten.body = true;
-        let unreadable = RequestBody::Unreadable("its new body is too long".into());
-        let read = match std::mem::replace(&mut self.body, unreadable) {
-            RequestBody::Collected(read) => read,
-            RequestBody::Unread if !self.has_body() => CollectedBody::of(Vec::new()),
-            _ => return false,
-        };
-        let Some(made) = read.replaced(body.into_bytes()) else {
-            return false;
-        };
-        self.exchange.framing = Framing::Length(made.bytes().len() as u64);
-        self.body = RequestBody::Collected(made);
-        true
     }
 }

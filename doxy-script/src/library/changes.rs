@@ -10,6 +10,9 @@ use crate::view::into_map;
 
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
+/// What is done to an object.
+type Change<'c> = Box<dyn FnOnce(&mut Map) -> Result<()> + 'c>;
+
 /// The period of a CPU quota in microseconds, if none is given.
 const CPU_PERIOD: i64 = 100_000;
 const NANOS_A_CPU: f64 = 1e9;
@@ -255,19 +258,14 @@ fn around(
 ) -> Result<()> {
     let mut objects: Vec<_> = path.split('.').collect();
     let name = objects.pop().unwrap_or_default();
-    descend(map, &objects, |object| then(object, name))
+    descend(map, &objects, Box::new(|object| then(object, name)))
 }
 
-fn descend(
-    map: &mut Map,
-    objects: &[&str],
-    then: impl FnOnce(&mut Map) -> Result<()>,
-) -> Result<()> {
-    let Some((first, rest)) = objects.split_first() else {
-        return then(map);
-    };
-    let then: Box<dyn FnOnce(&mut Map) -> Result<()> + '_> = Box::new(then);
-    inside(map, first, |object| descend(object, rest, then))
+fn descend(map: &mut Map, objects: &[&str], then: Change<'_>) -> Result<()> {
+    match objects.split_first() {
+        None => then(map),
+        Some((first, rest)) => inside(map, first, |object| descend(object, rest, then)),
+    }
 }
 
 fn set(map: &mut Map, name: &str, value: impl Into<Dynamic>) {

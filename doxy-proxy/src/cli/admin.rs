@@ -55,7 +55,8 @@ pub(super) fn client(
             let path = certificate.path();
             let wrong = |error: TlsFileError| certificate.wrong(error.what, error.help);
             let tls = TlsClient::pinned(&path).map_err(wrong)?;
-            Ok(AdminClient::with_tls(address, tls, asks))
+            let for_certificates = source.of_process("tls-client-ca")?.is_some();
+            Ok(AdminClient::with_tls(address, tls, for_certificates, asks))
         }
         _ => Ok(AdminClient::new(address, asks)),
     }

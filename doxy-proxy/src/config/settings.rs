@@ -108,13 +108,13 @@ impl Setting {
         &self.origin
     }
 
-    /// The place in the file, if it stands there.
     /// Whether it is a variable without a value: one of an image cannot be taken away from a container,
     /// only emptied.
     pub(super) fn is_emptied(&self) -> bool {
         matches!(self.origin, Origin::Variable) && self.value.is_empty()
     }
 
+    /// The place in the file, if it stands there.
     pub(super) fn place(&self) -> Option<&Place> {
         match &self.origin {
             Origin::File(spelled) => Some(&spelled.place),

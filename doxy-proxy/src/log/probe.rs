@@ -8,7 +8,7 @@
 use doxy_filter::Request;
 use doxy_filter::api::PING;
 
-use crate::http::headers::{Line, values};
+use crate::http::headers::{Line, REQUEST_ID, values};
 use crate::http::malformed::BadRequest;
 
 /// What `doxy healthcheck` calls itself: in `User-Agent`, before a slash and its version, and in
@@ -19,7 +19,7 @@ pub const VERIFY: &str = "doxy-verify";
 /// A path at which no engine serves anything.
 pub const NO_ENDPOINT: &str = "/doxy-verify";
 /// The header that doxy's own answers have, and the engine's have not.
-pub const OWN_ANSWER: &str = "x-doxy-request-id";
+pub const OWN_ANSWER: &str = REQUEST_ID;
 
 /// Whether one of doxy's tools asks, by its own word.
 pub(crate) fn is_one(judged: &Request<'_>, lines: &[Line<'_>]) -> bool {

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 pub(crate) struct AdminClient {
     address: UpstreamAddr,
     server: Upstream,
+    /// Whether it lets in only who shows a certificate, by the settings. A tool has none.
+    for_certificates: bool,
     asks: Asks,
 }
 
@@ -31,16 +33,31 @@ impl AdminClient {
         Self {
             server: Upstream::new(address.clone(), patience(asks)),
             address,
+            for_certificates: false,
             asks,
         }
     }
 
-    /// At an address that speaks TLS.
-    pub(crate) fn with_tls(address: UpstreamAddr, tls: TlsClient, asks: Asks) -> Self {
+    /// At an address that speaks TLS, maybe `for_certificates` alone.
+    pub(crate) fn with_tls(
+        address: UpstreamAddr,
+        tls: TlsClient,
+        for_certificates: bool,
+        asks: Asks,
+    ) -> Self {
         Self {
             server: Upstream::with_tls(address.clone(), patience(asks), tls),
             address,
+            for_certificates,
             asks,
+        }
+    }
+
+    /// Its address, if it lets in only who shows a certificate, and how long an answer may take.
+    pub(crate) fn for_certificates(&self) -> Option<(&str, Duration)> {
+        match &self.address {
+            UpstreamAddr::Tcp(tcp) if self.for_certificates => Some((tcp, self.asks.time)),
+            _ => None,
         }
     }
 

@@ -24,10 +24,7 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("with_label", with_label)
         .register_fn("as_user", as_user)
         .register_fn("with_read_only_root", |body: Dynamic| {
-            host_config(body, |host| {
-                set(host, "ReadonlyRootfs", true);
-                Ok(())
-            })
+            with_field(body, "HostConfig.ReadonlyRootfs", true.into())
         })
         .register_fn("memory_at_most", memory_at_most)
         .register_fn("cpus_at_most", |body: Dynamic, cpus: f64| {
@@ -39,11 +36,7 @@ pub(super) fn register(engine: &mut Engine) {
         })
         .register_fn("pids_at_most", pids_at_most)
         .register_fn("in_cgroup", |body: Dynamic, parent: &str| {
-            let parent = parent.to_owned();
-            host_config(body, |host| {
-                set(host, "CgroupParent", parent);
-                Ok(())
-            })
+            with_field(body, "HostConfig.CgroupParent", parent.to_owned().into())
         })
         .register_fn("on_network", on_network)
         .register_fn("without_capabilities", |body: Dynamic| {
@@ -139,7 +132,8 @@ fn cpus_at_most(body: Dynamic, cpus: f64) -> Result<Map> {
             period => period,
         };
         let most = match quota > 0 && period > 0 {
-            true => most.min(quota.saturating_mul(1_000_000_000) / period),
+            // A part that rounds to none would be no limit.
+            true => most.min((quota.saturating_mul(1_000_000_000) / period).max(1)),
             false => most,
         };
         host.remove("CpuQuota");

@@ -1,6 +1,5 @@
 //! Values of a script as JSON, and objects of a body as maps that a script can change.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Map};
@@ -14,6 +13,8 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// How many values are converted in the time of one step.
 const VALUES_A_STEP: usize = 16;
+/// How many bytes are written in the time of one step.
+const BYTES_A_STEP: usize = 256;
 /// How deep maps and lists may be nested. What a policy reads is not nested deeper either.
 const MAX_DEPTH: usize = 64;
 
@@ -64,43 +65,27 @@ fn plain(doc: &Arc<Doc>, id: NodeId, seen: &mut usize) -> Dynamic {
 
 /// A value as JSON.
 pub(crate) fn to_json(value: &Dynamic) -> Result<String> {
-    let written = Cell::new(0);
-    let root = Value {
-        value,
-        written: &written,
-        depth: 0,
-    };
-    let text = serde_json::to_string(&root).map_err(|error| error.to_string());
-    budget::work(u32::try_from(written.get() / VALUES_A_STEP).unwrap_or(u32::MAX));
-    Ok(text?)
+    let text = serde_json::to_string(&Value { value, depth: 0 });
+    let text = text.map_err(|error| error.to_string())?;
+    budget::work(u32::try_from(text.len() / BYTES_A_STEP).unwrap_or(u32::MAX));
+    Ok(text)
 }
 
 /// A value of a script, to be written.
 struct Value<'v> {
     value: &'v Dynamic,
-    written: &'v Cell<usize>,
-    depth: usize,
-}
-
-/// A value of a document, to be written.
-struct Part<'v> {
-    doc: &'v Doc,
-    id: NodeId,
-    written: &'v Cell<usize>,
     depth: usize,
 }
 
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self {
-            value,
-            written,
-            depth,
-        } = *self;
-        count(written, depth)?;
+        let Self { value, depth } = *self;
+        if depth > MAX_DEPTH {
+            let message = format!("the body is nested more than {MAX_DEPTH} deep");
+            return Err(S::Error::custom(message));
+        }
         let inner = |value| Value {
             value,
-            written,
             depth: depth + 1,
         };
         if value.is_unit() {
@@ -110,7 +95,10 @@ impl Serialize for Value<'_> {
         } else if let Ok(number) = value.as_int() {
             to.serialize_i64(number)
         } else if let Ok(number) = value.as_float() {
-            float(number, to)
+            match number.is_finite() {
+                true => to.serialize_f64(number),
+                false => Err(S::Error::custom(format!("JSON has no number {number}"))),
+            }
         } else if let Ok(text) = value.as_immutable_string_ref() {
             to.serialize_str(&text)
         } else if let Ok(list) = value.as_array_ref() {
@@ -118,65 +106,13 @@ impl Serialize for Value<'_> {
         } else if let Ok(map) = value.as_map_ref() {
             to.collect_map(map.iter().map(|(key, value)| (key.as_str(), inner(value))))
         } else if let Some(json) = value.read_lock::<Json>() {
-            let part = Part {
-                doc: &json.doc,
-                id: json.id,
-                written,
-                depth,
-            };
-            part.serialize(to)
+            let value = &map(&json).into();
+            Value { value, depth }.serialize(to)
         } else {
             let kind = value.type_name();
             Err(S::Error::custom(format!(
                 "JSON has no value of type {kind}"
             )))
         }
-    }
-}
-
-impl Serialize for Part<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self {
-            doc,
-            id,
-            written,
-            depth,
-        } = *self;
-        count(written, depth)?;
-        let inner = |id| Part {
-            doc,
-            id,
-            written,
-            depth: depth + 1,
-        };
-        match doc.node(id) {
-            Node::Null => to.serialize_unit(),
-            Node::Bool(truth) => to.serialize_bool(*truth),
-            Node::Int(number) => to.serialize_i64(*number),
-            Node::Float(number) => float(*number, to),
-            Node::Text(span) => to.serialize_str(doc.text(*span)),
-            Node::List(items) => to.collect_seq(doc.items(items).iter().map(|id| inner(*id))),
-            Node::Object { .. } => {
-                to.collect_map(doc.members(id).map(|(key, id)| (key, inner(id))))
-            }
-        }
-    }
-}
-
-fn count<E: Error>(written: &Cell<usize>, depth: usize) -> std::result::Result<(), E> {
-    written.set(written.get() + 1);
-    match depth <= MAX_DEPTH {
-        true => Ok(()),
-        false => {
-            let message = format!("the body is nested more than {MAX_DEPTH} deep");
-            Err(E::custom(message))
-        }
-    }
-}
-
-fn float<S: Serializer>(number: f64, to: S) -> std::result::Result<S::Ok, S::Error> {
-    match number.is_finite() {
-        true => to.serialize_f64(number),
-        false => Err(S::Error::custom(format!("JSON has no number {number}"))),
     }
 }

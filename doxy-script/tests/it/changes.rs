@@ -128,6 +128,12 @@ fn each_function_narrows_and_changes_nothing_twice() {
             r#"{"HostConfig":{"CpuQuota":9223372036854775807,"CpuPeriod":1}}"#,
             r#"{"HostConfig":{"NanoCpus":2000000000}}"#,
         ),
+        // A quota that rounds to none.
+        (
+            "cpus_at_most(2)",
+            r#"{"HostConfig":{"CpuQuota":1,"CpuPeriod":9223372036854775807}}"#,
+            r#"{"HostConfig":{"NanoCpus":1}}"#,
+        ),
         (
             "pids_at_most(10)",
             r#"{"HostConfig":{"PidsLimit":-1}}"#,

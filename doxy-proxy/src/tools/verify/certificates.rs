@@ -1,8 +1,10 @@
 //! Certificates and their dates, in the files of the settings and as they are shown.
 
+use std::io;
 use std::time::{Duration, SystemTime};
 
-use doxy_proxy::{Dated, TlsFile, TlsFileError, TlsServer, TlsServerFiles, dates_in};
+use doxy_proxy::{Dated, Shown, TlsFile, TlsFileError, TlsServer, TlsServerFiles, dates_in, shown};
+use tokio::time::timeout;
 
 use crate::config::{EngineTls, Reach, Setting};
 use crate::tools::verify::report::{Level, Report};
@@ -92,6 +94,17 @@ fn unreadable(setting: &Setting, error: &TlsFileError, report: &mut Report) {
     let path = setting.path().display().to_string();
     let TlsFileError { what, help, .. } = error;
     report.failed(CERTIFICATE, &path, what.clone(), help);
+}
+
+/// What a server at `HOST:PORT` shows to a client without a certificate. None if it cannot be reached in this
+/// time.
+pub(super) async fn shown_at(tcp: &str, time: Duration) -> Option<Shown> {
+    let seen = timeout(time, async {
+        let mut addresses = tokio::net::lookup_host(tcp).await?;
+        let first = addresses.next().ok_or(io::ErrorKind::NotFound)?;
+        shown(first).await
+    });
+    seen.await.ok()?.ok()
 }
 
 /// The dates of certificates of which one has to be good: that which ends last.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use doxy_filter::api::{VERSION, newest};
 use doxy_proxy::log::probe::VERIFY;
-use doxy_proxy::{GetError, Shown, UpstreamAddr, dated, is_mount_point, shown, try_connect};
+use doxy_proxy::{GetError, Shown, UpstreamAddr, dated, is_mount_point, try_connect};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -154,13 +154,8 @@ fn plain(text: &str) -> String {
 
 /// The engine's own certificate.
 async fn certificate(tcp: &str, address: &str, time: Duration, report: &mut Report) {
-    let seen = timeout(time, async {
-        let mut addresses = tokio::net::lookup_host(tcp).await?;
-        let first = addresses.next().ok_or(io::ErrorKind::NotFound)?;
-        shown(first).await
-    });
     // That it cannot be reached is for the line about the engine.
-    if let Ok(Ok(Shown::Certificate(der))) = seen.await
+    if let Some(Shown::Certificate(der)) = certificates::shown_at(tcp, time).await
         && let Some(shown) = dated(&der)
     {
         certificates::of_server(&shown, address, report);

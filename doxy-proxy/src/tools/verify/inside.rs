@@ -8,11 +8,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use doxy_proxy::{UpstreamAddr, listening_process};
+use doxy_proxy::{Shown, UpstreamAddr, listening_process};
 use serde_json::Value;
 
 use crate::config::{Bind, Config, ListenConfig, Reach, is_same_file};
 use crate::tools::admin_client::AdminClient;
+use crate::tools::verify::certificates;
 use crate::tools::verify::report::Report;
 
 const STATUS: &str = "/api/status";
@@ -36,6 +37,15 @@ pub(super) struct Inside {
     /// The number that it has here: that of the process that listens at the admin side, if that is the one that
     /// speaks there.
     pub(super) listener: Option<i32>,
+}
+
+/// Whether something is there that speaks TLS, for those alone who show a certificate.
+async fn is_for_others(admin: &AdminClient) -> bool {
+    let Some((tcp, time)) = admin.for_certificates() else {
+        return false;
+    };
+    let shown = certificates::shown_at(tcp, time).await;
+    matches!(shown, Some(Shown::Certificate(_) | Shown::Refused(_)))
 }
 
 impl Inside {
@@ -68,6 +78,14 @@ impl Inside {
         }
         match admin.json(STATUS).await {
             Ok(status) => inside.status = Some(Arc::new(status)),
+            Err(_) if is_for_others(admin).await => {
+                inside.why_not =
+                    "not known: the admin side answers only to who shows a certificate";
+                inside.cure =
+                    "give it an admin-listen on this host that takes none, such as a unix socket";
+                report.skipped("admin", &address, inside.why_not, inside.cure);
+                return inside;
+            }
             Err(error) => {
                 inside.why_not = "not known: the admin side does not answer";
                 inside.cure = "mend what the line `admin` says";

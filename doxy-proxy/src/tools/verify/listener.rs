@@ -128,15 +128,13 @@ pub(super) fn look(
             report.skipped(LISTENER, address, says, cure);
         }
         Listener::Unseen(pid) if *same != Same::Yes => {
-            let says = format!("what process {pid} of uid {uid} runs cannot be seen from here");
-            match known(uid) {
-                true => report.warning(LISTENER, address, says, AS_ROOT),
-                false => {
-                    let says =
-                        format!("{says}, and that is no user of doxy's, nor root, nor this one");
-                    report.warning(LISTENER, address, says, AS_ROOT);
-                }
-            }
+            let whose = match known(uid) {
+                true => "",
+                false => ", and that is no user of doxy's, nor root, nor this one",
+            };
+            let says =
+                format!("what process {pid} of uid {uid} runs cannot be seen from here{whose}");
+            report.warning(LISTENER, address, says, AS_ROOT);
         }
         _ => {}
     }

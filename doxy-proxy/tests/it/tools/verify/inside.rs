@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 
 use rustix::process::Signal;
@@ -316,4 +317,41 @@ fn an_admin_side_behind_tls() {
     found.is("admin", "ok", &format!("process {pid}"));
     assert_eq!(found.json["failed"], 0, "{}", found.ended);
     assert_eq!(found.json["skipped"], 0, "{}", found.ended);
+}
+
+/// It is there, and who asks has no certificate to show. That is no fault of doxy's.
+#[test]
+fn an_admin_side_for_clients_with_certificates() {
+    let certificates = Certificates::new();
+    certificates.certify(&["localhost"]);
+    let admin = address();
+    let [certificate, key, ca] = ["localhost", "localhost-key", "ca"];
+    let [certificate, key, ca] = [certificate, key, ca].map(|name| certificates.path(name));
+    let toml = format!(
+        "admin-listen = \"tcp://{admin}\"\ntls-cert = {certificate:?}\ntls-key = {key:?}\n\
+         tls-client-ca = {ca:?}\n[socket.one]\nproxy-socket = \"doxy.sock\"\n"
+    );
+    let (_engine, doxy) = started(Setup::new().config(&toml));
+    let look = |folder: &Path| {
+        let mut command = doxy_command(folder);
+        command.env_remove("DOXY_PROXY_SOCKET");
+        command.args(["verify", "--format", "json", "--config", "doxy.toml"]);
+        found(Process::spawn(&mut command).end())
+    };
+    let there = look(doxy.folder());
+    there.is("admin", "skipped", "only to who shows a certificate");
+    there.is("policy", "skipped", "only to who shows a certificate");
+    assert_eq!(there.json["failed"], 0, "{}", there.ended);
+    // Nobody there, and what speaks no TLS, is a failure still.
+    let other = address();
+    let toml = toml.replace(&admin.to_string(), &other.to_string());
+    let setup = Setup::new().config(&toml);
+    look(&setup.path("")).is("admin", "failed", "the admin side at");
+    let plain = TcpListener::bind(other).unwrap();
+    thread::spawn(move || {
+        for stream in plain.incoming() {
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        }
+    });
+    look(&setup.path("")).is("admin", "failed", "the admin side at");
 }
